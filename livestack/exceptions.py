@@ -1,0 +1,128 @@
+"""Every exception that livestack raises on purpose: one tree, whose fault it is and what to do now.
+
+Pure; imports nothing. Exceptions hold data and build their sentence in ``__str__``::
+
+    LivestackError
+    |-- InvariantViolation      our own bug: raised before anything changed, the host halts (exit 4)
+    |-- UsageError              what the user gave cannot be used (exit 2)
+    |   `-- ConfigurationError  every fault of a configuration at once, each with key and allowed values
+    |-- UnreachableError        a venue, sink or node does not answer (exit 3)
+    |-- HeldError               the account or data directory is held by another node or unusable (exit 5)
+    |-- TransportError          one connection failed; the outcome of what was being written is unknown
+    |   `-- NotSentError        proven: not one byte of it was written
+    `-- JournalError            the journal cannot do what was asked
+        |-- JournalOrderError   an append out of order: never skipped silently
+        |-- JournalDamagedError stored bytes are not what was written
+        `-- JournalFormatError  written by a newer format, or not a journal at all
+"""
+
+from __future__ import annotations
+
+
+class LivestackError(Exception):
+    """Root of the tree. ``exit_code`` is what the command line ends with when nothing handles it."""
+
+    exit_code = 4
+
+
+class InvariantViolation(LivestackError):
+    """A bug of ours, found before State changed. The input is set aside and the host halts."""
+
+
+class UsageError(LivestackError):
+    """The user's input cannot be used; the sentence says what would be right."""
+
+    exit_code = 2
+
+
+class ConfigurationError(UsageError):
+    """Every fault found in a configuration.
+
+    ``faults`` are ``(key, sentence)`` pairs in file order; ``source`` names the file or command.
+    """
+
+    def __init__(self, faults: list[tuple[str, str]], source: str = "configuration") -> None:
+        super().__init__(faults, source)
+        self.faults = faults
+        self.source = source
+
+    def __str__(self) -> str:
+        lines = [f"  {key}: {sentence}" if key else f"  {sentence}" for key, sentence in self.faults]
+        count = f"{len(lines)} fault" + ("s" if len(lines) != 1 else "")
+        return "\n".join([f"{self.source}: {count}, nothing was started", *lines])
+
+
+class UnreachableError(LivestackError):
+    """``address`` did not answer as expected; ``cause`` says how."""
+
+    exit_code = 3
+
+    def __init__(self, address: str, cause: str) -> None:
+        super().__init__(address, cause)
+        self.address = address
+        self.cause = cause
+
+    def __str__(self) -> str:
+        return f"cannot reach {self.address}: {self.cause}"
+
+
+class HeldError(LivestackError):
+    """``what`` is held by ``holder`` or not usable."""
+
+    exit_code = 5
+
+    def __init__(self, what: str, holder: str) -> None:
+        super().__init__(what, holder)
+        self.what = what
+        self.holder = holder
+
+    def __str__(self) -> str:
+        return f"{self.what} is not usable: {self.holder}"
+
+
+class TransportError(LivestackError):
+    """A connection failed. If something was being written, its outcome is *unknown*, not failed."""
+
+    exit_code = 3
+
+
+class NotSentError(TransportError):
+    """Proven that nothing was written: the only transport failure that is a definite no."""
+
+
+class JournalError(LivestackError):
+    """The journal cannot do what was asked."""
+
+
+class JournalOrderError(JournalError):
+    """An append would leave a gap or overwrite. ``expected`` and ``got`` are ``seq`` numbers."""
+
+    def __init__(self, expected: int, got: int) -> None:
+        super().__init__(expected, got)
+        self.expected = expected
+        self.got = got
+
+    def __str__(self) -> str:
+        return f"journal append out of order: expected seq {self.expected}, got {self.got}"
+
+
+class JournalDamagedError(JournalError):
+    """Stored bytes are not what was written. ``path`` is the segment, ``seq`` the first bad record (0: unknown)."""
+
+    exit_code = 6
+
+    def __init__(self, path: str, seq: int, what: str) -> None:
+        super().__init__(path, seq, what)
+        self.path = path
+        self.seq = seq
+        self.what = what
+
+    def __str__(self) -> str:
+        where = f"{self.path} at seq {self.seq}" if self.seq else self.path
+        return f"journal segment {where} is damaged: {self.what}"
+
+
+class JournalFormatError(JournalError):
+    """Not a journal of ours, or one written by a newer program."""
+
+    exit_code = 5

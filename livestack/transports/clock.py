@@ -1,0 +1,92 @@
+"""Time as the host sees it. The only module that reads a clock; everything else is given a :class:`Clock`.
+
+``now_ns`` is monotonic and counts through suspend (boot-time clock); ``wall_ns`` may step. Timers call back on their
+own thread (:class:`TimerThread`) or from the simulation's scheduler: a callback must only put a message somewhere.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+_BOOT_TIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+class Clock(Protocol):
+    def now_ns(self) -> int:
+        """Monotonic nanoseconds since boot, suspend included."""
+
+    def wall_ns(self) -> int:
+        """Nanoseconds since 1970 by the wall clock."""
+
+
+class Timers(Protocol):
+    def at(self, deadline_ns: int, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call ``callback`` once ``now_ns`` has reached ``deadline_ns``; returns a function that cancels."""
+
+
+class SystemClock:
+    def now_ns(self) -> int:
+        return time.clock_gettime_ns(_BOOT_TIME)
+
+    def wall_ns(self) -> int:
+        return time.time_ns()
+
+
+class TimerThread:
+    """One daemon thread and a heap. ``close`` ends the thread; pending callbacks are dropped."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._heap: list[tuple[int, int]] = []
+        self._callbacks: dict[int, Callable[[], None]] = {}
+        self._numbers = itertools.count(1)
+        self._changed = threading.Condition()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="timers", daemon=True)
+        self._thread.start()
+
+    def at(self, deadline_ns: int, callback: Callable[[], None]) -> Callable[[], None]:
+        number = next(self._numbers)
+        with self._changed:
+            self._callbacks[number] = callback
+            heapq.heappush(self._heap, (deadline_ns, number))
+            if self._heap[0][1] == number:
+                self._changed.notify()
+        return lambda: self._cancel(number)
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _cancel(self, number: int) -> None:
+        with self._changed:
+            self._callbacks.pop(number, None)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                if self._closed:
+                    return
+                callback = self._due()
+            if callback is not None:
+                callback()
+
+    def _due(self) -> Callable[[], None] | None:
+        """The next callback whose time has come, or None after waiting for a change (lock held)."""
+        if not self._heap:
+            self._changed.wait()
+            return None
+        deadline_ns, number = self._heap[0]
+        wait_ns = deadline_ns - self._clock.now_ns()
+        if number in self._callbacks and wait_ns > 0:
+            self._changed.wait(wait_ns / 1e9)
+            return None
+        heapq.heappop(self._heap)
+        return self._callbacks.pop(number, None)
