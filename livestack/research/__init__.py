@@ -1,0 +1,1 @@
+"""Research: the same Core over recorded Events."""

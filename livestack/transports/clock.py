@@ -1,7 +1,9 @@
 """Time as the host sees it. The only module that reads a clock; everything else is given a :class:`Clock`.
 
-``now_ns`` is monotonic and counts through suspend (boot-time clock); ``wall_ns`` may step. Timers call back on their
-own thread (:class:`TimerThread`) or from the simulation's scheduler: a callback must only put a message somewhere.
+``now_ns`` is the session's time, one scale for ``ts``, ``recv_ns``, deadlines and every other stamp of a node: the wall
+clock once at start, plus elapsed boot-time clock, so that it never goes back, never jumps and counts through suspend
+(core-runtime.md 1.2). ``wall_ns`` may step; only request signing and people need it. Timers call back on their own
+thread (:class:`TimerThread`) or from the simulation's scheduler: a callback must only put a message somewhere.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ _BOOT_TIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 class Clock(Protocol):
     def now_ns(self) -> int:
-        """Monotonic nanoseconds since boot, suspend included."""
+        """Session time in nanoseconds: never goes back, never jumps."""
 
     def wall_ns(self) -> int:
         """Nanoseconds since 1970 by the wall clock."""
@@ -30,8 +32,13 @@ class Timers(Protocol):
 
 
 class SystemClock:
+    """The machine's clocks. ``not_before``: the last ``ts`` of the session's journal, where it has one."""
+
+    def __init__(self, not_before: int = 0) -> None:
+        self._origin_ns = max(time.time_ns(), not_before) - time.clock_gettime_ns(_BOOT_TIME)
+
     def now_ns(self) -> int:
-        return time.clock_gettime_ns(_BOOT_TIME)
+        return self._origin_ns + time.clock_gettime_ns(_BOOT_TIME)
 
     def wall_ns(self) -> int:
         return time.time_ns()

@@ -1,0 +1,138 @@
+"""From a frame on the wire to the order request on the wire: the whole stack, journal on, against a loopback venue.
+
+    python benchmarks/tick_to_order.py [--rounds 2000] [--json]
+
+The venue sends one quote at a time and notes when the order that answers it arrives; client and venue are two
+processes. Baseline in the same run: one thread and one loop that receives, decodes and sends. One measured commit is
+what ``full`` adds at the least: a group of the same size, written to the same disk, in a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.bench_venue import BenchVenue  # noqa: E402
+
+CONFIGURATION = """
+[node]
+name = "bench"
+[log]
+level = "warning"
+[journal]
+durability = "{durability}"
+[venues.binance_spot]
+adapter = "binance_spot"
+rest_url = "${{VENUE_REST}}"
+stream_url = "${{VENUE_STREAM}}"
+ws_api_url = "${{VENUE_WS_API}}"
+account = "bench"
+symbols = ["BTCUSDT"]
+streams = ["bookTicker"]
+key_kind = "hmac"
+api_key_env = "VENUE_KEY"
+secret_env = "VENUE_SECRET"
+{configuration}
+"""
+WARM_UP = 200
+
+
+def percentile(ordered: list[int], share: float) -> float:
+    """Microseconds at ``share`` of a sorted list of nanoseconds."""
+    return ordered[min(int(len(ordered) * share), len(ordered) - 1)] / 1000
+
+
+def figures(latencies_ns: list[int]) -> dict[str, float]:
+    ordered = sorted(latencies_ns)
+    return {f"p{int(share * 100)}_us": round(percentile(ordered, share), 1) for share in (0.5, 0.9, 0.99)}
+
+
+def measure(command: list[str], rounds: int, directory: Path) -> dict[str, float]:
+    """Run one client against a fresh venue until ``rounds`` answers were counted."""
+    venue = BenchVenue(rounds, WARM_UP)
+    client = subprocess.Popen(
+        [part.format(**venue.environment()) for part in command],
+        cwd=directory,
+        stdout=subprocess.DEVNULL,
+        env={**os.environ, **venue.environment(), "PYTHONPATH": str(ROOT)},
+    )
+    try:
+        if not venue.done.wait(60 + rounds * 0.1):
+            raise SystemExit(f"only {len(venue.latencies_ns)} of {rounds} quotes were answered")
+    finally:
+        client.terminate()
+        client.wait()
+        venue.stop()
+    return figures(venue.latencies_ns)
+
+
+def measure_commit(durability: str, directory: Path, rounds: int) -> dict[str, float]:
+    """One LMDB transaction of three small records (quote, intent, dispatch) per round, alone."""
+    import lmdb
+
+    environment = lmdb.open(
+        str(directory / f"commit-{durability}"), map_size=1 << 30, metasync=durability == "full", lib_version=0
+    )
+    latencies = []
+    for number in range(rounds):
+        begun = time.perf_counter_ns()
+        with environment.begin(write=True) as transaction:
+            for ordinal in range(3):
+                transaction.put((number * 3 + ordinal).to_bytes(8, "big"), b"x" * 150, append=True)
+        latencies.append(time.perf_counter_ns() - begun)
+        time.sleep(0.001)
+    environment.close()
+    return figures(latencies)
+
+
+def run(rounds: int) -> dict[str, Any]:
+    configuration = (ROOT / "benchmarks" / "tick_to_order.toml").read_text()
+    results: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        loop = [sys.executable, "-m", "benchmarks.one_thread_loop", "{VENUE_STREAM}", "{VENUE_WS_API}"]
+        results["one_thread_loop"] = measure(loop, rounds, directory)
+        for durability in ("full", "relaxed"):
+            path = directory / f"{durability}.toml"
+            path.write_text(CONFIGURATION.format(durability=durability, configuration=configuration))
+            node = [sys.executable, "-m", "livestack", "start", "-c", str(path), "--data-dir", durability]
+            result = measure(node, rounds, directory)
+            commit = measure_commit(durability, directory, min(rounds, 500))
+            base = results["one_thread_loop"]
+            result["commit_p50_us"], result["commit_p99_us"] = commit["p50_us"], commit["p99_us"]
+            for share in ("p50", "p99"):
+                key = f"{share}_us"
+                result[f"ratio_{share}"] = round(result[key] / (base[key] + commit[key]), 2)
+            results[durability] = result
+    return results
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=2000)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    results = run(options.rounds)
+    out = sys.stderr if options.json else sys.stdout
+    print(f"{'client':<18}{'p50 us':>9}{'p90 us':>9}{'p99 us':>9}   over the loop plus one commit", file=out)
+    for name, result in results.items():
+        ratio = f"p50 {result['ratio_p50']} x   p99 {result['ratio_p99']} x" if "ratio_p50" in result else "baseline"
+        print(
+            f"{name:<18}{result['p50_us']:>9}{result['p90_us']:>9}{result['p99_us']:>9}   {ratio}", file=out
+        )
+    if options.json:
+        print(json.dumps(results))
+
+
+if __name__ == "__main__":
+    main()

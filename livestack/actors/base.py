@@ -1,0 +1,62 @@
+"""What all actors share: a mailbox that is given to them, a batch per call, and a loud death.
+
+Pykka stops an actor whose handler raised and goes on as if nothing were; here ``on_failure`` tells the supervisor, which
+ends the node (live-stack.md section 8). ``on_start`` failures reach it through the missing answer to the first ping.
+"""
+
+from __future__ import annotations
+
+import traceback
+from types import TracebackType
+from typing import Any
+
+import pykka
+
+from livestack.actors.mailbox import Mailbox
+from livestack.actors.messages import ActorFailed
+from livestack.core.events import Recorded
+
+
+class Ping:
+    """Asked once after each start: an actor that answers it has a running loop."""
+
+
+class NodeActor(pykka.ThreadingActor):
+    """An actor of the node. ``name`` is its thread's name; ``supervisor`` hears of its death.
+
+    Subclasses implement :meth:`on_batch`. A subclass can be built without being started, and its ``on_receive`` be
+    called by a test or by the simulation, on whatever thread that is.
+    """
+
+    def __init__(self, name: str, mailbox: Mailbox, supervisor: Mailbox) -> None:
+        self._mailbox = mailbox
+        self._supervisor = supervisor
+        self.name = name
+        super().__init__()
+
+    def _create_actor_inbox(self) -> Any:  # type: ignore[override]
+        return self._mailbox
+
+    def on_receive(self, message: Any) -> Any:
+        if isinstance(message, Ping):
+            return self.name
+        return self.on_batch(message)
+
+    def on_batch(self, batch: list[Any]) -> None:
+        """Handle messages, oldest first. Actor's thread."""
+        raise TypeError(f"{type(self).__name__} handles no messages")
+
+    def poison(self) -> Recorded | None:
+        """The Event that was being handled, where the actor knows it."""
+        return None
+
+    def on_failure(
+        self,
+        exception_type: type[BaseException] | None,
+        exception_value: BaseException | None,
+        traceback_: TracebackType | None,
+    ) -> None:
+        place = traceback.extract_tb(traceback_)[-1] if traceback_ else None
+        where = f" at {place.filename.rpartition('/')[2]}:{place.lineno}" if place else ""
+        name = exception_type.__name__ if exception_type else "error"
+        self._supervisor.tell(ActorFailed(self.name, f"{name}: {exception_value}{where}", self.poison()))

@@ -1,0 +1,285 @@
+"""The connector: one venue's order entry, private stream and reconciliation. One thread, plus the connection's reader
+thread, which only puts frames into this actor's mailbox: the adapter belongs to the actor's thread alone.
+
+For New, Replace and Cancel it takes nothing but ``CommittedDispatch``, and writes it inside the dispatch gate. What it
+cannot prove to have written or not written is unknown, and is said to be neither (live-stack.md sections 2 to 5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from livestack.actors.base import NodeActor
+from livestack.actors.gate import DispatchGate, Hold, Passage
+from livestack.actors.mailbox import HarnessMailbox, Mailbox
+from livestack.actors.messages import (
+    AskVenue,
+    Closed,
+    Connect,
+    FrameReceived,
+    Opened,
+    Release,
+    Tick,
+    Unreachable,
+)
+from livestack.core.events import AccountBaseline, BalanceReport, DispatchFailed, Event, RequestSent
+from livestack.core.types import ConnectionStatus, FailureReason, OrderRequest
+from livestack.exceptions import NotSentError, TransportError
+from livestack.failpoints import failpoint
+from livestack.journal.writer import CommittedDispatch
+from livestack.transports.backoff import Backoff
+from livestack.transports.base import Connection, WebSocketTransport
+from livestack.transports.clock import Clock, Timers
+from livestack.venues.adapter import HostQuery, OrderEntryAdapter
+
+TICK_NS = 250_000_000
+"""How often the adapter looks at the time: a quarter of the shortest time-out that it has."""
+
+
+class _Forwarder:
+    """Receiver of one connection: everything becomes a message to the actor. Runs on the reader thread."""
+
+    def __init__(self, number: int, actor: Mailbox) -> None:
+        self._number = number
+        self._actor = actor
+
+    def on_open(self, now_ns: int) -> None:
+        self._actor.tell(Opened(self._number, now_ns))
+
+    def on_frame(self, frame: bytes, recv_ns: int) -> None:
+        self._actor.tell(FrameReceived(self._number, frame, recv_ns))
+
+    def on_wake(self, now_ns: int) -> None:
+        """Time reaches the adapter through the actor's own ticks."""
+
+    def on_close(self, reason: str, now_ns: int) -> None:
+        self._actor.tell(Closed(self._number, reason, now_ns))
+
+
+class ConnectorActor(NodeActor):
+    """Keeps one order-entry connection up and writes what the recorder releases.
+
+    ``dispatch_age_ns_max``: a dispatch older than this when it reaches the gate is not sent any more.
+    """
+
+    def __init__(
+        self,
+        *,
+        venue: str,
+        account: str,
+        mailbox: Mailbox,
+        supervisor: Mailbox,
+        adapter: OrderEntryAdapter,
+        harness: HarnessMailbox,
+        gate: DispatchGate,
+        websocket: WebSocketTransport,
+        url: str,
+        clock: Clock,
+        timers: Timers,
+        backoff: Backoff,
+        dispatch_age_ns_max: int,
+    ) -> None:
+        super().__init__(f"connector {venue}", mailbox, supervisor)
+        self._log = structlog.get_logger("connector").bind(venue=venue)
+        self._venue = venue
+        self._account = account
+        self._adapter = adapter
+        self._harness = harness
+        self._gate = gate
+        self._websocket = websocket
+        self._url = url
+        self._clock = clock
+        self._timers = timers
+        self._backoff = backoff
+        self._dispatch_age_ns_max = dispatch_age_ns_max
+        self._connection: Connection | None = None
+        self._number = 0
+        self._was_open = False
+        self._was_live = False
+        self._stopping = False
+        self._has_baseline = False
+        self._questions: list[HostQuery] = []
+        self._cancel_tick: Callable[[], None] = lambda: None
+        gate.close(Hold.VENUE_DOWN, venue)
+        gate.on_impatience(venue, self._shut)
+
+    def on_start(self) -> None:
+        self._connect()
+        self._tick_later()
+
+    def on_stop(self) -> None:
+        self._stopping = True
+        self._cancel_tick()
+        self._shut()
+
+    def on_batch(self, batch: list[Any]) -> None:
+        for message in batch:
+            match message:
+                case Release(dispatches):
+                    for dispatch in dispatches:
+                        self._dispatch(dispatch)
+                case FrameReceived(number, frame, recv_ns) if number == self._number:
+                    failpoint("connector.before_ack")
+                    self._adapter.receive(frame, recv_ns)
+                case AskVenue(query):
+                    self._questions.append(query)
+                case Opened(number, now_ns) if number == self._number:
+                    self._opened(now_ns)
+                case Closed(number) if number == self._number:
+                    self._closed(message)
+                case Connect():
+                    self._connect()
+                case Tick():
+                    self._adapter.tick(self._clock.now_ns(), self._clock.wall_ns())
+                    self._tick_later()
+            self._pump()
+
+    def _dispatch(self, dispatch: CommittedDispatch) -> None:
+        """Write one request through the gate; every way it can end becomes an Event, or stays unknown."""
+        request = dispatch.request
+        now_ns = self._clock.now_ns()
+        if self._connection is None or self._adapter.status is not ConnectionStatus.LIVE:
+            return self._not_sent(request, f"connector is {self._adapter.status.name}")
+        if now_ns - dispatch.ts > self._dispatch_age_ns_max:
+            return self._not_sent(request, f"{(now_ns - dispatch.ts) // 1_000_000} ms old")
+        try:
+            text = self._adapter.encode(request, now_ns, self._clock.wall_ns())
+        except ValueError as error:
+            return self._not_sent(request, str(error))
+        failpoint("connector.before_gate")
+        kind = Passage(request.kind)
+        with self._gate.passage(self._venue, request.instrument, kind) as admitted:
+            gate_ns = self._clock.now_ns()
+            failpoint("connector.in_gate")
+            if not admitted:
+                hold = self._gate.refusal(self._venue, request.instrument, kind)
+                return self._not_sent(request, f"gate: {hold.name if hold else 'closed'}", encoded=True)
+            try:
+                self._connection.send(text)
+            except NotSentError as error:
+                return self._not_sent(request, str(error), encoded=True)
+            except TransportError as error:
+                self._log.warning("send_outcome_unknown", order_id=request.order_id, cause=str(error))
+                return self._connection.close()
+        failpoint("connector.after_send")
+        send_ns = self._clock.now_ns()
+        self._adapter.sent(request, send_ns)
+        self._tell(
+            RequestSent(
+                venue=self._venue,
+                instrument=request.instrument,
+                kind=request.kind,
+                order_id=request.order_id,
+                revision=request.revision,
+                gate_ns=gate_ns,
+                send_ns=send_ns,
+            )
+        )
+        return None
+
+    def _not_sent(self, request: OrderRequest, detail: str, encoded: bool = False) -> None:
+        if encoded:
+            self._adapter.unsent(request)
+        self._tell(
+            DispatchFailed(
+                venue=self._venue,
+                instrument=request.instrument,
+                kind=request.kind,
+                order_id=request.order_id,
+                revision=request.revision,
+                reason=FailureReason.NOT_SENT,
+                detail=detail,
+            )
+        )
+
+    def _tell(self, event: Event) -> None:
+        self._harness.tell_execution((event,))
+
+    def _pump(self) -> None:
+        """Bring out what the adapter has: questions in, frames and Events out, the venue's hold in line with it."""
+        adapter = self._adapter
+        if self._questions and adapter.status is ConnectionStatus.LIVE:
+            for query in self._questions:
+                adapter.ask(query, self._clock.now_ns(), self._clock.wall_ns())
+            self._questions = []
+        for host_request in adapter.outgoing():
+            self._send_host(host_request.text, host_request.purpose)
+        events = adapter.events()
+        if events:
+            self._harness.tell_execution(self._with_baseline(events))
+        self._follow_status()
+        for complaint in adapter.complaints():
+            self._log.warning(complaint.kind, detail=complaint.detail, frame=repr(complaint.frame_head))
+
+    def _follow_status(self) -> None:
+        """The ``venue_down`` hold stands whenever the adapter is not LIVE."""
+        is_live = self._adapter.status is ConnectionStatus.LIVE
+        if is_live and not self._was_live:
+            self._gate.open(Hold.VENUE_DOWN, self._venue)
+        elif self._was_live and not is_live:
+            self._gate.close(Hold.VENUE_DOWN, self._venue)
+        self._was_live = is_live
+
+    def _send_host(self, text: str, purpose: str) -> None:
+        if self._connection is None:
+            return
+        with self._gate.passage(self._venue, "", Passage.HOST):
+            try:
+                self._connection.send(text)
+            except TransportError as error:
+                self._log.warning("host_request_failed", purpose=purpose, cause=str(error))
+                self._connection.close()
+
+    def _with_baseline(self, events: list[Event]) -> list[Event]:
+        """The first complete balances of a session are what it starts from."""
+        if self._has_baseline:
+            return events
+        out: list[Event] = []
+        for event in events:
+            if isinstance(event, BalanceReport) and event.complete and not self._has_baseline:
+                self._has_baseline = True
+                out.append(
+                    AccountBaseline(
+                        recv_ns=event.recv_ns,
+                        venue=self._venue,
+                        account=self._account,
+                        balances=event.balances,
+                        positions=(),
+                        previous_session="",
+                    )
+                )
+            out.append(event)
+        return out
+
+    def _opened(self, now_ns: int) -> None:
+        self._was_open = True
+        self._log.info("order_entry_open", url=self._url)
+        self._adapter.connected(now_ns, self._clock.wall_ns())
+
+    def _closed(self, message: Closed) -> None:
+        self._connection = None
+        self._adapter.disconnected(message.reason, message.now_ns)
+        if not self._was_open:
+            self._supervisor.tell(Unreachable(self._url, message.reason))
+        if not self._stopping:
+            delay_ns = self._backoff.next_ns()
+            self._log.warning("order_entry_closed", reason=message.reason, retry_ms=delay_ns // 1_000_000)
+            self._timers.at(self._clock.now_ns() + delay_ns, lambda: self._mailbox.tell(Connect()))
+
+    def _connect(self) -> None:
+        self._number += 1
+        self._connection = self._websocket.connect(self._url, _Forwarder(self._number, self._mailbox))
+
+    def _shut(self) -> None:
+        connection = self._connection
+        if connection is not None:
+            connection.close()
+
+    def _tick_later(self) -> None:
+        if not self._stopping:
+            self._cancel_tick = self._timers.at(
+                self._clock.now_ns() + TICK_NS, lambda: self._mailbox.tell(Tick())
+            )

@@ -1,0 +1,135 @@
+"""The harness: owns Processing Order and the Core Runtime. One thread, one per session; no I/O of any kind.
+
+It takes Events from its lanes in batches, gives each the next ``seq`` and the clock's ``ts``, steps the Core and hands
+the Events with all that was derived from them to the recorder, at once when something is to be dispatched. It does not
+wait for the disk; only when too many Events are not yet durable does it leave market data in its lane.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from livestack.actors.base import NodeActor
+from livestack.actors.mailbox import HarnessMailbox, Mailbox
+from livestack.actors.messages import AskVenue, Quiescent, RecordBatch
+from livestack.actors.progress import Progress
+from livestack.core.events import ControlTime, Event, Recorded, SessionStopped
+from livestack.core.obligations import Obligation, WakeAt
+from livestack.core.runtime import CoreRuntime
+from livestack.core.types import Origin, SessionPhase
+from livestack.failpoints import failpoint
+from livestack.transports.clock import Clock, Timers
+
+UNCOMMITTED_MAX = 50_000
+"""Events sequenced but not durable, beyond which market data waits: about a second of a busy market."""
+
+
+class HarnessActor(NodeActor):
+    """Hosts ``runtime``. ``connectors`` by venue answer the obligations that only a venue can."""
+
+    def __init__(
+        self,
+        *,
+        mailbox: HarnessMailbox,
+        supervisor: Mailbox,
+        runtime: CoreRuntime,
+        recorder: Mailbox,
+        connectors: Mapping[str, Mailbox],
+        clock: Clock,
+        timers: Timers,
+        progress: Progress,
+        uncommitted_max: int = UNCOMMITTED_MAX,
+    ) -> None:
+        super().__init__("harness", mailbox, supervisor)
+        self._lanes = mailbox
+        self._runtime = runtime
+        self._recorder = recorder
+        self._connectors = connectors
+        self._clock = clock
+        self._timers = timers
+        self._progress = progress
+        self._uncommitted_max = uncommitted_max
+        self._obligations: dict[str, Obligation] = {}
+        self._cancel_timer: dict[str, Callable[[], None]] = {}
+        self._current: Recorded | None = None
+        self._records: list[Recorded] = []
+        self._quiescent = False
+
+    def poison(self) -> Recorded | None:
+        return self._current
+
+    def on_batch(self, batch: list[Any]) -> None:
+        obligations_changed = False
+        for event in batch:
+            obligations_changed |= self._sequence(event)
+        self._current = None
+        self._hand_over()
+        if obligations_changed:
+            self._schedule()
+        if self._progress.uncommitted() > self._uncommitted_max:
+            self._pause()
+        if self._runtime.state.control.phase is SessionPhase.STOPPING:
+            self._look_for_quiescence()
+
+    def _sequence(self, event: Event) -> bool:
+        """One step: INPUT at the next position, its DERIVED behind it. Returns whether obligations changed."""
+        seq, ts = self._progress.sequenced + 1, self._clock.now_ns()
+        self._current = record = Recorded(seq, ts, Origin.INPUT, event)
+        failpoint("harness.before_step")
+        step = self._runtime.step(seq, ts, event)
+        failpoint("harness.after_step")
+        self._records.append(record)
+        counts = self._progress.counts
+        kind = type(event)
+        counts[kind] = counts.get(kind, 0) + 1
+        for derived in step.derived:
+            seq += 1
+            self._records.append(Recorded(seq, ts, Origin.DERIVED, derived))
+            kind = type(derived)
+            counts[kind] = counts.get(kind, 0) + 1
+        self._progress.sequenced = seq
+        if step.dispatches or type(event) is SessionStopped:
+            self._hand_over(final=type(event) is SessionStopped)
+        return step.obligations_changed
+
+    def _hand_over(self, final: bool = False) -> None:
+        if self._records:
+            self._recorder.tell(RecordBatch(self._records, final))
+            self._records = []
+
+    def _pause(self) -> None:
+        """Leave market data waiting until the recorder has caught up; it may have done so this very moment."""
+        self._lanes.paused = True
+        if self._progress.uncommitted() <= self._uncommitted_max:
+            self._lanes.resume()
+
+    def _look_for_quiescence(self) -> None:
+        if not self._quiescent and self._runtime.state.execution.is_quiescent():
+            self._quiescent = True
+            self._supervisor.tell(Quiescent())
+
+    def _schedule(self) -> None:
+        """Bring timers and questions in line with what the Core wants now."""
+        wanted = {obligation.scope: obligation for obligation in self._runtime.obligations()}
+        for scope in self._obligations.keys() - wanted.keys():
+            self._forget(scope)
+        for scope, obligation in wanted.items():
+            if self._obligations.get(scope) != obligation:
+                self._forget(scope)
+                self._take_on(scope, obligation)
+        self._obligations = wanted
+
+    def _take_on(self, scope: str, obligation: Obligation) -> None:
+        if isinstance(obligation, WakeAt):
+            event = ControlTime(scope=scope, deadline_ns=obligation.deadline_ns)
+            self._cancel_timer[scope] = self._timers.at(
+                obligation.deadline_ns, lambda: self._lanes.tell_time(event)
+            )
+        elif obligation.venue in self._connectors:
+            self._connectors[obligation.venue].tell(AskVenue(obligation))
+
+    def _forget(self, scope: str) -> None:
+        cancel = self._cancel_timer.pop(scope, None)
+        if cancel is not None:
+            cancel()

@@ -1,0 +1,84 @@
+"""``livestack``: the group of all commands, loaded one by one when asked for, and the one place where errors end.
+
+A ``LivestackError`` becomes its sentence on stderr and its exit code; nothing shows a traceback unless ``--debug``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+import click
+
+import livestack
+from livestack.exceptions import LivestackError
+
+COMMANDS = {
+    "replay": "livestack.cli.replay:replay",
+    "sessions": "livestack.cli.sessions:sessions",
+    "start": "livestack.cli.start:start",
+    "venue": "livestack.cli.venue:venue",
+}
+"""Command -> ``module:object``. Loaded on use: help is fast, and what one command needs cannot break another."""
+
+EXIT_UNEXPECTED = 4
+
+
+class LazyGroup(click.Group):
+    """Commands by name from :data:`COMMANDS`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(livestack.__version__, prog_name="livestack")
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+@click.pass_context
+def cli(context: click.Context, debug: bool) -> None:
+    """A deterministic trading kernel, operational against real venues."""
+    context.meta["debug"] = debug
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point: run a command and end the process with its exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        code = cli.main(arguments, prog_name="livestack", standalone_mode=False)
+    except click.exceptions.Exit as ended:
+        code = ended.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except click.Abort:
+        code = 130
+    except LivestackError as error:
+        if "--debug" in arguments:
+            raise
+        click.secho(f"livestack: {error}", fg="red", err=True)
+        code = error.exit_code
+    except BrokenPipeError:
+        code = 0
+    except Exception as error:
+        if "--debug" in arguments:
+            raise
+        click.secho(
+            f"livestack: unexpected {type(error).__name__}: {error} (livestack --debug ... shows where)",
+            fg="red",
+            err=True,
+        )
+        code = EXIT_UNEXPECTED
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def data_directory(data_dir: Path | None) -> Path:
+    """``--data-dir``, or its default."""
+    return data_dir if data_dir is not None else Path("livestack-data")

@@ -1,0 +1,85 @@
+"""``livestack start``: run a session. Prints its summary on stdout when it ends; everything else goes to stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from livestack.cli.parameters import DURATION, data_dir_option
+from livestack.node.app import Process, run
+from livestack.node.summary import SessionSummary
+from livestack.settings import load
+from livestack.telemetry import logs
+
+
+@click.command()
+@click.option("-c", "--config", "path", type=click.Path(path_type=Path), required=True, help="The session's TOML file.")
+@click.option("--for", "duration_ns", type=DURATION, default=0, help="Stop in order after this long, e.g. 30s.")
+@click.option("--live", is_flag=True, help="Allow venues that are not on this machine: real orders, real money.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
+@data_dir_option
+def start(data_dir: Path | None, path: Path, duration_ns: int, live: bool, as_json: bool) -> None:
+    """Run a trading session until it is stopped (Ctrl-C, SIGTERM) or --for is over."""
+    settings, configuration = load(path, os.environ)
+    if data_dir is not None:
+        settings = msgspec.structs.replace(settings, data_dir=str(data_dir))
+    logs.configure(settings.log.level, json=settings.log.format == "json")
+    if live:
+        click.secho("LIVE: this session sends real orders with real money.", fg="red", bold=True, err=True)
+    summary = run(
+        Process(
+            settings=settings,
+            configuration=configuration,
+            environment=os.environ,
+            duration_ns=duration_ns,
+            live=live,
+        )
+    )
+    if as_json:
+        click.echo(msgspec.json.encode(summary))
+    else:
+        show(summary)
+    sys.exit(summary.exit)
+
+
+def show(summary: SessionSummary) -> None:
+    """The summary for people."""
+    console = Console()
+    table = Table(title=f"Session {summary.session}", title_justify="left", show_header=False)
+    table.add_column(style="bold")
+    table.add_column(justify="right")
+    rows = {
+        "ended": summary.reason,
+        "Events": f"{summary.events:,}",
+        "market Events": f"{summary.market_events:,}",
+        "Intents": f"{summary.intents:,}",
+        "denied": f"{summary.denied:,}",
+        "dispatches": f"{summary.dispatches:,}",
+        "orders": f"{summary.orders:,}",
+        "fills": f"{summary.fills:,}",
+        **{f"realised P&L {asset}": amount for asset, amount in summary.realised_pnl.items()},
+        "digest": f"{summary.digest[:16]}… at seq {summary.last_seq:,}",
+    }
+    for name, value in rows.items():
+        table.add_row(name, value)
+    console.print(table)
+    if summary.positions:
+        console.print(_positions(summary))
+
+
+def _positions(summary: SessionSummary) -> Table:
+    table = Table(title="Positions", title_justify="left")
+    for name in ("instrument", "quantity", "average price", "realised P&L", "fees"):
+        table.add_column(name, justify="left" if name in ("instrument", "fees") else "right")
+    for position in summary.positions:
+        fees = ", ".join(f"{amount} {asset}" for asset, amount in position.fees.items())
+        table.add_row(
+            position.instrument, position.qty, position.average_price, position.realised_pnl, fees
+        )
+    return table

@@ -1,0 +1,234 @@
+"""Control Events into Control State: session phases, kill-switch, connections, operator commands.
+
+Pure. A session is STARTING from ``SessionStarted`` until every venue that has a defined instrument gave its
+``AccountBaseline``; then RUNNING, the only phase in which the Strategy runs (``on_stop`` excepted); STOPPING from
+``SessionStopping``; STOPPED at ``SessionStopped``, which carries the last digest. Harness thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from livestack.core import events
+from livestack.core.derivation import Derivation, close_order, covers
+from livestack.core.rates import VenueRates
+from livestack.core.state import KillRecord, State
+from livestack.core.types import (
+    ConnectionStatus,
+    RequestKind,
+    RequestSource,
+    SessionPhase,
+    TradingState,
+    WithdrawReason,
+)
+from livestack.exceptions import ConfigurationError
+
+INCIDENTS_MAX = 1_000
+"""Open incidents remembered; the host keeps the list, State only what a monitor may look at."""
+
+EPOCHS_MAX = 10_000
+"""Resumptions of one session."""
+
+
+def session_started(state: State, event: events.SessionStarted, out: Derivation) -> None:
+    execution, control = state.execution, state.control
+    if execution.epochs:
+        out.anomaly("session_started_twice", "a session is started once")
+        return
+    execution.epochs.append(event.epoch)
+    control.session = event.session
+
+
+def session_resumed(state: State, event: events.SessionResumed, out: Derivation) -> None:
+    """After a crash: nothing pending goes out, nothing seen is current, nothing inflight is known."""
+    execution, control = state.execution, state.control
+    if not execution.epochs or event.epoch in execution.epochs or len(execution.epochs) >= EPOCHS_MAX:
+        out.anomaly("bad_resume", "a resumed session has a fresh epoch, and was started")
+        return
+    execution.epochs.append(event.epoch)
+    out.withdraw(WithdrawReason.SESSION_RESUMED)
+    for market in state.market.instruments.values():
+        market.invalidate()
+        market.status = ConnectionStatus.DISCONNECTED
+    control.feed_status = {}
+    control.venue_status = {}
+    for order_id, request in execution.requests.items():
+        execution.unresolved.setdefault(order_id, request)
+    execution.requests = {}
+    for venue, rules in state.configuration.execution.venue.items():
+        execution.rates.setdefault(venue, VenueRates()).take_as_full(rules.rate_limits, control.ts)
+    recovery = state.configuration.recovery.trading_state
+    if recovery is not TradingState.ACTIVE and control.trading_state() < recovery:
+        out.emit(events.TradingStateChanged(state=recovery, by="recovery", reason="session resumed"))
+
+
+def session_stopping(state: State, event: events.SessionStopping, out: Derivation) -> None:
+    control = state.control
+    if control.phase in (SessionPhase.STOPPING, SessionPhase.STOPPED):
+        return
+    control.phase = SessionPhase.STOPPING
+    out.withdraw(WithdrawReason.SESSION_STOPPING)
+    state.execution.leaves_open = state.configuration.execution.on_stop == "leave"
+    if not state.execution.leaves_open:
+        out.close_orders(RequestSource.CORE)
+
+
+def session_stopped(state: State, event: events.SessionStopped, out: Derivation) -> None:
+    state.control.phase = SessionPhase.STOPPED
+    out.withdraw(WithdrawReason.SESSION_STOPPING)
+
+
+def kill_switch_engaged(state: State, event: events.KillSwitchEngaged, out: Derivation) -> None:
+    control = state.control
+    record = KillRecord(control.ts, event.trigger, event.by, event.reason)
+    control.kill.setdefault(event.instrument or event.venue, record)
+    out.withdraw(WithdrawReason.KILL_SWITCH, event.venue, event.instrument)
+    if state.configuration.kill.cancel_open_orders:
+        out.close_orders(RequestSource.CORE, event.venue, event.instrument)
+
+
+def kill_switch_reset(state: State, event: events.KillSwitchReset, out: Derivation) -> None:
+    """Not while the fate of an order is unknown, unless that is accepted in so many words."""
+    if state.execution.unresolved and not event.accept_unknown:
+        count = len(state.execution.unresolved)
+        out.anomaly("kill_reset_refused", f"{count} orders of unknown fate; reset with accept_unknown")
+        return
+    state.control.kill = {}
+
+
+def feed_status_changed(state: State, event: events.FeedStatusChanged, out: Derivation) -> None:
+    if not event.instrument:
+        state.control.feed_status[event.venue] = event.status
+    for market in state.market.instruments.values():
+        definition = market.definition
+        if definition.venue != event.venue or event.instrument not in ("", definition.instrument):
+            continue
+        market.status = event.status
+        market.faulty = False
+        if event.status is not ConnectionStatus.LIVE:
+            market.invalidate()
+
+
+def venue_status_changed(state: State, event: events.VenueStatusChanged, out: Derivation) -> None:
+    state.control.venue_status[event.venue] = event.status
+
+
+def venue_clock(state: State, event: events.VenueClock, out: Derivation) -> None:
+    rates = state.execution.rates.setdefault(event.venue, VenueRates())
+    rates.offset_ns = event.offset_ns
+    rates.error_ns = max(event.error_ns, 0)
+
+
+def incident_opened(state: State, event: events.IncidentOpened, out: Derivation) -> None:
+    incidents = state.control.incidents
+    if len(incidents) < INCIDENTS_MAX:
+        incidents[f"{event.name} {event.scope}".strip()] = event.grade
+
+
+def incident_closed(state: State, event: events.IncidentClosed, out: Derivation) -> None:
+    state.control.incidents.pop(f"{event.name} {event.scope}".strip(), None)
+
+
+def nothing(state: State, event: object, out: Derivation) -> None:
+    """Its effect comes from another stage: timers look at ``ts``, a checkpoint at the finished State."""
+
+
+# -- Operator commands: refused with a sentence, or applied
+
+
+def operator_command(state: State, event: events.OperatorCommand, out: Derivation) -> None:
+    _COMMANDS[type(event.command)](state, event, event.command, out)
+
+
+def _applied(event: events.OperatorCommand, out: Derivation) -> None:
+    out.emit(events.CommandApplied(request_id=event.request_id))
+
+
+def _refused(event: events.OperatorCommand, out: Derivation, reason: str) -> None:
+    out.emit(events.CommandRefused(request_id=event.request_id, reason=reason))
+
+
+def _set_trading_state(
+    state: State, event: events.OperatorCommand, command: events.SetTradingState, out: Derivation
+) -> None:
+    _applied(event, out)
+    out.emit(events.TradingStateChanged(state=command.state, by=event.who, reason=event.why))
+    state.execution.consecutive_rejects = 0
+
+
+def _cancel_order(state: State, event: events.OperatorCommand, command: events.CancelOrder, out: Derivation) -> None:
+    execution = state.execution
+    order = execution.orders.get(command.order_id)
+    pending = execution.queue.pending.get(command.order_id)
+    if order is None and pending is None:
+        _refused(event, out, f"order {command.order_id} is neither open nor pending")
+        return
+    _applied(event, out)
+    if order is not None:
+        close_order(state, order, RequestSource.OPERATOR)
+    elif pending is not None:
+        out.withdraw_one(pending, WithdrawReason.SUPERSEDED)
+
+
+def _cancel_all(state: State, event: events.OperatorCommand, command: events.CancelAll, out: Derivation) -> None:
+    _applied(event, out)
+    for pending in list(state.execution.queue.pending.values()):
+        covered = covers(command.venue, command.instrument, pending.venue, pending.instrument)
+        if covered and pending.kind is RequestKind.NEW:
+            out.withdraw_one(pending, WithdrawReason.SUPERSEDED)
+    out.close_orders(RequestSource.OPERATOR, command.venue, command.instrument)
+
+
+def _set_strategy(
+    state: State, event: events.OperatorCommand, command: events.SetStrategyEnabled, out: Derivation
+) -> None:
+    _applied(event, out)
+    if command.enabled and not state.control.strategy_enabled:
+        out.emit(events.StrategyEnabled(by=event.who, reason=event.why))
+    elif not command.enabled and state.control.strategy_enabled:
+        out.emit(events.StrategyDisabled(by=event.who, reason=event.why))
+
+
+def _set_configuration(
+    state: State, event: events.OperatorCommand, command: events.SetConfiguration, out: Derivation
+) -> None:
+    active = state.configuration.version
+    if event.base_version != active:
+        _refused(event, out, f"made against version {event.base_version}; active is {active}")
+        return
+    try:
+        changed = state.configuration.patched(command.patch)
+    except ConfigurationError as error:
+        _refused(event, out, str(error))
+        return
+    _applied(event, out)
+    out.emit(
+        events.ConfigurationChanged(version=changed.version, digest=changed.digest(), patch=command.patch)
+    )
+
+
+_COMMANDS: Final[dict[type, Callable[[State, events.OperatorCommand, Any, Derivation], None]]] = {
+    events.SetTradingState: _set_trading_state,
+    events.CancelOrder: _cancel_order,
+    events.CancelAll: _cancel_all,
+    events.SetStrategyEnabled: _set_strategy,
+    events.SetConfiguration: _set_configuration,
+}
+
+CONTROL: Final[dict[type, Callable[[State, Any, Derivation], None]]] = {
+    events.SessionStarted: session_started,
+    events.SessionResumed: session_resumed,
+    events.SessionStopping: session_stopping,
+    events.SessionStopped: session_stopped,
+    events.OperatorCommand: operator_command,
+    events.KillSwitchEngaged: kill_switch_engaged,
+    events.KillSwitchReset: kill_switch_reset,
+    events.FeedStatusChanged: feed_status_changed,
+    events.VenueStatusChanged: venue_status_changed,
+    events.VenueClock: venue_clock,
+    events.IncidentOpened: incident_opened,
+    events.IncidentClosed: incident_closed,
+    events.ControlTime: nothing,
+    events.CheckpointRequested: nothing,
+}

@@ -1,0 +1,303 @@
+"""Execution Events into Execution State: one function per Event type, in a table.
+
+Pure. Whose an Event is, its client id says: ours iff it parses and its epoch is one of this session's. What an Order
+does is looked up in :mod:`livestack.core.orders`, how requests end is in :mod:`livestack.core.settlement`.
+Nothing that comes from outside raises. Harness thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from livestack.core import events
+from livestack.core.derivation import Derivation
+from livestack.core.orders import REPORTS, Claim, Effect, Happening, Order, ReportEffect
+from livestack.core.positions import Position
+from livestack.core.rates import VenueRates
+from livestack.core.settlement import (
+    claim,
+    finish,
+    illegal,
+    imply_replaced,
+    owner,
+    settle,
+    settle_claim,
+)
+from livestack.core.state import Balance, FillLedger, State
+from livestack.core.types import (
+    DECIMALS_MAX,
+    FailureReason,
+    OrderStatus,
+    RequestKind,
+    SessionPhase,
+    parse_client_id,
+)
+
+BACKOFF_MAX_NS = 7 * 86_400_000_000_000
+"""A venue may silence us for days (an IP ban); more is a wrong number."""
+
+
+def order_accepted(state: State, event: events.OrderAccepted, out: Derivation) -> None:
+    order = owner(state, event, out)
+    if order is None:
+        return
+    if order.happen(Happening.ACCEPTED, state.control.ts) is OrderStatus.ACCEPTED:
+        order.client_id, order.venue_order_id = event.client_id, event.venue_order_id
+        state.execution.consecutive_rejects = 0
+    elif order.status is OrderStatus.REJECTED:
+        illegal(order, "accepted after it was rejected", out)
+    settle(state, order, RequestKind.NEW)
+
+
+def order_rejected(state: State, event: events.OrderRejected, out: Derivation) -> None:
+    order = owner(state, event, out)
+    if order is None:
+        return
+    outcome = order.happen(Happening.REJECTED, state.control.ts)
+    if outcome is OrderStatus.REJECTED:
+        order.reason = f"{event.code} {event.reason}".strip()
+        state.execution.consecutive_rejects += 1
+        finish(state, order)
+    elif outcome is Effect.ILLEGAL:
+        illegal(order, "rejected after it was accepted", out)
+
+
+def order_fill(state: State, event: events.OrderFill, out: Derivation) -> None:
+    """The fill is real whatever the Order's state: position and cash follow it, once."""
+    market = state.market.instruments.get(event.instrument)
+    if market is None or event.qty <= 0 or event.price <= 0 or not 0 <= event.fee_decimals <= DECIMALS_MAX:
+        out.anomaly("bad_fill", f"{event.qty} at {event.price}", event.venue, event.instrument, halt=True)
+        return
+    order = owner(state, event, out)
+    if order is None and not _is_session_id(state, event.client_id):
+        return  # somebody else's; balances tell
+    ledger = state.execution.ledgers.setdefault(event.instrument, FillLedger())
+    if not ledger.is_new(event.fill_id):
+        return
+    position = state.execution.positions.setdefault(event.instrument, Position())
+    position.trade(event.side, event.qty, event.price)
+    rules = market.definition
+    position.charge(event.fee_asset, event.fee_decimals, event.fee.value, rules.base, rules.qty_decimals)
+    if order is None:
+        return
+    if (order.side, order.instrument) != (event.side, event.instrument):
+        illegal(order, "a fill of another side or instrument", out)
+        return
+    imply_replaced(state, order, event.client_id)
+    order.filled_qty += event.qty
+    order.filled_notional += event.qty * event.price
+    whole = order.is_whole(event.price, rules.qty_step)
+    outcome = order.happen(Happening.FILLED_WHOLLY if whole else Happening.FILLED_PARTLY, state.control.ts)
+    over = not order.quote_qty and order.filled_qty > order.qty
+    if outcome is Effect.LATE or over:
+        order.anomalous = True
+        what = "over_fill" if over else "late_fill"
+        detail = f"filled {order.filled_qty} of {order.qty} while {order.status.name}"
+        out.anomaly(what, detail, order.venue, order.instrument, order.order_id)
+    settle(state, order, RequestKind.NEW)
+    if order.is_terminal:
+        finish(state, order)
+    else:
+        settle_claim(state, order)
+
+
+def order_closed(state: State, event: events.OrderCancelled | events.OrderExpired, out: Derivation) -> None:
+    """Cancelled or expired, asked for or not. Where the venue counts fills that we lack, they are fetched first."""
+    order = owner(state, event, out)
+    if order is None:
+        return
+    theirs, mine = parse_client_id(event.client_id), parse_client_id(order.client_id)
+    if theirs and mine and theirs.revision < mine.revision and theirs.epoch == mine.epoch:
+        return  # the end of an incarnation that a Replace has already taken the place of
+    expired = isinstance(event, events.OrderExpired)
+    reason = f"expired: {event.reason}" if expired else event.reason
+    if event.filled_qty > order.filled_qty and not order.is_terminal:
+        claim(state, order, Claim(OrderStatus.CANCELLED, event.filled_qty, reason))
+        return
+    outcome = order.happen(Happening.CANCELLED, state.control.ts)
+    if outcome is OrderStatus.CANCELLED:
+        order.reason = reason
+        finish(state, order)
+    elif outcome is Effect.ILLEGAL:
+        illegal(order, f"cancelled after it was {order.status.name}", out)
+
+
+def order_replaced(state: State, event: events.OrderReplaced, out: Derivation) -> None:
+    order = owner(state, event, out)
+    if order is None:
+        return
+    if event.qty <= 0 or event.price < 0:
+        illegal(order, f"replaced by {event.qty} at {event.price}", out)
+        return
+    if order.happen(Happening.REPLACED, state.control.ts) is Effect.ILLEGAL:
+        illegal(order, f"replaced after it was {order.status.name}", out)
+        return
+    order.client_id, order.venue_order_id = event.client_id, event.venue_order_id
+    order.price, order.qty = event.price, event.qty
+    settle(state, order, RequestKind.NEW)
+    settle(state, order, RequestKind.REPLACE)
+
+
+def cancel_rejected(state: State, event: events.CancelRejected, out: Derivation) -> None:
+    """The request is over. If the Order seems open all the same, the venue is asked what became of it."""
+    order = owner(state, event, out)
+    if order is None:
+        return
+    order.happen(Happening.CANCEL_REJECTED, state.control.ts)
+    request = settle(state, order, RequestKind.CANCEL, event.revision)
+    if request is not None and not order.is_terminal:
+        order.cancel_not_before = state.control.ts + state.configuration.execution.cancel_retry
+        state.execution.unresolved.setdefault(order.order_id, request)
+
+
+def replace_rejected(state: State, event: events.ReplaceRejected, out: Derivation) -> None:
+    order = owner(state, event, out)
+    if order is not None:
+        order.happen(Happening.REPLACE_REJECTED, state.control.ts)
+        settle(state, order, RequestKind.REPLACE, event.revision)
+
+
+def order_report(state: State, event: events.OrderReport, out: Derivation) -> None:
+    """``REPORTS``; more fills than we know are claimed and fetched, never invented."""
+    order = owner(state, event, out)
+    if order is None:
+        return
+    if event.filled_qty > order.filled_qty:
+        if order.status is OrderStatus.SUBMITTED:
+            order.happen(Happening.ACCEPTED, state.control.ts)
+        claim(state, order, Claim(event.status, event.filled_qty, event.reason))
+        return
+    effect = REPORTS[event.status][order.status]
+    if effect is ReportEffect.CONTRADICTION:
+        illegal(order, f"reported {event.status.name} while {order.status.name}", out)
+    elif effect is ReportEffect.CLOSE:
+        order.status = OrderStatus.CANCELLED if event.status is OrderStatus.FILLED else event.status
+        order.changed_ts, order.reason = state.control.ts, event.reason or f"reported {event.status.name}"
+        finish(state, order)
+    elif effect is ReportEffect.CONFIRM and event.filled_qty == order.filled_qty:
+        _confirm(state, order, event)
+
+
+def _confirm(state: State, order: Order, event: events.OrderReport) -> None:
+    """It is open there. An unresolved request is settled by what the order looks like now."""
+    if order.status is OrderStatus.SUBMITTED:
+        order.happen(Happening.ACCEPTED, state.control.ts)
+        order.client_id = event.client_id
+    order.venue_order_id = event.venue_order_id or order.venue_order_id
+    settle(state, order, RequestKind.NEW)
+    imply_replaced(state, order, event.client_id)
+    unresolved = state.execution.unresolved.pop(order.order_id, None)
+    if unresolved is not None and event.qty > 0:
+        order.price, order.qty = event.price, event.qty if order.qty else 0
+
+
+def fills_reconciled(state: State, event: events.FillsReconciled, out: Derivation) -> None:
+    """The floor moves; a claim whose fills did not come is the venue's contradiction, and its word ends the Order."""
+    execution = state.execution
+    if event.instrument not in state.market.instruments:
+        out.anomaly("instrument_not_defined", "fills of an unknown instrument", event.venue, event.instrument)
+        return
+    execution.ledgers.setdefault(event.instrument, FillLedger()).raise_floor(event.through)
+    execution.fetch_fills.pop(event.instrument, None)
+    for order in list(execution.open_orders(event.instrument)):
+        if order.claim is not None:
+            illegal(order, f"{order.claim.filled_qty} filled claimed, {order.filled_qty} found", out)
+            settle_claim(state, order, force=True)
+
+
+def account_baseline(state: State, event: events.AccountBaseline, out: Derivation) -> None:
+    """What the session starts from; only the first one of a venue, and before trading."""
+    execution = state.execution
+    if event.venue in execution.baselines or state.control.phase is not SessionPhase.STARTING:
+        out.anomaly("second_baseline", "a baseline is given once, before trading", event.venue)
+        return
+    execution.baselines[event.venue] = state.control.ts
+    _balances(state, event, out)
+    for one in event.positions:
+        cost = one.cost.value
+        if one.instrument not in state.market.instruments or cost < 0:
+            out.anomaly("bad_baseline", "inventory of an unknown instrument, or a negative cost", event.venue)
+            continue
+        execution.positions[one.instrument] = Position(qty=one.qty, cost=cost if one.qty else 0)
+
+
+def balance_report(state: State, event: events.BalanceReport, out: Derivation) -> None:
+    if event.complete:
+        state.execution.balances[event.venue] = {}
+    _balances(state, event, out)
+
+
+def _balances(state: State, event: events.AccountBaseline | events.BalanceReport, out: Derivation) -> None:
+    balances = state.execution.balances.setdefault(event.venue, {})
+    for one in event.balances:
+        if 0 <= one.decimals <= DECIMALS_MAX:
+            balances[one.asset] = Balance(one.decimals, one.free.value, one.locked.value)
+        else:
+            out.anomaly("bad_balance", f"{one.asset} with {one.decimals} decimals", event.venue)
+
+
+def rate_limit_report(state: State, event: events.RateLimitReport, out: Derivation) -> None:
+    venue = state.configuration.execution.venue.get(event.venue)
+    if venue is None:
+        return
+    execution = state.execution
+    idle = not any(
+        order.venue == event.venue and order.order_id in execution.requests for order in execution.orders.values()
+    )
+    rates = execution.rates.setdefault(event.venue, VenueRates())
+    rates.reported(venue.rate_limits, (event.order_id, event.revision), event.usage, idle, state.control.ts)
+
+
+def venue_backoff(state: State, event: events.VenueBackoff, out: Derivation) -> None:
+    rates = state.execution.rates.setdefault(event.venue, VenueRates())
+    wait_ns = min(max(event.retry_after_ns, 0), BACKOFF_MAX_NS)
+    rates.backoff_until = max(rates.backoff_until, state.control.ts + wait_ns)
+
+
+def request_sent(state: State, event: events.RequestSent, out: Derivation) -> None:
+    """Wire times are for the record; the Core has assumed it sent since the dispatch."""
+
+
+def dispatch_failed(state: State, event: events.DispatchFailed, out: Derivation) -> None:
+    """Certainly not at the venue: a New ends its Order, anything else only leaves inflight."""
+    execution = state.execution
+    order = execution.order(event.order_id)
+    if order is None:
+        out.anomaly("unknown_dispatch", "a failed dispatch that we did not make", event.venue, event.instrument)
+        return
+    if event.kind is not RequestKind.NEW:
+        if settle(state, order, event.kind, event.revision) is not None and event.kind is RequestKind.CANCEL:
+            order.cancel_not_before = state.control.ts + state.configuration.execution.cancel_retry
+        return
+    outcome = order.happen(Happening.NOT_THERE, state.control.ts)
+    if outcome is OrderStatus.REJECTED:
+        order.reason = "not_at_venue" if event.reason is FailureReason.NOT_AT_VENUE else "never_sent"
+        finish(state, order)
+    elif outcome is Effect.ILLEGAL:
+        illegal(order, f"its New failed while it is {order.status.name}", out)
+
+
+def _is_session_id(state: State, client_id: str) -> bool:
+    parsed = parse_client_id(client_id)
+    return parsed is not None and parsed.epoch in state.execution.epochs
+
+
+EXECUTION: Final[dict[type, Callable[[State, Any, Derivation], None]]] = {
+    events.OrderAccepted: order_accepted,
+    events.OrderRejected: order_rejected,
+    events.OrderFill: order_fill,
+    events.OrderCancelled: order_closed,
+    events.OrderExpired: order_closed,
+    events.OrderReplaced: order_replaced,
+    events.CancelRejected: cancel_rejected,
+    events.ReplaceRejected: replace_rejected,
+    events.OrderReport: order_report,
+    events.FillsReconciled: fills_reconciled,
+    events.AccountBaseline: account_baseline,
+    events.BalanceReport: balance_report,
+    events.RateLimitReport: rate_limit_report,
+    events.VenueBackoff: venue_backoff,
+    events.RequestSent: request_sent,
+    events.DispatchFailed: dispatch_failed,
+}

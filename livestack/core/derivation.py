@@ -1,0 +1,214 @@
+"""What one step derives: DERIVED Events, applied to State the moment they are emitted, and the outbound requests.
+
+Pure. ``emit`` is the only way in; the table below says what each DERIVED Event does to State. So the stages of a step
+see each other's effects, and a fold over the Event Stream sees the same. Harness thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from livestack.core import events
+from livestack.core.events import DerivedEvent
+from livestack.core.limits import NOTIONAL_DECIMALS
+from livestack.core.orders import Order, Request, open_order
+from livestack.core.pending import Pending
+from livestack.core.rates import VenueRates
+from livestack.core.state import State
+from livestack.core.types import (
+    OrderRequest,
+    RequestKind,
+    RequestSource,
+    TradingState,
+    WithdrawReason,
+)
+
+
+class Derivation:
+    """The DERIVED Events of one step, in order, and the requests among them."""
+
+    __slots__ = ("derived", "dispatches", "state")
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self.derived: list[DerivedEvent] = []
+        self.dispatches: list[OrderRequest] = []
+
+    def emit(self, event: DerivedEvent) -> None:
+        """Append a DERIVED Event and apply it at once."""
+        self.derived.append(event)
+        _APPLY[type(event)](self, event)
+
+    def anomaly(
+        self, kind: str, detail: str, venue: str = "", instrument: str = "", order_id: int = 0, halt: bool = False
+    ) -> None:
+        """Something from outside contradicts State; ``halt`` the instrument, or the venue where there is none."""
+        scope = (instrument or venue) if halt else ""
+        self.emit(
+            events.AnomalyDetected(
+                kind=kind, venue=venue, instrument=instrument, order_id=order_id, detail=detail, halts=scope
+            )
+        )
+        if scope and self.state.control.trading.get(scope) is not TradingState.HALTED:
+            self.emit(
+                events.TradingStateChanged(
+                    state=TradingState.HALTED, by="anomaly", reason=kind, venue=venue, instrument=instrument
+                )
+            )
+
+    def withdraw(self, reason: WithdrawReason, venue: str = "", instrument: str = "") -> None:
+        """Take every pending New and Replace in scope out of the Queue."""
+        for pending in list(self.state.execution.queue.pending.values()):
+            if pending.kind is not RequestKind.CANCEL and covers(venue, instrument, pending.venue, pending.instrument):
+                self.withdraw_one(pending, reason)
+
+    def withdraw_one(self, pending: Pending, reason: WithdrawReason) -> None:
+        """Take one pending command out of the Queue."""
+        self.emit(
+            events.IntentWithdrawn(
+                intent=pending.kind,
+                venue=pending.venue,
+                instrument=pending.instrument,
+                order_id=pending.order_id,
+                reason=reason,
+            )
+        )
+
+    def close_orders(self, source: RequestSource, venue: str = "", instrument: str = "") -> None:
+        """Ask for Cancels of every open Order in scope, until each is closed."""
+        for order in self.state.execution.orders.values():
+            if covers(venue, instrument, order.venue, order.instrument):
+                close_order(self.state, order, source)
+
+
+def covers(venue: str, instrument: str, of_venue: str, of_instrument: str) -> bool:
+    """Whether a scope ('' for all) covers something of ``of_venue`` and ``of_instrument``."""
+    return (not venue or venue == of_venue) and (not instrument or instrument == of_instrument)
+
+
+def close_order(state: State, order: Order, source: RequestSource) -> None:
+    """Have ``order`` cancelled, again and again if need be."""
+    order.closing = source
+    order.cancel_not_before = 0
+    state.execution.closing[order.order_id] = None
+
+
+def _nothing(out: Derivation, event: Any) -> None:
+    """It is a record only."""
+
+
+def _denied(out: Derivation, event: events.IntentDenied) -> None:
+    out.state.execution.counts.denied += 1
+
+
+def _withdrawn(out: Derivation, event: events.IntentWithdrawn) -> None:
+    execution = out.state.execution
+    execution.counts.withdrawn += 1
+    del execution.queue.pending[event.order_id]
+
+
+def _dispatched(out: Derivation, event: events.IntentDispatched) -> None:
+    state, request = out.state, event.request
+    execution, ts = state.execution, state.control.ts
+    out.dispatches.append(request)
+    execution.counts.dispatched += 1
+    pending = execution.queue.pending.pop(request.order_id)
+    market = state.market.instruments[request.instrument]
+    if request.kind is RequestKind.NEW:
+        order = open_order(request, ts, pending.worst_qty)
+        execution.orders[request.order_id] = order
+        execution.session_orders += 1
+        amount = request.quote_qty or order.leaves_qty * (request.price or market.ask or market.last_price)
+        _spend(state, request.instrument, amount)
+    else:
+        execution.orders[request.order_id].revision = request.revision
+    execution.requests[request.order_id] = Request(
+        kind=request.kind,
+        revision=request.revision,
+        client_id=request.client_id,
+        dispatched_ts=ts,
+        deadline_ns=ts + state.configuration.execution.request_timeout,
+        qty=request.qty,
+        price=request.price,
+    )
+    rules = state.configuration.execution.venue[request.venue].rate_limits
+    rates = execution.rates.setdefault(request.venue, VenueRates())
+    rates.dispatched(rules, request.kind, (request.order_id, request.revision), ts)
+
+
+def _spend(state: State, instrument: str, amount: int) -> None:
+    definition = state.market.instruments[instrument].definition
+    scale = NOTIONAL_DECIMALS - definition.price_decimals - definition.qty_decimals
+    total = amount * 10**scale if scale >= 0 else -(-amount // 10**-scale)
+    spent = state.execution.session_notional
+    spent[definition.quote] = spent.get(definition.quote, 0) + total
+
+
+def _trading_state(out: Derivation, event: events.TradingStateChanged) -> None:
+    """ACTIVE for everything lifts every narrower state too; anything less withdraws what could increase."""
+    trading, scope = out.state.control.trading, event.instrument or event.venue
+    if event.state is not TradingState.ACTIVE:
+        trading[scope] = event.state
+        out.withdraw(WithdrawReason.TRADING_STATE, event.venue, event.instrument)
+    elif scope:
+        trading.pop(scope, None)
+    else:
+        trading.clear()
+    if event.state is TradingState.REDUCING:
+        _cancel_increasing(out, event.venue, event.instrument)
+
+
+def _cancel_increasing(out: Derivation, venue: str, instrument: str) -> None:
+    """Resting orders that could take a position further from flat, or through it."""
+    execution = out.state.execution
+    room: dict[tuple[str, int], int] = {}
+    for order in execution.orders.values():
+        if not covers(venue, instrument, order.venue, order.instrument):
+            continue
+        key = (order.instrument, int(order.side))
+        position = execution.position(order.instrument).qty
+        sign = -1 if order.side == 1 else 1
+        left = room.setdefault(key, max(sign * position, 0)) - order.leaves_qty
+        if left < 0:
+            close_order(out.state, order, RequestSource.CORE)
+        else:
+            room[key] = left
+
+
+def _configuration(out: Derivation, event: events.ConfigurationChanged) -> None:
+    state = out.state
+    state.configuration = state.configuration.patched(event.patch)
+    state.control.configuration_version = event.version
+    state.control.configuration_digest = event.digest
+    if any(key.split(".", 1)[0] == "risk" for key, _ in event.patch):
+        out.withdraw(WithdrawReason.CONFIGURATION)
+
+
+def _strategy_failed(out: Derivation, event: events.StrategyFailed) -> None:
+    out.state.control.strategy_failures += 1
+
+
+def _strategy_disabled(out: Derivation, event: events.StrategyDisabled) -> None:
+    out.state.control.strategy_enabled = False
+
+
+def _strategy_enabled(out: Derivation, event: events.StrategyEnabled) -> None:
+    out.state.control.strategy_enabled = True
+
+
+_APPLY: Final[dict[type, Callable[[Derivation, Any], None]]] = {
+    events.AnomalyDetected: _nothing,
+    events.IntentDenied: _denied,
+    events.IntentDispatched: _dispatched,
+    events.IntentWithdrawn: _withdrawn,
+    events.CommandApplied: _nothing,
+    events.CommandRefused: _nothing,
+    events.TradingStateChanged: _trading_state,
+    events.ConfigurationChanged: _configuration,
+    events.StrategyFailed: _strategy_failed,
+    events.StrategyDisabled: _strategy_disabled,
+    events.StrategyEnabled: _strategy_enabled,
+    events.Checkpoint: _nothing,
+}
+

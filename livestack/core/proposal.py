@@ -1,0 +1,190 @@
+"""The order that an Intent would make, with everything that a risk rule needs to judge it.
+
+Pure. Built once per New or Replace. The worst case counts queued, inflight, working and unresolved orders; a
+cancel-replace in flight counts what the old order may still fill plus the whole new rest. Harness thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from livestack.core.intents import New, Replace
+from livestack.core.limits import NOTIONAL_DECIMALS, UNLIMITED, Limits
+from livestack.core.orders import Order, Request
+from livestack.core.pending import Pending
+from livestack.core.state import ExecutionState, InstrumentMarket, State
+from livestack.core.types import OrderStatus, OrderType, RequestKind, RequestSource, Side
+
+STOP_TYPES = frozenset(
+    {OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT, OrderType.TAKE_PROFIT_LIMIT}
+)
+PRICED_TYPES = frozenset({OrderType.LIMIT, OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT_LIMIT})
+
+
+class Working(msgspec.Struct, frozen=True):
+    """One thing of ours that may still fill: an open order, a replacement in flight, or a queued one.
+
+    ``unsettled``: no balance report can contain it yet. ``price`` 0: at any price.
+    """
+
+    order_id: int
+    instrument: str
+    side: Side
+    price: int
+    qty: int
+    unsettled: bool
+
+
+class Proposal(msgspec.Struct, kw_only=True):
+    """``terms`` are the whole order; ``leaves_qty`` is what of it may fill; ``order`` is the one to be replaced.
+
+    ``worst_price`` is the worst it may trade at (0: unknown). ``buying``/``selling`` are the worst cases of everything
+    working in this instrument, this proposal included.
+    """
+
+    kind: RequestKind
+    source: RequestSource
+    terms: New
+    market: InstrumentMarket
+    limits: Limits
+    order: Order | None
+    leaves_qty: int
+    worst_price: int
+    working: list[Working]
+    buying: int
+    selling: int
+
+    @property
+    def notional(self) -> int:
+        """Worst-case value in price + quantity decimals."""
+        return self.terms.quote_qty or self.leaves_qty * self.worst_price
+
+
+def propose(
+    intent: New | Replace, source: RequestSource, state: State, market: InstrumentMarket, limits: Limits
+) -> Proposal:
+    """The Proposal of ``intent``, whose Order ID has been checked."""
+    execution = state.execution
+    order = execution.orders.get(intent.order_id)
+    terms = intent if isinstance(intent, New) else _replaced(intent, order, execution)
+    worst = worst_price(terms, market, limits)
+    working = list(all_working(execution))
+    same = [one for one in working if one.instrument == terms.instrument]
+    filled = order.filled_qty if order is not None else 0
+    leaves = worst_quantity(terms, market) - filled
+    own = 0 if order is None else order.leaves_qty
+    others = [one for one in same if one.order_id != terms.order_id]
+    mine = leaves + own  # a replacement may fill on top of what the old order fills before it goes
+    buying = sum(one.qty for one in others if one.side is Side.BUY)
+    selling = sum(one.qty for one in others if one.side is Side.SELL)
+    return Proposal(
+        kind=RequestKind.NEW if isinstance(intent, New) else RequestKind.REPLACE,
+        source=source,
+        terms=terms,
+        market=market,
+        limits=limits,
+        order=order,
+        leaves_qty=leaves,
+        worst_price=worst,
+        working=[one for one in working if one.order_id != terms.order_id],
+        buying=buying + mine if terms.side is Side.BUY else buying,
+        selling=selling + mine if terms.side is Side.SELL else selling,
+    )
+
+
+def all_working(execution: ExecutionState) -> Iterator[Working]:
+    """Everything that may still fill, over all instruments."""
+    for order in execution.orders.values():
+        unsettled = order.status is OrderStatus.SUBMITTED
+        leaves = order.leaves_qty
+        yield Working(order.order_id, order.instrument, order.side, order.price, leaves, unsettled)
+        for request in _requests(execution, order.order_id):
+            if request.kind is RequestKind.REPLACE:
+                rest = max(request.qty - order.filled_qty, 0)
+                yield Working(order.order_id, order.instrument, order.side, request.price, rest, True)
+    for pending in execution.queue.pending.values():
+        made = _pending_terms(pending, execution)
+        if made is not None:
+            terms, rest = made
+            yield Working(pending.order_id, pending.instrument, terms.side, terms.price, rest, True)
+
+
+def reference_price(market: InstrumentMarket, side: Side) -> int:
+    """What a trade on ``side`` would meet: the opposite best, else the last trade; 0 where neither is known."""
+    return (market.ask if side is Side.BUY else market.bid) or market.last_price
+
+
+def worst_price(terms: New, market: InstrumentMarket, limits: Limits) -> int:
+    """Worst price that ``terms`` may trade at: its limit, or the opposite best (the trigger) beyond the collar."""
+    if terms.type in PRICED_TYPES:
+        return terms.price
+    base = terms.stop_price if terms.type in STOP_TYPES else (market.ask if terms.side is Side.BUY else market.bid)
+    collar = limits.price_collar_bps
+    if collar is None or collar >= UNLIMITED:
+        return _end_of_book(terms.side, market) or base
+    slip = -(-base * collar // 10_000)
+    return base + slip if terms.side is Side.BUY else max(base - slip, 0)
+
+
+def total_notional(amount: int, market: InstrumentMarket) -> int:
+    """An amount of one instrument in the common scale, rounded up."""
+    decimals = market.definition.price_decimals + market.definition.qty_decimals
+    if decimals <= NOTIONAL_DECIMALS:
+        return int(amount * 10 ** (NOTIONAL_DECIMALS - decimals))
+    return -int(-amount // 10 ** (decimals - NOTIONAL_DECIMALS))
+
+
+def _end_of_book(side: Side, market: InstrumentMarket) -> int:
+    keys = market.book.ask_keys if side is Side.BUY else market.book.bid_keys
+    return abs(keys[0]) if keys else 0
+
+
+def worst_quantity(terms: New, market: InstrumentMarket) -> int:
+    """Quantity, or the most that ``quote_qty`` can buy or must sell: all of it at the cheapest price there is."""
+    if not terms.quote_qty:
+        return terms.qty
+    price = market.ask if terms.side is Side.BUY else _end_of_book(Side.SELL, market)
+    return -(-terms.quote_qty // price) if price > 0 else UNLIMITED
+
+
+def _requests(execution: ExecutionState, order_id: int) -> Iterator[Request]:
+    for requests in (execution.requests, execution.unresolved):
+        request = requests.get(order_id)
+        if request is not None:
+            yield request
+
+
+def _pending_terms(pending: Pending, execution: ExecutionState) -> tuple[New, int] | None:
+    if pending.terms is not None:
+        return pending.terms, pending.terms.qty or pending.worst_qty
+    order = execution.orders.get(pending.order_id)
+    if pending.kind is RequestKind.CANCEL or order is None:
+        return None
+    terms = _terms_of(order, pending.qty, pending.price)
+    return terms, max(pending.qty - order.filled_qty, 0)
+
+
+def _replaced(intent: Replace, order: Order | None, execution: ExecutionState) -> New:
+    if order is not None:
+        return _terms_of(order, intent.qty, intent.price)
+    before = execution.queue.pending[intent.order_id].terms
+    assert before is not None
+    return msgspec.structs.replace(before, qty=intent.qty, price=intent.price)
+
+
+def _terms_of(order: Order, qty: int, price: int) -> New:
+    return New(
+        order_id=order.order_id,
+        instrument=order.instrument,
+        side=order.side,
+        type=order.type,
+        tif=order.tif,
+        qty=qty,
+        price=price,
+        stop_price=order.stop_price,
+        post_only=order.post_only,
+        reduce_only=order.reduce_only,
+        stp=order.stp,
+    )

@@ -1,0 +1,132 @@
+"""Risk: whether. Turns an Intent into :class:`Allowed` or a Denial; changes nothing.
+
+Pure policy, no pacing. Only this module can make an ``Allowed``, and Execution Control accepts nothing else. An
+exception in a rule is a denial, never a pass. Cancels are always admissible, also under kill-switch and HALTED; all
+that is asked of them is that they name an order. Harness thread.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from livestack.core.intents import Cancel, Intent, New, Replace
+from livestack.core.limits import Limits, resolve
+from livestack.core.proposal import Proposal, propose
+from livestack.core.risk_rules import RULES, Denial, Rule, deny
+from livestack.core.state import InstrumentMarket, State
+from livestack.core.types import OrderType, RequestSource, SelfTradePrevention, Side, TimeInForce
+
+_KEY: Final = object()
+
+
+class Allowed:
+    """An Intent that Risk has no objection to. Nothing but Risk can make one.
+
+    ``proposal`` is the order that it would make; None for a Cancel.
+    """
+
+    __slots__ = ("instrument", "intent", "proposal", "source", "venue")
+
+    def __init__(
+        self,
+        key: object,
+        intent: Intent,
+        source: RequestSource,
+        venue: str,
+        instrument: str,
+        proposal: Proposal | None,
+    ) -> None:
+        if key is not _KEY:
+            raise TypeError("only Risk can allow an Intent")
+        self.intent = intent
+        self.source = source
+        self.venue = venue
+        self.instrument = instrument
+        self.proposal = proposal
+
+
+class Risk:
+    """Judges Intents against State; ``rules`` in order."""
+
+    def __init__(self, rules: dict[str, Rule] = RULES) -> None:
+        self._rules = rules
+        self._limits: dict[str, Limits] = {}
+
+    def limits(self, state: State, market: InstrumentMarket) -> Limits:
+        """The limits in force for an instrument; derived once per Configuration version and definition."""
+        name = market.definition.instrument
+        limits = self._limits.get(name)
+        stale = limits is None or limits.version != state.configuration.version
+        if limits is None or stale or limits.definition is not market.definition:
+            limits = self._limits[name] = resolve(state.configuration, market.definition)
+        return limits
+
+    def judge(self, intent: Intent, source: RequestSource, state: State) -> Allowed | Denial:
+        """Allow ``intent``, or say which rule denies it and by which numbers."""
+        if not _well_typed(intent):
+            return Denial((), "every number of an Intent is an integer, side and type are enums", "order_terms")
+        where = locate(intent, state)
+        if isinstance(where, Denial):
+            return where
+        venue, instrument = where
+        if isinstance(intent, Cancel):
+            return Allowed(_KEY, intent, source, venue, instrument, None)
+        name = "proposal"
+        try:
+            market = state.market.instruments[instrument]
+            proposal = propose(intent, source, state, market, self.limits(state, market))
+            for name, rule in self._rules.items():
+                denial = rule(proposal, state)
+                if denial is not None:
+                    return Denial(denial.inputs, denial.detail, name)
+        except Exception as error:  # noqa: BLE001 - a rule that fails is a rule that objects
+            return Denial((f"error={type(error).__name__}",), "the rule failed", name)
+        return Allowed(_KEY, intent, source, venue, instrument, proposal)
+
+
+_TYPES: Final[dict[type, dict[str, type]]] = {
+    New: dict.fromkeys(("order_id", "qty", "quote_qty", "price", "stop_price"), int)
+    | dict.fromkeys(("post_only", "reduce_only"), bool)
+    | {"instrument": str, "side": Side, "type": OrderType, "tif": TimeInForce, "stp": SelfTradePrevention},
+    Replace: dict.fromkeys(("order_id", "qty", "price"), int),
+    Cancel: {"order_id": int},
+}
+_INT64_MAX: Final = 2**63 - 1
+
+
+def _well_typed(intent: Intent) -> bool:
+    """Structs do not check what a Strategy puts into them."""
+    for name, wanted in _TYPES[type(intent)].items():
+        value = getattr(intent, name)
+        if type(value) is not wanted or (isinstance(value, int) and not -_INT64_MAX <= value <= _INT64_MAX):
+            return False
+    return True
+
+
+def locate(intent: Intent, state: State) -> tuple[str, str] | Denial:
+    """Venue and instrument of an Intent whose Order ID is in a state to be named by it."""
+    execution = state.execution
+    order_id = intent.order_id
+    pending = execution.queue.pending.get(order_id)
+    order = execution.orders.get(order_id)
+    if isinstance(intent, New):
+        market = state.market.instruments.get(intent.instrument)
+        if market is None:
+            return Denial((f"instrument={intent.instrument}",), "the instrument is not defined", "instrument_defined")
+        if order_id not in execution.drawn and pending is None:
+            return _bad_id("is not one that was drawn and is unused", order_id)
+        if pending is not None and pending.instrument != intent.instrument:
+            return _bad_id("is pending for another instrument", order_id)
+        return market.definition.venue, intent.instrument
+    if order is not None:
+        return order.venue, order.instrument
+    if pending is not None:
+        return pending.venue, pending.instrument
+    return _bad_id("names no open or pending order", order_id)
+
+
+def _bad_id(what: str, order_id: int) -> Denial:
+    denial = deny(f"order id {what}", order_id=order_id)
+    return Denial(denial.inputs, denial.detail, "order_id")
+
+

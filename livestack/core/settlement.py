@@ -1,0 +1,143 @@
+"""How requests and Orders come to an end, and whose an execution Event is. Shared by the execution Events' functions.
+
+Pure. A request leaves inflight (or its unresolved state) by an outcome of its own kind or by the end of its Order; an
+Order leaves ``orders`` for ``closed``, and that by a rule in count and age. Harness thread.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+from livestack.core import events
+from livestack.core.derivation import Derivation
+from livestack.core.orders import Claim, Happening, Order, Request
+from livestack.core.state import ExternalOrder, State
+from livestack.core.types import ClientId, OrderStatus, RequestKind, parse_client_id
+
+EXTERNAL_ORDERS_MAX: Final = 1_000
+"""Orders of others that are shown; beyond it the oldest leave."""
+
+
+class OfAnOrder(Protocol):
+    """An Event that names an order by a client id."""
+
+    @property
+    def venue(self) -> str: ...
+    @property
+    def instrument(self) -> str: ...
+    @property
+    def client_id(self) -> str: ...
+
+
+def owner(state: State, event: OfAnOrder, out: Derivation) -> Order | None:
+    """The Order that an Event is about; None for a foreign one, or one that is not known any more."""
+    execution = state.execution
+    parsed = parse_client_id(event.client_id)
+    if parsed is None or parsed.epoch not in execution.epochs:
+        _external(state, event, parsed, out)
+        return None
+    order = execution.order(parsed.order_id)
+    if order is not None:
+        return order
+    if parsed.order_id > execution.order_counter or isinstance(event, events.OrderFill):
+        known = parsed.order_id <= execution.order_counter
+        detail = f"{type(event).__name__} for an order that we {'no longer know' if known else 'never made'}"
+        out.anomaly("unknown_order", detail, event.venue, event.instrument, parsed.order_id, halt=True)
+    return None
+
+
+def _external(state: State, event: OfAnOrder, parsed: ClientId | None, out: Derivation) -> None:
+    """Keep an order of others (or of an earlier session of ours) in sight while it is open."""
+    external = state.execution.external
+    if isinstance(event, events.OrderCancelled | events.OrderExpired):
+        external.pop(event.client_id, None)
+    if not isinstance(event, events.OrderReport):
+        return
+    if event.status not in (OrderStatus.ACCEPTED, OrderStatus.PARTIALLY_FILLED):
+        external.pop(event.client_id, None)
+        return
+    if event.client_id not in external:
+        kind = "external_order" if parsed is None else "orphan_order"
+        out.anomaly(kind, f"{event.client_id} is open at the venue", event.venue, event.instrument)
+        if len(external) >= EXTERNAL_ORDERS_MAX:
+            del external[next(iter(external))]
+    external[event.client_id] = ExternalOrder(
+        venue=event.venue,
+        instrument=event.instrument,
+        client_id=event.client_id,
+        venue_order_id=event.venue_order_id,
+        side=event.side,
+        price=event.price,
+        leaves_qty=max(event.qty - event.filled_qty, 0),
+        ours=parsed is not None,
+    )
+
+
+def settle(state: State, order: Order, kind: RequestKind, revision: int = 0) -> Request | None:
+    """Take a request of ``kind`` (and ``revision``, if not 0) out of inflight and unresolved; returns it."""
+    found = None
+    for requests in (state.execution.unresolved, state.execution.requests):
+        request = requests.get(order.order_id)
+        if request is not None and request.kind is kind and revision in (0, request.revision):
+            found = requests.pop(order.order_id)
+    return found
+
+
+def finish(state: State, order: Order) -> None:
+    """The Order is terminal: nothing of it is inflight any more; the oldest closed ones leave State."""
+    execution, rules = state.execution, state.configuration.execution
+    order_id = order.order_id
+    execution.requests.pop(order_id, None)
+    execution.unresolved.pop(order_id, None)
+    execution.closing.pop(order_id, None)
+    order.claim = order.closing = None
+    if execution.orders.pop(order_id, None) is None:
+        return
+    execution.closed[order_id] = order
+    horizon = state.control.ts - rules.terminal_order_age
+    while execution.closed:
+        oldest = next(iter(execution.closed.values()))
+        if len(execution.closed) <= rules.terminal_orders_max and oldest.changed_ts > horizon:
+            break
+        if oldest is order:
+            break
+        del execution.closed[oldest.order_id]
+
+
+def illegal(order: Order, detail: str, out: Derivation) -> None:
+    """The venue contradicts itself: the Event is kept, the Order anomalous, the instrument halts."""
+    order.anomalous = True
+    out.anomaly("illegal_transition", detail, order.venue, order.instrument, order.order_id, halt=True)
+
+
+def imply_replaced(state: State, order: Order, client_id: str) -> None:
+    """A fill or report under a Replace's own id proves the Replace, even before its acknowledgement."""
+    for requests in (state.execution.requests, state.execution.unresolved):
+        request = requests.get(order.order_id)
+        if request is None or request.kind is not RequestKind.REPLACE or request.client_id != client_id:
+            continue
+        if isinstance(order.happen(Happening.REPLACED, state.control.ts), OrderStatus):
+            order.client_id, order.price, order.qty = client_id, request.price, request.qty
+            del requests[order.order_id]
+        return
+
+
+def claim(state: State, order: Order, what: Claim) -> None:
+    """The venue counts fills that we lack: ask for them; until they are here the worst case stands."""
+    order.claim = None if order.is_terminal else what
+    state.execution.fetch_fills[order.instrument] = state.control.ts
+    for kind in RequestKind:
+        settle(state, order, kind)
+
+
+def settle_claim(state: State, order: Order, force: bool = False) -> None:
+    """Once the claimed fills are here (or will never be: ``force``) the venue's word on the Order's end counts."""
+    what = order.claim
+    if what is None or (order.filled_qty < what.filled_qty and not force):
+        return
+    order.claim = None
+    if what.status in (OrderStatus.ACCEPTED, OrderStatus.PARTIALLY_FILLED, OrderStatus.SUBMITTED):
+        return
+    order.status = OrderStatus.CANCELLED if what.status is OrderStatus.FILLED else what.status
+    order.changed_ts, order.reason = state.control.ts, what.reason
+    finish(state, order)

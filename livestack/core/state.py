@@ -1,0 +1,263 @@
+"""State: exactly three domains, market, execution and control, written by ``apply`` alone.
+
+Pure. The Queue is a substate of execution, the strategy's memory one of control: there is no fourth domain and no
+second truth. ``digest`` is a stable hash of all of it, ``snapshot``/``restore`` the same encoding there and back.
+Harness thread; the Strategy sees it through a read-only View.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+
+from livestack.core.book import Book
+from livestack.core.canonical import pack, unpack
+from livestack.core.configuration import Configuration
+from livestack.core.events import InstrumentDefined
+from livestack.core.orders import Order, Request
+from livestack.core.pending import Queue
+from livestack.core.positions import Position
+from livestack.core.rates import VenueRates
+from livestack.core.types import ConnectionStatus, OrderStatus, SessionPhase, Side, TradingState
+
+DRAWN_IDS_MAX = 10_000
+"""Order IDs drawn and not used yet; a strategy that draws without using loses the oldest."""
+
+FILL_IDS_MAX = 100_000
+"""Fill ids remembered per instrument above the reconciled floor. Long before, the Core asks for a reconciliation
+(``obligations.FILLS_RECONCILE_AT``); with a host that never answers, late fills among the oldest half are lost."""
+
+
+class InstrumentMarket(msgspec.Struct, kw_only=True):
+    """What is known of one instrument's market. Best prices come from whichever of quote and book is newer.
+
+    ``book_seen``: this feed has a book, so an invalid one is a reason not to trade. ``faulty``: an anomaly of this book
+    was told already. ``events`` counts relevant market Events for the decision cadence.
+    """
+
+    definition: InstrumentDefined
+    book: Book
+    status: ConnectionStatus = ConnectionStatus.DISCONNECTED
+    bid: int = 0
+    bid_qty: int = 0
+    ask: int = 0
+    ask_qty: int = 0
+    top_update_id: int = 0
+    last_price: int = 0
+    last_qty: int = 0
+    last_aggressor: Side = Side.BUY
+    last_trade_id: int = 0
+    recv_ns: int = 0
+    book_seen: bool = False
+    faulty: bool = False
+    events: int = 0
+
+    def invalidate(self) -> None:
+        self.book.invalidate()
+        self.bid = self.bid_qty = self.ask = self.ask_qty = self.top_update_id = 0
+
+    @property
+    def is_live(self) -> bool:
+        """Connected, and its book (where it has one) may be believed."""
+        return self.status is ConnectionStatus.LIVE and (self.book.valid or not self.book_seen)
+
+
+class MarketState(msgspec.Struct, kw_only=True):
+    instruments: dict[str, InstrumentMarket] = {}
+
+
+class Balance(msgspec.Struct, frozen=True):
+    """What an account holds of one asset, in ``decimals`` of it, as last reported."""
+
+    decimals: int
+    free: int
+    locked: int
+
+
+class FillLedger(msgspec.Struct, kw_only=True):
+    """Fill ids seen: everything at or below ``floor``, and those in ``seen``."""
+
+    floor: int = -1
+    seen: dict[int, None] = {}
+    duplicates: int = 0
+
+    def is_new(self, fill_id: int) -> bool:
+        """Whether this fill was never applied; remembers it."""
+        if fill_id <= self.floor or fill_id in self.seen:
+            self.duplicates += 1
+            return False
+        self.seen[fill_id] = None
+        if len(self.seen) > FILL_IDS_MAX:
+            oldest = sorted(self.seen)[: FILL_IDS_MAX // 2]
+            self.raise_floor(oldest[-1])
+        return True
+
+    def raise_floor(self, through: int) -> None:
+        if through > self.floor:
+            self.floor = through
+            self.seen = {fill_id: None for fill_id in self.seen if fill_id > through}
+
+
+class ExternalOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """An order at the venue that is not of this session; ``ours`` by its id pattern (an earlier session's)."""
+
+    venue: str
+    instrument: str
+    client_id: str
+    venue_order_id: str
+    side: Side
+    price: int
+    leaves_qty: int
+    ours: bool
+
+
+class IntentCounts(msgspec.Struct, kw_only=True):
+    """Conservation: ``total == denied + withdrawn + dispatched + queue.superseded + len(queue.pending)``."""
+
+    total: int = 0
+    denied: int = 0
+    withdrawn: int = 0
+    dispatched: int = 0
+
+
+class ExecutionState(msgspec.Struct, kw_only=True):
+    """Open Orders in ``orders``, closed ones in ``closed`` until the retention rule takes them.
+
+    ``requests`` are inflight, ``unresolved`` timed out without an outcome; ``recent`` holds the last New per
+    (instrument, side, price, quantity), for the duplicate rule; ``fetch_fills`` are instruments whose fills the venue
+    is to be asked for; ``closing`` lists Orders that are to be cancelled until they are closed.
+    """
+
+    orders: dict[int, Order] = {}
+    closed: dict[int, Order] = {}
+    positions: dict[str, Position] = {}
+    balances: dict[str, dict[str, Balance]] = {}
+    baselines: dict[str, int] = {}
+    ledgers: dict[str, FillLedger] = {}
+    external: dict[str, ExternalOrder] = {}
+    queue: Queue
+    requests: dict[int, Request] = {}
+    unresolved: dict[int, Request] = {}
+    rates: dict[str, VenueRates] = {}
+    counts: IntentCounts
+    order_counter: int = 0
+    drawn: dict[int, None] = {}
+    epochs: list[str] = []
+    recent: dict[tuple[str, int, int, int], int] = {}
+    intent_times: list[int] = []
+    session_orders: int = 0
+    session_notional: dict[str, int] = {}
+    consecutive_rejects: int = 0
+    fetch_fills: dict[str, int] = {}
+    closing: dict[int, None] = {}
+    leaves_open: bool = False
+
+    def order(self, order_id: int) -> Order | None:
+        """An Order, open or closed."""
+        return self.orders.get(order_id) or self.closed.get(order_id)
+
+    def position(self, instrument: str) -> Position:
+        """The position in ``instrument``; a flat one if there never was any."""
+        return self.positions.get(instrument) or _FLAT
+
+    def open_orders(self, instrument: str = "") -> Iterator[Order]:
+        """Open Orders in order of dispatch; '' for every instrument."""
+        return (order for order in self.orders.values() if not instrument or order.instrument == instrument)
+
+    def is_quiescent(self) -> bool:
+        """Nothing is pending, inflight or unknown, and no order is open unless it is to be left."""
+        if self.queue.pending or self.requests or self.unresolved:
+            return False
+        return not self.orders or (
+            self.leaves_open and all(order.status is not OrderStatus.SUBMITTED for order in self.orders.values())
+        )
+
+
+_FLAT: Final = Position()
+
+
+class KillRecord(msgspec.Struct, frozen=True):
+    """Who pulled the kill-switch for one scope, when and why."""
+
+    ts: int
+    trigger: str
+    by: str
+    reason: str
+
+
+class ControlState(msgspec.Struct, kw_only=True):
+    """``trading`` and ``kill`` are by scope: '' everything, a venue, or an instrument; the strictest one decides."""
+
+    phase: SessionPhase = SessionPhase.STARTING
+    session: str = ""
+    trading: dict[str, TradingState] = {}
+    kill: dict[str, KillRecord] = {}
+    configuration_version: int = 0
+    configuration_digest: str = ""
+    venue_status: dict[str, ConnectionStatus] = {}
+    feed_status: dict[str, ConnectionStatus] = {}
+    incidents: dict[str, str] = {}
+    strategy_enabled: bool = True
+    strategy_started: bool = False
+    strategy_failures: int = 0
+    strategy_deadlines: dict[str, int] = {}
+    memory: Any = None
+    ts: int = 0
+    seq: int = 0
+
+    def trading_state(self, venue: str = "", instrument: str = "") -> TradingState:
+        """The strictest state that covers ``instrument`` at ``venue``."""
+        trading = self.trading
+        if not trading:
+            return TradingState.ACTIVE
+        return TradingState(max(trading.get(scope, 1) for scope in ("", venue, instrument)))
+
+    def killed(self, venue: str = "", instrument: str = "") -> bool:
+        """Whether the kill-switch covers ``instrument`` at ``venue``."""
+        kill = self.kill
+        return bool(kill) and ("" in kill or venue in kill or instrument in kill)
+
+
+class State(msgspec.Struct, kw_only=True):
+    """All that the Core knows. ``configuration`` decides with it but is identified by its own digest."""
+
+    configuration: Configuration
+    market: MarketState
+    execution: ExecutionState
+    control: ControlState
+
+    @classmethod
+    def initial(cls, configuration: Configuration, memory: object) -> State:
+        """Before the first Event."""
+        return cls(
+            configuration=configuration,
+            market=MarketState(),
+            execution=ExecutionState(queue=Queue(), counts=IntentCounts()),
+            control=ControlState(
+                configuration_version=configuration.version,
+                configuration_digest=configuration.digest(),
+                memory=memory,
+            ),
+        )
+
+    def digest(self) -> str:
+        """BLAKE2b of the canonical encoding of the three domains: equal State, equal text, everywhere."""
+        return hashlib.blake2b(pack([self.market, self.execution, self.control]), digest_size=32).hexdigest()
+
+    def snapshot(self) -> bytes:
+        """Everything that :meth:`restore` needs, the active Configuration included."""
+        memory = pack(self.control.memory)
+        domains = pack([self.market, self.execution, msgspec.structs.replace(self.control, memory=None)])
+        return msgspec.msgpack.encode([self.configuration.plain(), domains, memory])
+
+    @classmethod
+    def restore(cls, data: bytes, memory_type: type) -> State:
+        """The State that :meth:`snapshot` saw; ``memory_type`` is the Strategy's memory struct."""
+        plain, domains, memory = msgspec.msgpack.decode(data)
+        market, execution, control = unpack(domains, tuple[MarketState, ExecutionState, ControlState])
+        control.memory = unpack(memory, memory_type)
+        configuration = Configuration.from_plain(plain, "snapshot")
+        return cls(configuration=configuration, market=market, execution=execution, control=control)

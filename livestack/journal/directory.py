@@ -1,0 +1,74 @@
+"""The data directory: where it keeps what, and that one node at a time uses it.
+
+The lock is an advisory one on an open file: the kernel gives it back when the holder dies, however it dies. Main thread.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+from pathlib import Path
+from types import TracebackType
+
+from livestack.exceptions import HeldError
+
+LOCK_NAME = "node.lock"
+SESSIONS_NAME = "sessions"
+
+
+class DataDirectory:
+    """``path`` and what is below it; made on :meth:`acquire`, for its owner alone (mode 0700)."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.sessions = path / SESSIONS_NAME
+        self._lock: int | None = None
+
+    def acquire(self) -> DataDirectory:
+        """Take the directory for this process. ``HeldError`` names who has it, or why it cannot be used."""
+        try:
+            self.sessions.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = os.open(self.path / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise HeldError(f"data directory {self.path}", f"cannot be used: {error.strerror}") from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = os.pread(lock, 200, 0).decode(errors="replace").strip() or "another process"
+            os.close(lock)
+            raise HeldError(f"data directory {self.path}", f"it is held by {holder}") from None
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+        self._lock = lock
+        return self
+
+    def is_held(self) -> bool:
+        """Whether a node has it now; changes nothing."""
+        try:
+            lock = os.open(self.path / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        finally:
+            os.close(lock)
+        return False
+
+    def release(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def __enter__(self) -> DataDirectory:
+        return self
+
+    def __exit__(
+        self,
+        _type: type[BaseException] | None,
+        _value: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        self.release()

@@ -1,0 +1,253 @@
+"""A node as a process: everything that `livestack start` does between reading its files and its exit code.
+
+Runs on the main thread: checks, asks the venues for their instruments, opens the journal, starts the actors, waits for
+the supervisor, stops the actors, sums up.
+"""
+
+from __future__ import annotations
+
+import gc
+import queue
+import random
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+import structlog
+
+import livestack
+from livestack.actors.messages import StopRequested
+from livestack.core.configuration import Configuration
+from livestack.core.events import Recorded, SessionStarted
+from livestack.core.runtime import SEMANTICS_VERSION, CoreRuntime
+from livestack.core.types import make_epoch
+from livestack.exceptions import LivestackError, UnreachableError, UsageError
+from livestack.journal.directory import DataDirectory
+from livestack.journal.format import SegmentHeader
+from livestack.journal.writer import JournalWriter
+from livestack.node.composition import Node, Seams, ThreadLauncher, VenueParts
+from livestack.node.summary import SessionSummary, summarise
+from livestack.settings import Settings, VenueSettings, read_credentials
+from livestack.strategies.loading import load_strategy, strategy_source
+from livestack.transports.base import HttpRequest, HttpResponse, HttpTransport
+from livestack.transports.clock import SystemClock, TimerThread
+from livestack.transports.http import RequestsTransport
+from livestack.transports.websocket import WebSocketClientTransport
+from livestack.venues.adapter import Credentials, Fetched, VenueModule
+from livestack.venues.binance_spot import BinanceSpot
+
+SWITCH_INTERVAL_S = 1e-4
+"""Python's default of 5 ms lets one busy thread hold up every hand-over between actors (performance.md)."""
+
+GC_THRESHOLDS = (100_000, 50, 1_000)
+"""Events are made without cycles; what is left for the collector is rare, and full collections are rarer still."""
+
+INSTRUMENTS_TIMEOUT_S = 30.0
+"""A venue that does not describe its instruments by then is not reachable."""
+
+ADAPTERS: dict[str, Callable[[VenueSettings], VenueModule]] = {
+    "binance_spot": lambda settings: BinanceSpot(streams=settings.streams),
+}
+
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
+class Process(msgspec.Struct, frozen=True):
+    """What the command line chose for this run. ``duration_ns`` 0: until stopped."""
+
+    settings: Settings
+    configuration: Configuration
+    environment: Mapping[str, str]
+    duration_ns: int = 0
+    live: bool = False
+
+
+def run(process: Process) -> SessionSummary:
+    """Run one session to its end. Raises only before it began: unusable input, held directory, unreachable venue."""
+    settings = process.settings
+    refuse_real_venues_unless_live(settings, process.live)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    with DataDirectory(Path(settings.data_dir)).acquire() as directory:
+        clock = SystemClock()
+        timers = TimerThread(clock)
+        try:
+            seams = _machine(settings, clock, timers)
+            venues = {
+                venue: _venue_parts(venue, venue_settings, seams, process.environment)
+                for venue, venue_settings in settings.venues.items()
+            }
+            return _run_session(process, directory.sessions, seams, venues)
+        finally:
+            timers.close()
+
+
+def refuse_real_venues_unless_live(settings: Settings, live: bool) -> None:
+    """Paper by default: a venue that is not on this machine needs ``--live`` (live-stack.md section 10)."""
+    for venue, venue_settings in settings.venues.items():
+        for url in (venue_settings.rest_url, venue_settings.stream_url, venue_settings.ws_api_url):
+            host = urlsplit(url).hostname or ""
+            if host not in _LOOPBACK and not live:
+                raise UsageError(
+                    f"venue {venue} is at {host}, which is not this machine: real orders with real money need --live"
+                )
+
+
+def new_session_id(wall_ns: int, source: random.Random) -> str:
+    """Start time in UTC plus four random hexadecimal digits: sorts by time, unique on one machine."""
+    stamp = datetime.fromtimestamp(wall_ns // 1_000_000_000, UTC)
+    return f"{stamp:%Y%m%dT%H%M%SZ}-{source.randrange(16**4):04x}"
+
+
+def _machine(settings: Settings, clock: SystemClock, timers: TimerThread) -> Seams:
+    """The real seams."""
+    return Seams(
+        clock=clock,
+        timers=timers,
+        random=random.SystemRandom(),
+        websocket=lambda name: WebSocketClientTransport(
+            clock, name=name, send_timeout_s=settings.dispatch.send_timeout_ns / 1e9
+        ),
+        http=lambda name: RequestsTransport(clock, name=f"{name} http"),
+        launcher=ThreadLauncher(),
+    )
+
+
+def _venue_parts(
+    venue: str, settings: VenueSettings, seams: Seams, environment: Mapping[str, str]
+) -> VenueParts:
+    """Ask ``venue`` for its instruments; UnreachableError with address and cause where it does not answer."""
+    key = read_credentials(venue, settings, environment)
+    credentials = Credentials(key.api_key, key.kind, key.secret.reveal())
+    module = ADAPTERS[settings.adapter](settings)
+    fetch = module.instruments_fetch(settings.symbols)
+    url = f"{settings.rest_url}{fetch.path}?{fetch.query}"
+    http = seams.http(f"start {venue}")
+    try:
+        response = _ask(http, HttpRequest(fetch.method, url, fetch.headers))
+    finally:
+        http.close()
+    if response is None or response.status != 200:
+        cause = "no answer in time" if response is None else response.error or f"HTTP status {response.status}"
+        raise UnreachableError(url, cause)
+    answer = Fetched(
+        fetch.fetch_id,
+        response.status,
+        response.headers,
+        response.body,
+        response.error,
+        response.begun_ns,
+        response.recv_ns,
+    )
+    try:
+        instruments = module.parse_instruments(venue, settings.symbols, answer)
+    except ValueError as error:
+        raise UsageError(f"venues.{venue}.symbols: {error}") from error
+    return VenueParts(module, settings, credentials, tuple(instruments))
+
+
+def _ask(http: HttpTransport, request: HttpRequest) -> HttpResponse | None:
+    answers: queue.SimpleQueue[HttpResponse] = queue.SimpleQueue()
+    http.submit(request, answers.put)
+    try:
+        return answers.get(timeout=INSTRUMENTS_TIMEOUT_S)
+    except queue.Empty:
+        return None
+
+
+def _run_session(
+    process: Process, sessions: Path, seams: Seams, venues: Mapping[str, VenueParts]
+) -> SessionSummary:
+    settings, configuration = process.settings, process.configuration
+    wall_ns = seams.clock.wall_ns()
+    first, header = describe_session(settings, configuration, wall_ns, seams.random)
+    strategy = load_strategy(configuration.strategy.path, configuration.strategy.parameters)
+    writer = JournalWriter.create(sessions, header, settings.journal.durability)
+    node = Node(
+        settings=settings,
+        seams=seams,
+        runtime=CoreRuntime(configuration, strategy),
+        writer=writer,
+        venues=venues,
+        set_aside=lambda record, error: _set_aside(sessions / first.session, record, error),
+    )
+    log = structlog.get_logger("node")
+    log.info("session_started", session=first.session, strategy=first.strategy)
+    leaked: list[str] = []
+    with _signals(node):
+        try:
+            node.start(first)
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(*GC_THRESHOLDS)
+            if process.duration_ns:
+                seams.timers.at(
+                    seams.clock.now_ns() + process.duration_ns,
+                    lambda: node.supervisor.mailbox.tell(StopRequested("duration", "the time given by --for is over")),
+                )
+            exit_code = node.supervisor.run()
+        finally:
+            leaked = node.stop()
+    if leaked:
+        log.error("threads_leaked", actors=leaked, alive=[thread.name for thread in threading.enumerate()])
+    log.info("session_stopped", session=first.session, exit=exit_code, reason=node.supervisor.reason)
+    return summarise(node, first, exit_code, wall_ns, seams.clock.wall_ns())
+
+
+def describe_session(
+    settings: Settings, configuration: Configuration, wall_ns: int, source: random.Random
+) -> tuple[SessionStarted, SegmentHeader]:
+    """A session's first Event and its journal's header, which say the same."""
+    epoch = make_epoch(wall_ns // 1_000_000_000, source.randrange(1 << 62))
+    text = strategy_source(configuration.strategy.path)
+    header = SegmentHeader.of_session(
+        session=new_session_id(wall_ns, source),
+        node=settings.node.name,
+        strategy_path=configuration.strategy.path,
+        strategy_source=text,
+        configuration=configuration,
+        semantics_version=SEMANTICS_VERSION,
+        package_version=livestack.__version__,
+    )
+    first = SessionStarted(
+        session=header.session,
+        node=settings.node.name,
+        epoch=epoch,
+        strategy=configuration.strategy.path,
+        strategy_digest=header.strategy_digest,
+        configuration_version=header.configuration_version,
+        configuration_digest=header.configuration_digest,
+        semantics_version=SEMANTICS_VERSION,
+        wall_ns=wall_ns,
+    )
+    return first, header
+
+
+def _set_aside(session: Path, record: Recorded, error: str) -> None:
+    """Keep the input that we could not handle, in a file of its own, out of recovery's way."""
+    path = session / f"poison-{record.seq}.json"
+    path.write_bytes(msgspec.json.encode({"error": error, "record": msgspec.to_builtins(record)}))
+
+
+@contextmanager
+def _signals(node: Node) -> Iterator[None]:
+    """SIGTERM and SIGINT ask for an ordered stop; the second one hurries."""
+
+    def on_signal(number: int, _frame: object) -> None:
+        name = signal.Signals(number).name
+        node.supervisor.mailbox.tell(StopRequested("signal", f"{name} received"))
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+__all__ = ["LivestackError", "Process", "describe_session", "new_session_id", "run"]

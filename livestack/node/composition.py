@@ -1,0 +1,220 @@
+"""Which actors a node has, who knows whose mailbox, and in which order they start and stop.
+
+Everything that touches the machine (clock, timers, random numbers, sockets, threads) comes in as :class:`Seams`, so the
+same composition runs on threads against real venues and in one thread on virtual time against a simulated one.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from livestack.actors.base import NodeActor, Ping
+from livestack.actors.connector import ConnectorActor
+from livestack.actors.feed import FeedActor
+from livestack.actors.gate import DispatchGate
+from livestack.actors.harness import HarnessActor
+from livestack.actors.mailbox import HarnessMailbox, Mailbox, Signal, ThreadSignal
+from livestack.actors.progress import Progress
+from livestack.actors.recorder import RecorderActor
+from livestack.core.events import InstrumentDefined, Recorded, SessionStarted
+from livestack.core.runtime import CoreRuntime
+from livestack.exceptions import LivestackError
+from livestack.journal.writer import JournalWriter
+from livestack.node.supervisor import Supervisor
+from livestack.settings import Settings, VenueSettings
+from livestack.transports.backoff import Backoff
+from livestack.transports.base import HttpTransport, WebSocketTransport
+from livestack.transports.clock import Clock, Timers
+from livestack.venues.adapter import Credentials, VenueModule
+
+PING_TIMEOUT_S = 10.0
+"""An actor that does not answer its first ping by then did not start; generous, machines are shared."""
+
+STOP_TIMEOUT_S = 15.0
+"""An actor that does not stop by then is reported as leaked: longer than the slowest bounded write and commit."""
+
+
+class Launcher(Protocol):
+    """Brings actors to life. Threads in a node, the scheduler in the simulation."""
+
+    def start(self, actor_class: type[NodeActor], **arguments: Any) -> None:
+        """Start one actor and return once it answered a ping."""
+
+    def stop_all(self) -> list[str]:
+        """Stop every actor in reverse order of start; returns the names of those that did not stop."""
+
+
+class ThreadLauncher:
+    """Pykka threads."""
+
+    def __init__(self) -> None:
+        self._references: list[Any] = []
+
+    def start(self, actor_class: type[NodeActor], **arguments: Any) -> None:
+        reference = actor_class.start(**arguments)
+        self._references.append(reference)
+        try:
+            reference.ask(Ping(), timeout=PING_TIMEOUT_S)
+        except Exception as error:
+            raise LivestackError(f"{actor_class.__name__} did not start: {error}") from error
+
+    def stop_all(self) -> list[str]:
+        leaked = []
+        for reference in reversed(self._references):
+            try:
+                reference.stop(block=True, timeout=STOP_TIMEOUT_S)
+            except Exception:
+                leaked.append(reference.actor_class.__name__)
+        self._references = []
+        return leaked
+
+
+class Seams(msgspec.Struct, frozen=True):
+    """Everything that a node takes from the machine."""
+
+    clock: Clock
+    timers: Timers
+    random: random.Random
+    websocket: Callable[[str], WebSocketTransport]
+    http: Callable[[str], HttpTransport]
+    launcher: Launcher
+    signal: Callable[[str], Signal] = lambda name: ThreadSignal()
+
+
+class VenueParts(msgspec.Struct, frozen=True):
+    """One venue of a session: its protocol, its settings, and what was asked of it before the start."""
+
+    module: VenueModule
+    settings: VenueSettings
+    credentials: Credentials
+    instruments: tuple[InstrumentDefined, ...]
+
+
+class Node:
+    """The actors of one session. :meth:`start` begins it; the supervisor says when it is to end; :meth:`stop` ends it."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        seams: Seams,
+        runtime: CoreRuntime,
+        writer: JournalWriter,
+        venues: Mapping[str, VenueParts],
+        set_aside: Callable[[Recorded, str], None],
+    ) -> None:
+        self.settings = settings
+        self.runtime = runtime
+        self.progress = Progress()
+        self.gate = DispatchGate(venues)
+        self._seams = seams
+        self._writer = writer
+        self._venues = venues
+        self.harness = HarnessMailbox(
+            seams.signal("harness"),
+            batch_max=settings.harness.batch_max,
+            market_lane_max=settings.harness.market_lane_max,
+        )
+        self._recorder = Mailbox(seams.signal("recorder"))
+        self._connectors = {venue: Mailbox(seams.signal(f"connector {venue}")) for venue in venues}
+        self._feeds = {venue: Mailbox(seams.signal(f"feed {venue}")) for venue in venues}
+        self._http: list[HttpTransport] = []
+        self.supervisor = Supervisor(
+            mailbox=Mailbox(seams.signal("supervisor")),
+            harness=self.harness,
+            connectors=self._connectors,
+            gate=self.gate,
+            clock=seams.clock,
+            timers=seams.timers,
+            timeout_ns=settings.shutdown.timeout_ns,
+            set_aside=set_aside,
+        )
+
+    def start(self, first: SessionStarted) -> None:
+        """Recorder, harness, connectors, feeds: whoever is spoken to exists before whoever speaks.
+
+        ``first`` and the instruments are the first Events of the stream.
+        """
+        instruments = [one for parts in self._venues.values() for one in parts.instruments]
+        self.harness.tell_control([first, *instruments])
+        self._start_recorder()
+        self._start_harness()
+        for venue, parts in self._venues.items():
+            self._start_connector(venue, parts)
+        for venue, parts in self._venues.items():
+            self._start_feed(venue, parts)
+        self.supervisor.started()
+
+    def stop(self) -> list[str]:
+        """Stop the actors in reverse order; returns the names of those that did not stop."""
+        leaked = self._seams.launcher.stop_all()
+        for http in self._http:
+            http.close()
+        return leaked
+
+    def _start_recorder(self) -> None:
+        self._seams.launcher.start(
+            RecorderActor,
+            mailbox=self._recorder,
+            supervisor=self.supervisor.mailbox,
+            writer=self._writer,
+            gate=self.gate,
+            connectors=self._connectors,
+            harness=self.harness,
+            progress=self.progress,
+        )
+
+    def _start_harness(self) -> None:
+        self._seams.launcher.start(
+            HarnessActor,
+            mailbox=self.harness,
+            supervisor=self.supervisor.mailbox,
+            runtime=self.runtime,
+            recorder=self._recorder,
+            connectors=self._connectors,
+            clock=self._seams.clock,
+            timers=self._seams.timers,
+            progress=self.progress,
+            uncommitted_max=self.settings.harness.uncommitted_max,
+        )
+
+    def _start_connector(self, venue: str, parts: VenueParts) -> None:
+        self._seams.launcher.start(
+            ConnectorActor,
+            venue=venue,
+            account=parts.settings.account,
+            mailbox=self._connectors[venue],
+            supervisor=self.supervisor.mailbox,
+            adapter=parts.module.order_entry(venue, parts.instruments, parts.credentials),
+            harness=self.harness,
+            gate=self.gate,
+            websocket=self._seams.websocket(f"connector {venue}"),
+            url=parts.settings.ws_api_url + parts.module.order_entry_path(),
+            clock=self._seams.clock,
+            timers=self._seams.timers,
+            backoff=Backoff(self._seams.random),
+            dispatch_age_ns_max=self.settings.dispatch.age_ns_max,
+        )
+
+    def _start_feed(self, venue: str, parts: VenueParts) -> None:
+        http = self._seams.http(f"feed {venue}")
+        self._http.append(http)
+        self._seams.launcher.start(
+            FeedActor,
+            venue=venue,
+            mailbox=self._feeds[venue],
+            supervisor=self.supervisor.mailbox,
+            adapter=parts.module.market_data(venue, parts.instruments),
+            harness=self.harness,
+            websocket=self._seams.websocket(f"feed {venue}"),
+            http=http,
+            url=parts.settings.stream_url + parts.module.market_data_path(),
+            rest_url=parts.settings.rest_url,
+            clock=self._seams.clock,
+            timers=self._seams.timers,
+            backoff=Backoff(self._seams.random),
+        )

@@ -1,0 +1,160 @@
+"""The supervisor: a state machine over the life of a session, fed by messages, without a thread of its own.
+
+    STARTING -> RUNNING -> STOPPING -> ENDING -> DONE
+                   |          '-- second stop: gate closed, journal synced, exit 130
+                   '-- actor failed: gate closed, venues asked to cancel everything, exit 4
+
+The process's main thread runs :meth:`run`; the simulation calls :meth:`handle` itself. What each state waits for is
+bounded by a deadline that comes as a message too. Failure policy: live-stack.md section 8; here every failure of an
+actor stops the node (fail-stop).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import IntEnum
+from typing import Any
+
+import structlog
+
+from livestack.actors.gate import DispatchGate, Hold
+from livestack.actors.mailbox import HarnessMailbox, Mailbox
+from livestack.actors.messages import (
+    ActorFailed,
+    AskVenue,
+    DeadlinePassed,
+    Quiescent,
+    SessionEnded,
+    StopRequested,
+    SupervisorMessage,
+    Unreachable,
+)
+from livestack.core.events import Recorded, SessionStopped, SessionStopping
+from livestack.core.obligations import CancelAllAtVenue
+from livestack.transports.clock import Clock, Timers
+
+EXIT_CLEAN = 0
+EXIT_UNREACHABLE = 3
+EXIT_FAIL_SAFE = 4
+EXIT_SECOND_SIGNAL = 130
+
+MASS_CANCEL_NS = 1_000_000_000
+"""After a failure: how long the connectors get to bring a mass-cancel out before the process ends."""
+
+ENDING_NS = 10_000_000_000
+"""How long the last commit may take before the end is forced: ten slow disk flushes of a second."""
+
+
+class Phase(IntEnum):
+    STARTING = 1
+    RUNNING = 2
+    STOPPING = 3
+    ENDING = 4
+    FAILING = 5
+    DONE = 6
+
+
+class Supervisor:
+    """Decides when and how the node ends. ``timeout_ns`` bounds the wait for outcomes of open orders at a stop."""
+
+    def __init__(
+        self,
+        *,
+        mailbox: Mailbox,
+        harness: HarnessMailbox,
+        connectors: Mapping[str, Mailbox],
+        gate: DispatchGate,
+        clock: Clock,
+        timers: Timers,
+        timeout_ns: int,
+        set_aside: Callable[[Recorded, str], None],
+    ) -> None:
+        self.mailbox = mailbox
+        self.phase = Phase.STARTING
+        self.exit_code = EXIT_CLEAN
+        self.reason = ""
+        self._harness = harness
+        self._connectors = connectors
+        self._gate = gate
+        self._clock = clock
+        self._timers = timers
+        self._timeout_ns = timeout_ns
+        self._set_aside = set_aside
+        self._log = structlog.get_logger("supervisor")
+
+    def run(self) -> int:
+        """Handle messages until the node is to end; returns the exit code. Main thread."""
+        while self.phase is not Phase.DONE:
+            for message in self.mailbox.get().message:
+                self.handle(message)
+        return self.exit_code
+
+    def started(self) -> None:
+        """Every actor answered its ping."""
+        if self.phase is Phase.STARTING:
+            self.phase = Phase.RUNNING
+
+    def handle(self, message: SupervisorMessage | Any) -> None:
+        """One message, one transition. What does not apply in the present phase is ignored."""
+        match message:
+            case StopRequested():
+                self._stop(message)
+            case Quiescent() if self.phase is Phase.STOPPING:
+                self._end(self.reason)
+            case SessionEnded() if self.phase is Phase.ENDING:
+                self.phase = Phase.DONE
+            case Unreachable(address, cause) if self.phase in (Phase.STARTING, Phase.RUNNING):
+                self.exit_code = EXIT_UNREACHABLE
+                self._end(f"cannot reach {address}: {cause}")
+            case ActorFailed():
+                self._fail(message)
+            case DeadlinePassed(name):
+                self._deadline(name)
+
+    def _stop(self, message: StopRequested) -> None:
+        if self.phase in (Phase.STOPPING, Phase.ENDING) and message.by == "signal":
+            self._gate.close(Hold.SHUTDOWN)
+            self._finish(EXIT_SECOND_SIGNAL, "second signal")
+        elif self.phase in (Phase.STARTING, Phase.RUNNING):
+            self.phase = Phase.STOPPING
+            self.reason = message.reason
+            self._harness.tell_control((SessionStopping(by=message.by, reason=message.reason),))
+            self._deadline_in(self._timeout_ns, "outcomes")
+
+    def _end(self, reason: str) -> None:
+        self.phase = Phase.ENDING
+        self.reason = reason
+        self._harness.tell_control((SessionStopped(reason=reason),))
+        self._deadline_in(ENDING_NS, "last commit")
+
+    def _fail(self, message: ActorFailed) -> None:
+        """Fail-stop: nothing leaves any more, venues are asked to cancel, the input in hand is set aside."""
+        self._log.error("actor_failed", actor=message.actor, error=message.error)
+        self._gate.close(Hold.STALL)
+        if message.poison is not None:
+            self._set_aside(message.poison, message.error)
+        if self.phase in (Phase.FAILING, Phase.DONE):
+            return
+        self.phase = Phase.FAILING
+        for venue, connector in self._connectors.items():
+            connector.tell(AskVenue(CancelAllAtVenue(scope=f"fail-safe {venue}", venue=venue, instrument="")))
+        self.reason = f"{message.actor} failed: {message.error}"
+        self._deadline_in(MASS_CANCEL_NS, "mass cancel")
+
+    def _deadline(self, name: str) -> None:
+        match name, self.phase:
+            case "outcomes", Phase.STOPPING:
+                self._log.warning("stopped_with_open_orders")
+                self._end(f"{self.reason}; outcomes still open")
+            case "last commit", Phase.ENDING:
+                self._finish(EXIT_FAIL_SAFE, "the last commit did not end in time")
+            case "mass cancel", Phase.FAILING:
+                self._finish(EXIT_FAIL_SAFE, self.reason)
+
+    def _finish(self, exit_code: int, reason: str) -> None:
+        self.exit_code = exit_code
+        self.reason = reason
+        self.phase = Phase.DONE
+
+    def _deadline_in(self, wait_ns: int, name: str) -> None:
+        self._timers.at(self._clock.now_ns() + wait_ns, lambda: self.mailbox.tell(DeadlinePassed(name)))

@@ -1,0 +1,201 @@
+"""One local order book by the venue's own procedure (venues.md 1.3), as a state machine that only says what to emit.
+
+Pure; imports ``core`` only. Belongs to the market-data adapter's thread.
+
+Theory of operation. The stream of diffs and the snapshot come over different paths, in any order. Diffs that come
+before the snapshot are kept (``BUFFERING``). A snapshot with id ``L`` is of use only if the stream is known to cover
+everything behind it, which one diff with ``U <= L + 1`` proves:
+
+=================================  ==================================================================
+first diff kept                    snapshot ``L``
+=================================  ==================================================================
+none yet                           held: the next diff decides, or a time of quiet does (``settle``)
+``U <= L + 1``                     installed; kept diffs with ``u <= L`` are in it already, the rest follow
+``U > L + 1``                      stale: another one is needed (rule 3)
+=================================  ==================================================================
+
+From then on (``LIVE``) a diff with ``u <= id`` is old, one with ``U > id + 1`` is a gap, anything else is applied and
+``id`` becomes its ``u``. The levels themselves are kept by the Core; here only the prices are, to see a crossed book.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from enum import IntEnum
+
+from livestack.core.events import BookDelta, BookSnapshot, Event, Levels
+
+BUFFER_MAX = 4_096
+"""Diffs kept while a snapshot is on its way: almost seven minutes of ``@100ms``."""
+
+LEVELS_MAX = 50_000
+"""Prices of one side. A snapshot has 5 000 at most, the rest came by diffs; more is a venue gone wrong."""
+
+
+class BookState(IntEnum):
+    BUFFERING = 1
+    HOLDING = 2
+    LIVE = 3
+
+
+class SnapshotUse(IntEnum):
+    """What became of a snapshot."""
+
+    INSTALLED = 1
+    HELD = 2
+    STALE = 3
+    FAULTY = 4
+
+
+class _Side:
+    """The prices of one side, sorted so that the best one is at the end: asks negated."""
+
+    __slots__ = ("_keys", "_prices", "_sign")
+
+    def __init__(self, sign: int) -> None:
+        self._sign = sign
+        self._prices: set[int] = set()
+        self._keys: list[int] = []
+
+    def clear(self) -> None:
+        self._prices, self._keys = set(), []
+
+    def load(self, levels: Levels) -> None:
+        self._prices = {price for price, _ in levels}
+        self._keys = sorted(self._sign * price for price in self._prices)
+
+    def apply(self, levels: Levels) -> None:
+        prices, keys, sign = self._prices, self._keys, self._sign
+        for price, qty in levels:
+            if qty:
+                if price not in prices:
+                    prices.add(price)
+                    insort(keys, sign * price)
+            elif price in prices:
+                prices.discard(price)
+                del keys[bisect_left(keys, sign * price)]
+
+    @property
+    def best(self) -> int | None:
+        """The best price, negated for asks."""
+        return self._keys[-1] if self._keys else None
+
+    @property
+    def has_price_zero(self) -> bool:
+        """Prices are never negative, so that zero is the first bid or the last ask key."""
+        return bool(self._keys) and (self._keys[0] == 0 or self._keys[-1] == 0)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+
+class BookSync:
+    """One book. What is to be emitted is appended to ``events``.
+
+    Methods that return text say why the book is of no use any more ('' fine); it is ``BUFFERING`` then.
+    """
+
+    __slots__ = ("_asks", "_bids", "_buffer", "_held", "_last_update_id", "state")
+
+    def __init__(self) -> None:
+        self.state = BookState.BUFFERING
+        self._last_update_id = 0
+        self._bids = _Side(1)
+        self._asks = _Side(-1)
+        self._buffer: list[BookDelta] = []
+        self._held: BookSnapshot | None = None
+
+    def invalidate(self) -> None:
+        """Forget everything, kept diffs and a held snapshot too."""
+        self.state = BookState.BUFFERING
+        self._buffer = []
+        self._held = None
+        self._bids.clear()
+        self._asks.clear()
+
+    def delta(self, delta: BookDelta, events: list[Event]) -> str:
+        """One diff, as it came."""
+        if self.state is BookState.LIVE:
+            return self._apply(delta, events)
+        if delta.first_update_id > delta.last_update_id:
+            return self._lost(f"update ids {delta.first_update_id}..{delta.last_update_id} run backwards")
+        buffer = self._buffer
+        if buffer and delta.first_update_id > buffer[-1].last_update_id + 1:
+            # What was kept has a hole; a snapshot can only be continued from here.
+            buffer.clear()
+        if len(buffer) >= BUFFER_MAX:
+            buffer.clear()
+        buffer.append(delta)
+        held, self._held = self._held, None
+        if held is None:
+            return ""
+        self.state = BookState.BUFFERING
+        use, why = self.snapshot(held, events)
+        return "" if use is SnapshotUse.INSTALLED else why or "the snapshot was older than the stream"
+
+    def snapshot(self, snapshot: BookSnapshot, events: list[Event]) -> tuple[SnapshotUse, str]:
+        """The venue's whole book. The text says what is wrong with it, or what went wrong right behind it."""
+        if not self._buffer:
+            self._held = snapshot
+            self.state = BookState.HOLDING
+            return SnapshotUse.HELD, ""
+        if self._buffer[0].first_update_id > snapshot.last_update_id + 1:
+            return SnapshotUse.STALE, ""
+        return self._install(snapshot, events)
+
+    def settle(self, events: list[Event]) -> bool:
+        """The stream stayed quiet since the held snapshot was asked for: it is current. True where it is used."""
+        held, self._held = self._held, None
+        if held is None:
+            return False
+        use, _ = self._install(held, events)
+        return use is SnapshotUse.INSTALLED
+
+    def _install(self, snapshot: BookSnapshot, events: list[Event]) -> tuple[SnapshotUse, str]:
+        self._bids.load(snapshot.bids)
+        self._asks.load(snapshot.asks)
+        why = self._faulty()
+        if why:
+            self.invalidate()
+            return SnapshotUse.FAULTY, why
+        kept, self._buffer = self._buffer, []
+        self.state = BookState.LIVE
+        self._last_update_id = snapshot.last_update_id
+        staged: list[Event] = [snapshot]
+        for delta in kept:
+            why = self._apply(delta, staged)
+            if why:
+                return SnapshotUse.FAULTY, why
+        events.extend(staged)
+        return SnapshotUse.INSTALLED, ""
+
+    def _apply(self, delta: BookDelta, events: list[Event]) -> str:
+        known = self._last_update_id
+        if delta.first_update_id > known + 1:
+            return self._lost(f"gap: update {known + 1} is missing before {delta.first_update_id}")
+        if delta.first_update_id > delta.last_update_id:
+            return self._lost(f"update ids {delta.first_update_id}..{delta.last_update_id} run backwards")
+        if delta.last_update_id <= known:
+            return ""
+        self._bids.apply(delta.bids)
+        self._asks.apply(delta.asks)
+        why = self._faulty()
+        if why:
+            return self._lost(why)
+        self._last_update_id = delta.last_update_id
+        events.append(delta)
+        return ""
+
+    def _lost(self, why: str) -> str:
+        self.invalidate()
+        return why
+
+    def _faulty(self) -> str:
+        bid, ask = self._bids.best, self._asks.best
+        if bid is not None and ask is not None and bid >= -ask:
+            return f"crossed: best bid {bid} is not below best ask {-ask}"
+        if self._bids.has_price_zero or self._asks.has_price_zero:
+            return "a level at price 0"
+        if len(self._bids) > LEVELS_MAX or len(self._asks) > LEVELS_MAX:
+            return f"more than {LEVELS_MAX} levels"
+        return ""

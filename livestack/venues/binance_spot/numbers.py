@@ -1,0 +1,83 @@
+"""Decimal strings of Binance to integers and back, exactly and fast.
+
+Pure; imports ``core`` only. Belongs to the thread of the adapter that reads with it.
+"""
+
+from __future__ import annotations
+
+from livestack.core.types import DECIMALS_MAX, POWERS_OF_TEN, Amount, format_decimal, parse_decimal
+
+VENUE_DECIMALS = 8
+"""Binance prints nearly every number with eight decimals, and holds every asset in eight (venues.md 1.10)."""
+
+REMEMBERED_MAX = 16_384
+"""Texts that one reader remembers: a book's prices and its usual quantities. Above 1 MB a reader starts afresh."""
+
+LENGTH_MAX = 40
+"""Longest text read as a number: 2**63 with a point and 18 decimals has 21."""
+
+INT64_MAX = 2**63 - 1
+"""What the journal's encoding holds; no real price or quantity comes near it."""
+
+_POINT = -VENUE_DECIMALS - 1
+
+
+class DecimalReader(dict[str, int]):
+    """``reader[text]`` is ``text`` as an integer in ``decimals``; ``ValueError`` for what is not exactly that.
+
+    Negative numbers, signs, exponents and what passes 63 bits are errors. Answers are remembered: the same few
+    thousand prices and sizes come again and again.
+    """
+
+    __slots__ = ("_divisor", "decimals")
+
+    def __init__(self, decimals: int) -> None:
+        super().__init__()
+        self.decimals = decimals
+        self._divisor = POWERS_OF_TEN[VENUE_DECIMALS - decimals] if decimals <= VENUE_DECIMALS else 0
+
+    def __missing__(self, text: str) -> int:
+        if len(text) > LENGTH_MAX:
+            raise ValueError(f"{text[:LENGTH_MAX]!r}... is too long for a number")
+        digits = text.replace(".", "", 1)
+        if self._divisor and text[_POINT:-VENUE_DECIMALS] == "." and digits.isdigit() and digits.isascii():
+            value, rest = divmod(int(digits), self._divisor)
+            if rest or len(digits) == VENUE_DECIMALS:
+                value = parse_decimal(text, self.decimals)  # says what is wrong
+        else:
+            value = parse_decimal(text, self.decimals)
+        if not 0 <= value <= INT64_MAX or text.startswith("-"):
+            raise ValueError(f"{text!r} is negative or out of range")
+        if len(self) >= REMEMBERED_MAX:
+            self.clear()
+        self[text] = value
+        return value
+
+
+def read_amount(text: str) -> tuple[Amount, int]:
+    """An amount of an asset and its decimals: eight, or as many as ``text`` really needs. ``ValueError`` otherwise."""
+    if len(text) > LENGTH_MAX:
+        raise ValueError(f"{text[:LENGTH_MAX]!r}... is too long for a number")
+    decimals = min(max(significant_decimals(text), VENUE_DECIMALS), DECIMALS_MAX)
+    return Amount.of(parse_decimal(text, decimals)), decimals
+
+
+def significant_decimals(text: str) -> int:
+    """How many decimals ``text`` has without its trailing zeros: 4 for ``0.00010000``."""
+    return len(text.partition(".")[2].rstrip("0"))
+
+
+def floor_decimal(text: str, decimals: int) -> int:
+    """``text >= 0`` in ``decimals``, what lies below them cut off. For upper limits only."""
+    whole, _, fraction = text.partition(".")
+    return parse_decimal(f"{whole}.{fraction[:decimals]}" if fraction[:decimals] else whole, decimals)
+
+
+def ceil_decimal(text: str, decimals: int) -> int:
+    """``text >= 0`` in ``decimals``, rounded up. For lower limits only."""
+    return floor_decimal(text, decimals) + (significant_decimals(text) > decimals)
+
+
+def text_of(value: int, decimals: int) -> str:
+    """What is sent to the venue: no digits behind those that the instrument has."""
+    return format_decimal(value, decimals)

@@ -1,0 +1,47 @@
+# Sourced by the scripts here: makes .venv with Python 3.11 or newer and installs livestack with the extras wanted.
+# Installs again only when setup.cfg or the extras changed.
+
+root=$(cd -P "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+python="$root/.venv/bin/python"
+
+say() { printf '%s\n' "$*" >&2; }
+
+is_usable() { "$1" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; }
+
+# A name on the PATH may be a shim for a version that is not there: only what starts counts.
+find_python() {
+    local candidate
+    for candidate in "${PYTHON:-}" python3 python3.13 python3.12 python3.11 \
+        "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[1-9]*/bin/python3; do
+        if [ -n "$candidate" ] && is_usable "$candidate"; then
+            printf '%s\n' "$candidate"
+            return
+        fi
+    done
+    say "Python 3.11 or newer with venv was not found; install it, or name one: PYTHON=/path/to/python3 $0"
+    exit 2
+}
+
+# install EXTRA...: the environment with livestack and at least these extras in it.
+install() {
+    local stamp="$root/.venv/livestack-installed" extra wanted
+    for extra in $(cat "$stamp.extras" 2>/dev/null || true); do
+        set -- "$@" "$extra"
+    done
+    wanted=$(printf '%s\n' "$@" | sort -u | paste -sd, -)
+    if ! is_usable "$python"; then
+        local found
+        found=$(find_python)
+        say "making .venv with $("$found" --version)"
+        rm -rf "$root/.venv"
+        "$found" -m venv "$root/.venv"
+    fi
+    if [ "$(cat "$stamp" 2>/dev/null || true)" != "$(fingerprint "$wanted")" ]; then
+        say "installing livestack${wanted:+ with $wanted}; a minute or two the first time"
+        "$python" -m pip install -qq --disable-pip-version-check --editable "$root${wanted:+[$wanted]}" >&2
+        printf '%s\n' "$wanted" | tr ',' '\n' >"$stamp.extras"
+        fingerprint "$wanted" >"$stamp"
+    fi
+}
+
+fingerprint() { { cat "$root/setup.cfg" "$root/pyproject.toml"; printf '%s\n' "$root" "$1"; } | cksum; }

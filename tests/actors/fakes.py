@@ -1,0 +1,218 @@
+"""Stand-ins for what actors are given: a clock that is set by hand, a connection that remembers, a scripted adapter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from livestack.actors.mailbox import Mailbox
+from livestack.core.events import Event, IntentDispatched, Recorded
+from livestack.core.types import (
+    ConnectionStatus,
+    OrderRequest,
+    Origin,
+    RequestKind,
+    RequestSource,
+    Side,
+)
+from livestack.exceptions import JournalError
+from livestack.transports.base import Receiver
+
+REQUEST = OrderRequest(
+    kind=RequestKind.NEW,
+    venue="v",
+    instrument="v:S",
+    order_id=1,
+    revision=1,
+    client_id="AAAAAAAAA-1-1",
+    source=RequestSource.STRATEGY,
+    side=Side.BUY,
+    qty=1,
+    price=1,
+)
+
+
+def dispatched(seq: int = 1, ts: int = 0, request: OrderRequest = REQUEST) -> Recorded:
+    return Recorded(seq, ts, Origin.DERIVED, IntentDispatched(request=request, admitted_ts=ts))
+
+
+def messages(mailbox: Mailbox) -> list[Any]:
+    """Everything that waits in a mailbox."""
+    out: list[Any] = []
+    while (envelope := mailbox.take()) is not None:
+        out += envelope.message
+    return out
+
+
+class FakeClock:
+    def __init__(self) -> None:
+        self.time_ns = 1_000_000_000
+
+    def now_ns(self) -> int:
+        return self.time_ns
+
+    def wall_ns(self) -> int:
+        return self.time_ns
+
+
+class FakeTimers:
+    """Remembers what was asked for; a test fires it."""
+
+    def __init__(self) -> None:
+        self.pending: list[tuple[int, Callable[[], None]]] = []
+
+    def at(self, deadline_ns: int, callback: Callable[[], None]) -> Callable[[], None]:
+        entry = (deadline_ns, callback)
+        self.pending.append(entry)
+        return lambda: self.pending.remove(entry) if entry in self.pending else None
+
+    def fire(self) -> None:
+        """Everything that is pending now, by deadline."""
+        due, self.pending = sorted(self.pending, key=lambda entry: entry[0]), []
+        for _, callback in due:
+            callback()
+
+
+class FakeConnection:
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+        self.error: Exception | None = None
+        self.closed = False
+        self.wakes = 0
+
+    def send(self, text: str) -> None:
+        if self.error is not None:
+            raise self.error
+        self.sent.append(text)
+
+    def wake(self) -> None:
+        self.wakes += 1
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class FakeWebSocket:
+    """Hands out connections; the test calls their receivers."""
+
+    def __init__(self) -> None:
+        self.connections: list[FakeConnection] = []
+        self.receivers: list[Receiver] = []
+
+    def connect(self, url: str, receiver: Receiver) -> FakeConnection:
+        self.connections.append(FakeConnection())
+        self.receivers.append(receiver)
+        return self.connections[-1]
+
+
+class FakeOrderEntry:
+    """An order-entry adapter whose frames name what they are for."""
+
+    def __init__(self) -> None:
+        self.faults: dict[str, int] = {}
+        self.status = ConnectionStatus.DISCONNECTED
+        self.settling_ns = 1
+        self.pending_events: list[Event] = []
+        self.pending_out: list[Any] = []
+        self.pending_complaints: list[Any] = []
+        self.calls: list[tuple[str, Any]] = []
+        self.refuse = ""
+
+    def connected(self, now_ns: int, wall_ns: int) -> None:
+        self.status = ConnectionStatus.LIVE
+        self.calls.append(("connected", now_ns))
+
+    def receive(self, frame: bytes, recv_ns: int) -> None:
+        self.calls.append(("receive", frame))
+
+    def encode(self, request: OrderRequest, now_ns: int, wall_ns: int) -> str:
+        if self.refuse:
+            raise ValueError(self.refuse)
+        return f"{request.kind.name} {request.client_id}"
+
+    def sent(self, request: OrderRequest, send_ns: int) -> None:
+        self.calls.append(("sent", request.client_id))
+
+    def unsent(self, request: OrderRequest) -> None:
+        self.calls.append(("unsent", request.client_id))
+
+    def ask(self, query: Any, now_ns: int, wall_ns: int) -> None:
+        self.calls.append(("ask", query))
+
+    def tick(self, now_ns: int, wall_ns: int) -> None:
+        self.calls.append(("tick", now_ns))
+
+    def disconnected(self, reason: str, now_ns: int) -> None:
+        self.status = ConnectionStatus.DISCONNECTED
+        self.calls.append(("disconnected", reason))
+
+    def events(self) -> list[Event]:
+        events, self.pending_events = self.pending_events, []
+        return events
+
+    def outgoing(self) -> list[Any]:
+        out, self.pending_out = self.pending_out, []
+        return out
+
+    def complaints(self) -> list[Any]:
+        out, self.pending_complaints = self.pending_complaints, []
+        return out
+
+
+class FakeMarketData:
+    """A market-data adapter that emits what it is told to."""
+
+    def __init__(self) -> None:
+        self.faults: dict[str, int] = {}
+        self.pending_events: list[Event] = []
+        self.pending_out: list[Any] = []
+        self.calls: list[tuple[str, Any]] = []
+
+    def connected(self, now_ns: int) -> None:
+        self.calls.append(("connected", now_ns))
+
+    def receive(self, frame: bytes, recv_ns: int) -> None:
+        self.calls.append(("receive", frame))
+
+    def fetched(self, answer: Any) -> None:
+        self.calls.append(("fetched", answer))
+
+    def tick(self, now_ns: int) -> None:
+        self.calls.append(("tick", now_ns))
+
+    def overflowed(self, now_ns: int) -> None:
+        self.calls.append(("overflowed", now_ns))
+
+    def disconnected(self, reason: str, now_ns: int) -> None:
+        self.calls.append(("disconnected", reason))
+
+    def events(self) -> list[Event]:
+        events, self.pending_events = self.pending_events, []
+        return events
+
+    def outgoing(self) -> list[Any]:
+        out, self.pending_out = self.pending_out, []
+        return out
+
+    def complaints(self) -> list[Any]:
+        return []
+
+
+class BrokenWriter:
+    """A journal whose disk refuses."""
+
+    last_seq = 0
+
+    def commit(self, records: Sequence[Recorded]) -> Any:
+        raise JournalError("the disk refuses")
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+class FakeBackoff:
+    def next_ns(self) -> int:
+        return 1
+
+    def reset(self) -> None:
+        """Nothing to forget."""

@@ -1,0 +1,207 @@
+"""The connector: nothing but committed dispatches through the gate, and every outcome said truly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from livestack.actors.connector import ConnectorActor
+from livestack.actors.gate import DispatchGate, Hold, Passage
+from livestack.actors.mailbox import HarnessMailbox, Mailbox
+from livestack.actors.messages import AskVenue, Closed, FrameReceived, Opened, Release, Unreachable
+from livestack.core.events import AccountBaseline, BalanceReport, DispatchFailed, RequestSent
+from livestack.core.obligations import QueryOpenOrders
+from livestack.core.types import ConnectionStatus, FailureReason
+from livestack.exceptions import NotSentError, TransportError
+from livestack.journal.writer import CommittedDispatch
+from livestack.venues.adapter import HostRequest
+from tests.actors.fakes import (
+    FakeBackoff,
+    FakeClock,
+    FakeOrderEntry,
+    FakeTimers,
+    FakeWebSocket,
+    dispatched,
+    messages,
+)
+from tests.journal_support import committed
+
+
+class Bench:
+    """A connector without a thread, connected and LIVE unless told otherwise."""
+
+    def __init__(self, directory: Path, live: bool = True) -> None:
+        self.clock = FakeClock()
+        self.timers = FakeTimers()
+        self.adapter = FakeOrderEntry()
+        self.harness = HarnessMailbox()
+        self.supervisor = Mailbox()
+        self.mailbox = Mailbox()
+        self.gate = DispatchGate(["v"])
+        self.websocket = FakeWebSocket()
+        self.directory = directory
+        self.actor = ConnectorActor(
+            venue="v",
+            account="a",
+            mailbox=self.mailbox,
+            supervisor=self.supervisor,
+            adapter=self.adapter,
+            harness=self.harness,
+            gate=self.gate,
+            websocket=self.websocket,
+            url="ws://venue",
+            clock=self.clock,
+            timers=self.timers,
+            backoff=FakeBackoff(),
+            dispatch_age_ns_max=1_000_000,
+        )
+        self.actor.on_start()
+        if live:
+            self.actor.on_receive([Opened(1, self.clock.now_ns())])
+
+    @property
+    def connection(self):
+        return self.websocket.connections[-1]
+
+    def release(self) -> CommittedDispatch:
+        (dispatch,) = committed(self.directory, [dispatched(ts=self.clock.now_ns())])
+        self.actor.on_receive([Release([dispatch])])
+        return dispatch
+
+
+def test_writes_a_committed_dispatch_and_says_so(tmp_path: Path) -> None:
+    """LIVE, gate open: the frame goes out, then ``RequestSent``."""
+    bench = Bench(tmp_path)
+    bench.release()
+    assert ["NEW AAAAAAAAA-1-1"] == bench.connection.sent
+    assert [RequestSent] == [type(event) for event in messages(bench.harness)]
+    assert ("sent", "AAAAAAAAA-1-1") in bench.adapter.calls
+
+
+@pytest.mark.parametrize("hold", [Hold.KILL, Hold.JOURNAL, Hold.STALL, Hold.SHUTDOWN])
+def test_a_hold_stops_it_before_the_first_byte(tmp_path: Path, hold: Hold) -> None:
+    """Under a hold nothing is written and the outcome is a certain no that names the hold."""
+    bench = Bench(tmp_path)
+    bench.gate.close(hold)
+    bench.release()
+    (event,) = messages(bench.harness)
+    assert [] == bench.connection.sent
+    assert isinstance(event, DispatchFailed)
+    assert (FailureReason.NOT_SENT, f"gate: {hold.name}") == (event.reason, event.detail)
+    assert ("unsent", "AAAAAAAAA-1-1") in bench.adapter.calls
+
+
+def test_not_live_means_not_sent(tmp_path: Path) -> None:
+    """Before log-on and reconciliation nothing is sent, and nothing waits for it."""
+    bench = Bench(tmp_path, live=False)
+    bench.release()
+    (event,) = messages(bench.harness)
+    assert isinstance(event, DispatchFailed)
+    assert "connector is DISCONNECTED" == event.detail
+
+
+def test_too_old_means_not_sent(tmp_path: Path) -> None:
+    """A dispatch that waited longer than allowed is not sent any more."""
+    bench = Bench(tmp_path)
+    (dispatch,) = committed(tmp_path, [dispatched(ts=bench.clock.now_ns() - 2_000_000)])
+    bench.actor.on_receive([Release([dispatch])])
+    (event,) = messages(bench.harness)
+    assert isinstance(event, DispatchFailed)
+    assert "2 ms old" == event.detail
+
+
+def test_what_the_protocol_cannot_say_is_not_sent(tmp_path: Path) -> None:
+    """The adapter's refusal reaches the Core with its sentence."""
+    bench = Bench(tmp_path)
+    bench.adapter.refuse = "no such order type here"
+    bench.release()
+    (event,) = messages(bench.harness)
+    assert isinstance(event, DispatchFailed)
+    assert "no such order type here" == event.detail
+
+
+def test_nothing_written_is_a_certain_no(tmp_path: Path) -> None:
+    """``NotSentError`` proves it: ``DispatchFailed``."""
+    bench = Bench(tmp_path)
+    bench.connection.error = NotSentError("refused")
+    bench.release()
+    assert [DispatchFailed] == [type(event) for event in messages(bench.harness)]
+
+
+def test_a_failed_write_is_unknown_and_stays_so(tmp_path: Path) -> None:
+    """An error inside the write: neither sent nor failed is said, and the connection is given up."""
+    bench = Bench(tmp_path)
+    bench.connection.error = TransportError("broken pipe")
+    bench.release()
+    assert [] == messages(bench.harness)
+    assert bench.connection.closed
+
+
+def test_the_venue_down_hold_follows_the_connection(tmp_path: Path) -> None:
+    """It stands until LIVE and again after a loss; then the adapter hears of it and a reconnect is planned."""
+    bench = Bench(tmp_path, live=False)
+    assert Hold.VENUE_DOWN is bench.gate.refusal("v", "", Passage.CANCEL)
+    bench.actor.on_receive([Opened(1, 5)])
+    assert bench.gate.refusal("v", "", Passage.NEW) is None
+    bench.actor.on_receive([Closed(1, "gone", 6)])
+    assert Hold.VENUE_DOWN is bench.gate.refusal("v", "", Passage.NEW)
+    assert ("disconnected", "gone") in bench.adapter.calls
+    bench.timers.fire()
+    bench.actor.on_receive(messages(bench.mailbox))
+    assert 2 == len(bench.websocket.connections)
+
+
+def test_frames_of_an_earlier_connection_are_ignored(tmp_path: Path) -> None:
+    """What a reader thread of a dead connection still delivers belongs to nobody."""
+    bench = Bench(tmp_path)
+    bench.actor.on_receive([FrameReceived(0, b"old", 1), FrameReceived(1, b"new", 2)])
+    assert [("receive", b"new")] == [call for call in bench.adapter.calls if call[0] == "receive"]
+
+
+def test_questions_wait_for_live(tmp_path: Path) -> None:
+    """An obligation that comes while the venue is down is asked after the next reconciliation."""
+    bench = Bench(tmp_path, live=False)
+    query = QueryOpenOrders(scope="s", venue="v")
+    bench.actor.on_receive([AskVenue(query)])
+    assert not [call for call in bench.adapter.calls if call[0] == "ask"]
+    bench.actor.on_receive([Opened(1, 5)])
+    assert ("ask", query) in bench.adapter.calls
+
+
+def test_host_requests_pass_a_kill(tmp_path: Path) -> None:
+    """Looking and reducing go on under every hold."""
+    bench = Bench(tmp_path)
+    bench.gate.close(Hold.KILL)
+    bench.adapter.pending_out = [HostRequest("cancel all", "cancel-all")]
+    bench.actor.on_receive([FrameReceived(1, b"", 1)])
+    assert ["cancel all"] == bench.connection.sent
+
+
+def test_the_first_complete_balances_are_the_baseline(tmp_path: Path) -> None:
+    """Once in a session, in front of the report itself."""
+    bench = Bench(tmp_path)
+    report = BalanceReport(recv_ns=1, venue="v", event_ns=1, balances=(), complete=True)
+    bench.adapter.pending_events = [report]
+    bench.actor.on_receive([FrameReceived(1, b"", 1)])
+    bench.adapter.pending_events = [report]
+    bench.actor.on_receive([FrameReceived(1, b"", 1)])
+    kinds = [type(event) for event in messages(bench.harness)]
+    assert [AccountBaseline, BalanceReport, BalanceReport] == kinds
+
+
+def test_an_unreachable_venue_is_reported(tmp_path: Path) -> None:
+    """The first connection failed: the supervisor hears address and cause."""
+    bench = Bench(tmp_path, live=False)
+    bench.actor.on_receive([Closed(1, "refused", 1)])
+    assert [Unreachable("ws://venue", "refused")] == messages(bench.supervisor)
+
+
+def test_status_is_never_guessed(tmp_path: Path) -> None:
+    """The adapter alone says when the connection is LIVE."""
+    bench = Bench(tmp_path)
+    bench.adapter.status = ConnectionStatus.SYNCHRONISING
+    bench.release()
+    (event,) = messages(bench.harness)
+    assert isinstance(event, DispatchFailed)
+    assert [] == bench.connection.sent

@@ -1,0 +1,1 @@
+"""Whole nodes as real processes, against the simulated venue as a real process, over real sockets."""

@@ -1,0 +1,145 @@
+"""The supervisor as a table: every message in every phase."""
+
+from __future__ import annotations
+
+import pytest
+
+from livestack.actors.gate import DispatchGate, Hold, Passage
+from livestack.actors.mailbox import HarnessMailbox, Mailbox
+from livestack.actors.messages import (
+    ActorFailed,
+    AskVenue,
+    DeadlinePassed,
+    Quiescent,
+    SessionEnded,
+    StopRequested,
+    Unreachable,
+)
+from livestack.core.events import Recorded, SessionStopped, SessionStopping
+from livestack.core.obligations import CancelAllAtVenue
+from livestack.core.types import Origin
+from livestack.node.supervisor import Phase, Supervisor
+from tests.actors.fakes import FakeClock, FakeTimers, messages
+
+STOP = StopRequested("signal", "SIGTERM received")
+FAILED = ActorFailed("recorder", "JournalError: the disk refuses")
+
+
+class Bench:
+    """A running supervisor; ``aside`` is what was set aside."""
+
+    def __init__(self) -> None:
+        self.harness = HarnessMailbox()
+        self.connector = Mailbox()
+        self.gate = DispatchGate(["v"])
+        self.timers = FakeTimers()
+        self.aside: list[tuple[Recorded, str]] = []
+        self.supervisor = Supervisor(
+            mailbox=Mailbox(),
+            harness=self.harness,
+            connectors={"v": self.connector},
+            gate=self.gate,
+            clock=FakeClock(),
+            timers=self.timers,
+            timeout_ns=1,
+            set_aside=lambda record, error: self.aside.append((record, error)),
+        )
+        self.supervisor.started()
+
+    def handle(self, *handled: object) -> Phase:
+        for message in handled:
+            self.supervisor.handle(message)
+        return self.supervisor.phase
+
+
+REACHED = {
+    Phase.RUNNING: (),
+    Phase.STOPPING: (STOP,),
+    Phase.ENDING: (STOP, Quiescent()),
+    Phase.FAILING: (FAILED,),
+    Phase.DONE: (STOP, Quiescent(), SessionEnded(9)),
+}
+
+AFTER = {
+    (Phase.RUNNING, StopRequested): Phase.STOPPING,
+    (Phase.RUNNING, Unreachable): Phase.ENDING,
+    (Phase.STOPPING, StopRequested): Phase.DONE,
+    (Phase.STOPPING, Quiescent): Phase.ENDING,
+    (Phase.ENDING, StopRequested): Phase.DONE,
+    (Phase.ENDING, SessionEnded): Phase.DONE,
+    (Phase.RUNNING, ActorFailed): Phase.FAILING,
+    (Phase.STOPPING, ActorFailed): Phase.FAILING,
+    (Phase.ENDING, ActorFailed): Phase.FAILING,
+}
+
+
+@pytest.mark.parametrize("phase", list(REACHED))
+@pytest.mark.parametrize(
+    "message", [STOP, FAILED, Quiescent(), SessionEnded(9), Unreachable("a", "c")], ids=lambda m: type(m).__name__
+)
+def test_every_message_in_every_phase(phase: Phase, message: object) -> None:
+    """What the table does not name changes nothing."""
+    bench = Bench()
+    assert phase is bench.handle(*REACHED[phase])
+    assert AFTER.get((phase, type(message)), phase) is bench.handle(message)
+
+
+def test_an_ordered_stop_goes_through_the_stream() -> None:
+    """``SessionStopping``, then with nothing open any more ``SessionStopped``; exit 0 when that is durable."""
+    bench = Bench()
+    bench.handle(STOP)
+    assert [SessionStopping(by="signal", reason="SIGTERM received")] == messages(bench.harness)
+    bench.handle(Quiescent())
+    assert [SessionStopped(reason="SIGTERM received")] == messages(bench.harness)
+    assert Phase.DONE is bench.handle(SessionEnded(5))
+    assert 0 == bench.supervisor.exit_code
+
+
+def test_outcomes_are_awaited_for_a_limited_time() -> None:
+    """Past the limit the session ends all the same, and says that outcomes are open."""
+    bench = Bench()
+    bench.handle(STOP, DeadlinePassed("outcomes"))
+    (_, stopped) = messages(bench.harness)
+    assert stopped.reason.endswith("outcomes still open")
+
+
+def test_the_second_signal_closes_the_gate_and_hurries() -> None:
+    """Exit 130, and nothing new leaves."""
+    bench = Bench()
+    bench.handle(STOP, STOP)
+    assert 130 == bench.supervisor.exit_code
+    assert Hold.SHUTDOWN is bench.gate.refusal("v", "", Passage.NEW)
+
+
+def test_a_dead_actor_ends_the_node_safely() -> None:
+    """Gate closed, venues asked to cancel everything, exit 4 once they had time for it."""
+    bench = Bench()
+    bench.handle(FAILED)
+    assert Hold.STALL is bench.gate.refusal("v", "", Passage.NEW)
+    (asked,) = messages(bench.connector)
+    assert isinstance(asked, AskVenue)
+    assert isinstance(asked.query, CancelAllAtVenue)
+    assert Phase.DONE is bench.handle(DeadlinePassed("mass cancel"))
+    assert 4 == bench.supervisor.exit_code
+
+
+def test_the_poisonous_input_is_set_aside() -> None:
+    """The Event that an actor died of is kept with the error."""
+    bench = Bench()
+    poison = Recorded(3, 3, Origin.INPUT, SessionStopping(by="x", reason=""))
+    bench.handle(ActorFailed("harness", "InvariantViolation: x", poison))
+    assert [(poison, "InvariantViolation: x")] == bench.aside
+
+
+def test_an_unreachable_venue_ends_with_its_own_code() -> None:
+    """Exit 3 with address and cause as the reason."""
+    bench = Bench()
+    bench.handle(Unreachable("ws://x", "refused"), SessionEnded(2))
+    assert (3, "cannot reach ws://x: refused") == (bench.supervisor.exit_code, bench.supervisor.reason)
+
+
+def test_a_commit_that_never_ends_does_not_hold_the_process() -> None:
+    """The last deadline ends it with the fail-safe's code."""
+    bench = Bench()
+    bench.handle(STOP, Quiescent(), DeadlinePassed("last commit"))
+    assert 4 == bench.supervisor.exit_code

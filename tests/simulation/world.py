@@ -1,0 +1,105 @@
+"""One whole node and one simulated venue in one thread: build it with a seed, run it, look at everything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from livestack.actors.messages import StopRequested
+from livestack.core.configuration import Configuration
+from livestack.core.runtime import CoreRuntime
+from livestack.journal.reader import JournalReader
+from livestack.journal.writer import JournalWriter
+from livestack.node.app import ADAPTERS, describe_session
+from livestack.node.composition import Node, Seams, VenueParts
+from livestack.node.supervisor import Phase
+from livestack.research.replay import ReplayResult, replay
+from livestack.settings import Settings
+from livestack.simulator.binance_spot import BinanceSpotVenue
+from livestack.strategies.loading import load_strategy
+from livestack.venues.adapter import Credentials, Fetched
+from tests.simulation.network import SimulatedNetwork
+from tests.simulation.scheduler import Scheduler, SimulatedLauncher, SimulatedSignal
+
+SECOND_NS = 1_000_000_000
+
+
+class World:
+    """``seed`` decides everything: the market, every delay, and whatever a test draws from ``scheduler.random``."""
+
+    def __init__(
+        self, seed: int, directory: Path, settings: Settings, configuration: Configuration, venue: BinanceSpotVenue
+    ) -> None:
+        self.scheduler = Scheduler(seed)
+        self.venue = venue
+        self.network = SimulatedNetwork(self.scheduler, venue)
+        self.sessions = directory / "sessions"
+        signals: dict[str, SimulatedSignal] = {}
+        self.launcher = SimulatedLauncher(signals)
+
+        def signal(name: str) -> SimulatedSignal:
+            return signals.setdefault(name, SimulatedSignal(self.scheduler, name))
+
+        seams = Seams(
+            clock=self.scheduler,
+            timers=self.scheduler,
+            random=self.scheduler.random,
+            websocket=self.network.websocket,
+            http=self.network.http,
+            launcher=self.launcher,
+            signal=signal,
+        )
+        first, header = describe_session(settings, configuration, self.scheduler.wall_ns(), self.scheduler.random)
+        self.session = first.session
+        strategy = load_strategy(configuration.strategy.path, configuration.strategy.parameters)
+        self.node = Node(
+            settings=settings,
+            seams=seams,
+            runtime=CoreRuntime(configuration, strategy),
+            writer=JournalWriter.create(self.sessions, header, "relaxed"),
+            venues={name: self._parts(name, settings) for name in settings.venues},
+            set_aside=lambda record, error: None,
+        )
+        signals["supervisor"].deliver = self._supervise
+        self.network.pump()
+        self.node.start(first)
+
+    def run(self, seconds: float) -> None:
+        """Let virtual time pass."""
+        self.scheduler.run_until(lambda: self.node.supervisor.phase is Phase.DONE, int(seconds * SECOND_NS))
+
+    def stop(self) -> int:
+        """End the session in order; the exit code."""
+        self.node.supervisor.mailbox.tell(StopRequested("test", "the test is over"))
+        assert self.scheduler.run_until(
+            lambda: self.node.supervisor.phase is Phase.DONE, 120 * SECOND_NS
+        ), "the session did not end"
+        self.node.stop()
+        return self.node.supervisor.exit_code
+
+    def reader(self) -> JournalReader:
+        return JournalReader.open(self.sessions, self.session)
+
+    def replay(self) -> ReplayResult:
+        return replay(self.reader())
+
+    def _supervise(self) -> None:
+        envelope = self.node.supervisor.mailbox.take()
+        while envelope is not None:
+            for message in envelope.message:
+                self.node.supervisor.handle(message)
+            envelope = self.node.supervisor.mailbox.take()
+
+    def _parts(self, name: str, settings: Settings) -> VenueParts:
+        venue_settings = settings.venues[name]
+        module = ADAPTERS[venue_settings.adapter](venue_settings)
+        fetch = module.instruments_fetch(venue_settings.symbols)
+        now_ns = self.scheduler.now_ns()
+        status, headers, body = self.venue.rest(fetch.method, fetch.path, fetch.query, {}, b"", now_ns)
+        answer = Fetched(fetch.fetch_id, status, tuple(headers.items()), body, "", now_ns, now_ns)
+        key = next(key for key in self.venue.keys if key.kind == venue_settings.key_kind)
+        return VenueParts(
+            module,
+            venue_settings,
+            Credentials(key.api_key, key.kind, key.secret),
+            tuple(module.parse_instruments(name, venue_settings.symbols, answer)),
+        )
