@@ -39,9 +39,26 @@ _EXCHANGE_INFO = {
             "amendAllowed": True,
             "isSpotTradingAllowed": True,
             "filters": [
-                {"filterType": "PRICE_FILTER", "minPrice": "0.01", "maxPrice": "1000000.00", "tickSize": "0.01"},
-                {"filterType": "LOT_SIZE", "minQty": "0.00001", "maxQty": "9000.00000", "stepSize": "0.00001"},
-                {"filterType": "NOTIONAL", "minNotional": "5.00", "applyMinToMarket": True, "maxNotional": "9000000.00", "applyMaxToMarket": False, "avgPriceMins": 5},
+                {
+                    "filterType": "PRICE_FILTER",
+                    "minPrice": "0.01",
+                    "maxPrice": "1000000.00",
+                    "tickSize": "0.01",
+                },
+                {
+                    "filterType": "LOT_SIZE",
+                    "minQty": "0.00001",
+                    "maxQty": "9000.00000",
+                    "stepSize": "0.00001",
+                },
+                {
+                    "filterType": "NOTIONAL",
+                    "minNotional": "5.00",
+                    "applyMinToMarket": True,
+                    "maxNotional": "9000000.00",
+                    "applyMaxToMarket": False,
+                    "avgPriceMins": 5,
+                },
             ],
         }
     ],
@@ -73,7 +90,7 @@ class BenchVenue:
         return {
             "VENUE_REST": f"http://127.0.0.1:{self.port}",
             "VENUE_STREAM": f"ws://127.0.0.1:{self.port}",
-            "VENUE_WS_API": f"ws://127.0.0.1:{self.port}",
+            "VENUE_WS_API": f"ws://127.0.0.1:{self.port}/ws-api/v3",
             "VENUE_KEY": "bench",
             "VENUE_SECRET": "bench",
         }
@@ -202,12 +219,14 @@ def _handler(venue: BenchVenue) -> type[BaseHTTPRequestHandler]:
             self.send_response(101)
             self.send_header("Upgrade", "websocket")
             self.send_header("Connection", "Upgrade")
-            self.send_header("Sec-WebSocket-Accept", base64.b64encode(hashlib.sha1(key.encode()).digest()).decode())
+            self.send_header(
+                "Sec-WebSocket-Accept", base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
+            )
             self.end_headers()
             self.wfile.flush()
             self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-        def log_message(self, format: str, *args: Any) -> None:
+        def log_message(self, *_: Any) -> None:
             """Silent."""
 
     return Handler

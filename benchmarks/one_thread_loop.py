@@ -1,6 +1,6 @@
 """The baseline of ``tick_to_order``: one thread, one loop: receive, decode, send. No book, no risk, no record.
 
-    python -m benchmarks.one_thread_loop STREAM_URL WS_API_URL
+python -m benchmarks.one_thread_loop STREAM_URL WS_API_URL
 """
 
 from __future__ import annotations
@@ -24,10 +24,12 @@ class _Frame(msgspec.Struct):
 
 
 def main(stream_url: str, order_url: str) -> None:
-    orders = websocket.create_connection(f"{order_url}/ws-api/v3")
+    orders = websocket.create_connection(order_url)
     stream = websocket.create_connection(f"{stream_url}/stream?streams=btcusdt@bookTicker")
     for connection in (orders, stream):
-        connection.sock.setsockopt(websocket._socket.socket.IPPROTO_TCP, websocket._socket.socket.TCP_NODELAY, 1)
+        connection.sock.setsockopt(
+            websocket._socket.socket.IPPROTO_TCP, websocket._socket.socket.TCP_NODELAY, 1
+        )
     orders.send('{"id":0,"method":"time","params":{}}')
     orders.recv()
     decoder = msgspec.json.Decoder(_Frame)

@@ -4,24 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
-
-from livestack.core.events import Event, QuoteTick
+from livestack.core.events import InputEvent, QuoteTick
 from livestack.core.intents import Intent, New
 from livestack.core.strategy import Strategy, View
 from livestack.core.types import Side, TimeInForce
 
 
-class EveryQuoteParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """No choices: the least that answers a quote with an order."""
-
-
 class EveryQuote(Strategy):
     """Answers every quote with one IOC order at its bid: tick-to-order with next to no strategy in it."""
 
-    Parameters = EveryQuoteParameters
-
-    def on_event(self, view: View, event: Event) -> Iterator[Intent]:
+    def on_event(self, view: View, event: InputEvent) -> Iterator[Intent]:
         if type(event) is QuoteTick:
             yield New(
                 order_id=view.next_order_id(),

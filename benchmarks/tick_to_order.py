@@ -19,6 +19,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import lmdb
+
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
@@ -78,10 +80,11 @@ def measure(command: list[str], rounds: int, directory: Path) -> dict[str, float
 
 def measure_commit(durability: str, directory: Path, rounds: int) -> dict[str, float]:
     """One LMDB transaction of three small records (quote, intent, dispatch) per round, alone."""
-    import lmdb
-
     environment = lmdb.open(
-        str(directory / f"commit-{durability}"), map_size=1 << 30, metasync=durability == "full", lib_version=0
+        str(directory / f"commit-{durability}"),
+        map_size=1 << 30,
+        metasync=durability == "full",
+        lib_version=0,
     )
     latencies = []
     for number in range(rounds):
@@ -118,7 +121,9 @@ def run(rounds: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=2000)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -126,7 +131,11 @@ def main() -> None:
     out = sys.stderr if options.json else sys.stdout
     print(f"{'client':<18}{'p50 us':>9}{'p90 us':>9}{'p99 us':>9}   over the loop plus one commit", file=out)
     for name, result in results.items():
-        ratio = f"p50 {result['ratio_p50']} x   p99 {result['ratio_p99']} x" if "ratio_p50" in result else "baseline"
+        ratio = (
+            f"p50 {result['ratio_p50']} x   p99 {result['ratio_p99']} x"
+            if "ratio_p50" in result
+            else "baseline"
+        )
         print(
             f"{name:<18}{result['p50_us']:>9}{result['p90_us']:>9}{result['p99_us']:>9}   {ratio}", file=out
         )

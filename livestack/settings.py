@@ -3,7 +3,8 @@
 One TOML file holds both; :func:`load` reads it and tells every fault of both at once. Settings cannot change State
 and are no part of a session's identity; what can is :class:`livestack.core.configuration.Configuration`. Secrets are
 never in the file: it names the environment variable, or the file, that holds them, and :func:`read_credentials` reads
-them into a type that no log or ``repr`` shows. Imports the core only; reads files; main thread, before anything starts.
+them into a type that no log or ``repr`` shows. Imports core and strategies; reads files; main thread, before anything
+starts.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import msgspec
 from livestack.core.configuration import Configuration
 from livestack.core.validation import Duration, Faults, convert, join_key
 from livestack.exceptions import ConfigurationError
+from livestack.strategies.loading import load_strategy
 
 SECRET_BYTES_MAX = 16 * 1024
 """The longest PEM private key in use is a fifth of this; more is the wrong file."""
@@ -173,7 +175,8 @@ def load(path: Path, environment: Mapping[str, str]) -> tuple[Settings, Configur
 
     In texts of the ``venues`` table ``${NAME}`` stands for that variable of ``environment``. ``ConfigurationError``
     holds every fault: not readable, not TOML, unknown or missing keys, wrong types and ranges, names that do not
-    fit together, variables and files of secrets that are missing or readable for others.
+    fit together, a strategy or parameters of it that cannot be, and variables or files of secrets that are missing or
+    readable for others.
     """
     data = _read(path)
     faults: Faults = []
@@ -185,6 +188,7 @@ def load(path: Path, environment: Mapping[str, str]) -> tuple[Settings, Configur
         raise ConfigurationError(faults, str(path))
     settings, configuration = _part(whole, Settings), _part(whole, Configuration)
     _check_names(settings, configuration, faults)
+    _check_strategy(configuration, faults)
     if faults:
         raise ConfigurationError(faults, str(path))
     return settings, configuration
@@ -334,6 +338,13 @@ def _secret_file(key: str, path: Path, faults: Faults) -> str:
     except UnicodeDecodeError:
         faults.append((key, f"{path} is not text"))
     return ""
+
+
+def _check_strategy(configuration: Configuration, faults: Faults) -> None:
+    try:
+        load_strategy(configuration.strategy.path, configuration.strategy.parameters)
+    except ConfigurationError as error:
+        faults.extend(error.faults)
 
 
 def _check_names(settings: Settings, configuration: Configuration, faults: Faults) -> None:

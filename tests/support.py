@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import requests
 
@@ -22,7 +22,9 @@ BINANCE_CAPTURE = DATA / "binance_spot_2021-10-12"
 class Process:
     """A ``livestack`` subprocess; stdout as text lines, stderr into a file of the test's directory."""
 
-    def __init__(self, arguments: list[str], directory: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, arguments: list[str], directory: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.stderr_path = directory / f"stderr-{len(list(directory.glob('stderr-*')))}.txt"
         with self.stderr_path.open("wb") as stderr:
             self._process = subprocess.Popen(
@@ -34,7 +36,7 @@ class Process:
                 env={**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})},
             )
 
-    def __enter__(self) -> Process:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -88,7 +90,7 @@ class Venue(Process):
         self.symbols: list[str] = described["symbols"]
 
     def look(self, what: str) -> Any:
-        """Ask ``/sim/<what>``: ``orders``, ``fills``, ``account``."""
+        """Ask ``/sim/<what>``: ``requests``, ``orders``, ``fills``, ``account``."""
         base = self.urls["rest"].rstrip("/")
         return requests.get(f"{base}/sim/{what}", timeout=30).json()
 

@@ -27,6 +27,7 @@ api_key_env = "KEY"
 secret_env = "SECRET"
 [strategy]
 path = "livestack.strategies.market_maker:MarketMaker"
+parameters = { qty = "0.001", inventory_max = "0.01" }
 """
 KEYS = {"KEY": "the-api-key", "SECRET": "the-secret"}
 DEMO = {
@@ -181,6 +182,23 @@ def test_one_fault(tmp_path: Path, line: str, key: str, sentence: str) -> None:
 )
 def test_one_fault_of_a_venue(tmp_path: Path, before: str, after: str, key: str, sentence: str) -> None:
     """What a venue's table cannot say is told with what would be right."""
+    faults = faults_of(tmp_path, MINIMAL.replace(before, after))
+    assert list(faults) == [key]
+    assert sentence in faults[key]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "key", "sentence"),
+    [
+        ("market_maker:", "absent:", "strategy.path", "cannot be imported"),
+        (":MarketMaker", ":Maker", "strategy.path", "no Strategy called Maker"),
+        (":MarketMaker", "", "strategy.path", '"module:Class"'),
+        ('qty = "0.001"', "qty = 1", "strategy.parameters.qty", "a decimal number in quotes"),
+        ('qty = "0.001"', 'qtty = "1", qty = "1"', "strategy.parameters.qtty", "did you mean qty?"),
+    ],
+)
+def test_one_fault_of_the_strategy(tmp_path: Path, before: str, after: str, key: str, sentence: str) -> None:
+    """A strategy that is not there, and parameters that it does not know, are refused with the rest of the file."""
     faults = faults_of(tmp_path, MINIMAL.replace(before, after))
     assert list(faults) == [key]
     assert sentence in faults[key]

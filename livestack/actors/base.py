@@ -1,7 +1,8 @@
 """What all actors share: a mailbox that is given to them, a batch per call, and a loud death.
 
-Pykka stops an actor whose handler raised and goes on as if nothing were; here ``on_failure`` tells the supervisor, which
-ends the node (live-stack.md section 8). ``on_start`` failures reach it through the missing answer to the first ping.
+Pykka stops an actor whose handler raised and goes on as if nothing were; here ``on_failure`` tells the supervisor,
+which ends the node (live-stack.md section 8). ``on_start`` failures reach it
+through the missing answer to the first ping.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from livestack.actors.base import NodeActor
 from livestack.actors.mailbox import HarnessMailbox, Mailbox
 from livestack.actors.messages import AskVenue, Quiescent, RecordBatch
 from livestack.actors.progress import Progress
-from livestack.core.events import ControlTime, Event, Recorded, SessionStopped
+from livestack.core.events import ControlTime, InputEvent, Recorded, SessionStopped
 from livestack.core.obligations import Obligation, WakeAt
 from livestack.core.runtime import CoreRuntime
 from livestack.core.types import Origin, SessionPhase
@@ -72,7 +72,7 @@ class HarnessActor(NodeActor):
         if self._runtime.state.control.phase is SessionPhase.STOPPING:
             self._look_for_quiescence()
 
-    def _sequence(self, event: Event) -> bool:
+    def _sequence(self, event: InputEvent) -> bool:
         """One step: INPUT at the next position, its DERIVED behind it. Returns whether obligations changed."""
         seq, ts = self._progress.sequenced + 1, self._clock.now_ns()
         self._current = record = Recorded(seq, ts, Origin.INPUT, event)
@@ -81,7 +81,7 @@ class HarnessActor(NodeActor):
         failpoint("harness.after_step")
         self._records.append(record)
         counts = self._progress.counts
-        kind = type(event)
+        kind: type = type(event)
         counts[kind] = counts.get(kind, 0) + 1
         for derived in step.derived:
             seq += 1

@@ -115,7 +115,9 @@ class HarnessMailbox(Mailbox):
         self.paused = False
 
     def tell(self, message: object) -> None:
-        raise TypeError("the harness takes Events by lane: tell_control, tell_execution, tell_time, offer_market")
+        raise TypeError(
+            "the harness takes Events by lane: tell_control, tell_execution, tell_time, offer_market"
+        )
 
     def tell_control(self, events: Iterable[Event]) -> None:
         self._control.extend(events)

@@ -103,6 +103,4 @@ class DeadlinePassed(msgspec.Struct, frozen=True):
     name: str
 
 
-SupervisorMessage = (
-    ActorFailed | Unreachable | StopRequested | Quiescent | SessionEnded | DeadlinePassed
-)
+SupervisorMessage = ActorFailed | Unreachable | StopRequested | Quiescent | SessionEnded | DeadlinePassed

@@ -11,7 +11,14 @@ from typing import Any
 import click
 import msgspec
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from livestack.cli.main import data_directory
 from livestack.cli.parameters import data_dir_option
@@ -33,7 +40,12 @@ EXIT_DIFFERENT = 6
 @click.option("--verify", is_flag=True, help="Only check checksums and hash chain.")
 @click.option("--to", "to_seq", type=click.IntRange(min=1), default=None, help="Stop after this position.")
 @click.option("--show", type=click.Choice(["state"]), default=None, help="Show what State was there.")
-@click.option("--export", type=click.Path(path_type=Path, dir_okay=False), default=None, help="Write Events as JSON lines.")
+@click.option(
+    "--export",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=None,
+    help="Write Events as JSON lines.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def replay(
     session: str,
@@ -111,7 +123,10 @@ def describe_event(event: Any) -> Any:
     """An Event as a JSON object with its type's name and its fields' names."""
     if event is None:
         return None
-    return {"event": type(event).__name__, **{name: _value(getattr(event, name)) for name in event.__struct_fields__}}
+    return {
+        "event": type(event).__name__,
+        **{name: _value(getattr(event, name)) for name in event.__struct_fields__},
+    }
 
 
 def _value(value: Any) -> Any:
@@ -131,7 +146,11 @@ def _verify(reader: JournalReader, session: str, as_json: bool) -> None:
     except JournalDamagedError as error:
         events, damage = 0, str(error)
     if as_json:
-        click.echo(msgspec.json.encode({"session": session, "events": events, "chain_ok": not damage, "damage": damage}))
+        click.echo(
+            msgspec.json.encode(
+                {"session": session, "events": events, "chain_ok": not damage, "damage": damage}
+            )
+        )
     else:
         click.echo(damage or f"{session}: {events:,} Events, checksums and hash chain are as written")
     sys.exit(EXIT_DIFFERENT if damage else 0)
@@ -153,7 +172,13 @@ def _line(record: Recorded) -> dict[str, Any]:
 def _progress(total: int) -> Iterator[Any]:
     """A bar on stderr where that is a terminal; otherwise nothing."""
     console = Console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("replaying"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("replaying"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=total)
         yield lambda seq: progress.update(task, completed=seq)
@@ -162,11 +187,13 @@ def _progress(total: int) -> Iterator[Any]:
 def _print(result: ReplayResult) -> None:
     console = Console()
     if not result.comparable:
-        console.print(f"[yellow]not comparable[/]: {result.session} was written under other semantics of the Core")
+        console.print(
+            f"[yellow]not comparable[/]: {result.session} was written under other semantics of the Core"
+        )
     elif result.identical:
         what = "the whole session" if result.complete else "this part of the session"
         console.print(
-            f"[green]identical[/]: {what}, {result.events:,} Events, {result.derived:,} of them derived and reproduced, "
+            f"[green]identical[/]: {what}, {result.events:,} Events, {result.derived:,} of them derived anew, "
             f"{result.events_per_s:,} Events/s"
         )
     if result.first_difference is not None:

@@ -19,9 +19,15 @@ from livestack.telemetry import logs
 
 
 @click.command()
-@click.option("-c", "--config", "path", type=click.Path(path_type=Path), required=True, help="The session's TOML file.")
-@click.option("--for", "duration_ns", type=DURATION, default=0, help="Stop in order after this long, e.g. 30s.")
-@click.option("--live", is_flag=True, help="Allow venues that are not on this machine: real orders, real money.")
+@click.option(
+    "-c", "--config", "path", type=click.Path(path_type=Path), required=True, help="The session's TOML file."
+)
+@click.option(
+    "--for", "duration_ns", type=DURATION, default=0, help="Stop in order after this long, e.g. 30s."
+)
+@click.option(
+    "--live", is_flag=True, help="Allow venues that are not on this machine: real orders, real money."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 @data_dir_option
 def start(data_dir: Path | None, path: Path, duration_ns: int, live: bool, as_json: bool) -> None:
@@ -79,7 +85,5 @@ def _positions(summary: SessionSummary) -> Table:
         table.add_column(name, justify="left" if name in ("instrument", "fees") else "right")
     for position in summary.positions:
         fees = ", ".join(f"{amount} {asset}" for asset, amount in position.fees.items())
-        table.add_row(
-            position.instrument, position.qty, position.average_price, position.realised_pnl, fees
-        )
+        table.add_row(position.instrument, position.qty, position.average_price, position.realised_pnl, fees)
     return table

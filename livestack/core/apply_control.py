@@ -154,7 +154,6 @@ def _set_trading_state(
 ) -> None:
     _applied(event, out)
     out.emit(events.TradingStateChanged(state=command.state, by=event.who, reason=event.why))
-    state.execution.consecutive_rejects = 0
 
 
 def _cancel_order(state: State, event: events.OperatorCommand, command: events.CancelOrder, out: Derivation) -> None:

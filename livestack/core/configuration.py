@@ -37,6 +37,7 @@ class StrategyConfiguration(msgspec.Struct, frozen=True, kw_only=True):
 
     path: str
     parameters: dict[str, object] = {}
+    on_failure: Literal["disable", "continue"] = "disable"
 
 
 class Decisions(msgspec.Struct, frozen=True, kw_only=True):

@@ -195,6 +195,7 @@ def _strategy_disabled(out: Derivation, event: events.StrategyDisabled) -> None:
 
 def _strategy_enabled(out: Derivation, event: events.StrategyEnabled) -> None:
     out.state.control.strategy_enabled = True
+    out.state.execution.consecutive_rejects = 0
 
 
 _APPLY: Final[dict[type, Callable[[Derivation, Any], None]]] = {

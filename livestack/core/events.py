@@ -288,7 +288,7 @@ class BalanceReport(msgspec.Struct, frozen=True, array_like=True, kw_only=True, 
 
 
 class RateLimitReport(msgspec.Struct, frozen=True, array_like=True, kw_only=True, tag=32):
-    """The venue's counters, as of the request (``order_id``, ``revision``) that they came back with (0, 0: a query)."""
+    """The venue's counters, as of the request (``order_id``, ``revision``) that they came with (0, 0: a query)."""
 
     recv_ns: int
     venue: str
@@ -358,7 +358,7 @@ class IntentDenied(msgspec.Struct, frozen=True, array_like=True, kw_only=True, g
 
 
 class IntentDispatched(msgspec.Struct, frozen=True, array_like=True, kw_only=True, tag=51):
-    """A request was selected to be sent: from here on it must be assumed sent. ``admitted_ts`` says when Risk allowed it."""
+    """A request was selected to be sent: from here on it must be assumed sent. Risk allowed it at ``admitted_ts``."""
 
     request: OrderRequest
     admitted_ts: int

@@ -55,45 +55,51 @@ def admit(allowed: Allowed, state: State) -> Dominance:
     return execution.queue.admit(intent, allowed.venue, allowed.instrument, allowed.source, ts, worst_qty)
 
 
-def process(out: Derivation) -> int:
-    """Dispatch what may go now; returns the ``ts`` at which time alone changes something (``NEVER``: it does not)."""
+def process(out: Derivation) -> None:
+    """Withdraw what no longer makes sense and dispatch what may go now."""
     state = out.state
     queue = state.execution.queue
-    if not queue.pending:
-        return NEVER
+    if not queue.pending or state.control.phase is SessionPhase.STOPPED:
+        return
     for pending in list(queue.pending.values()):
         reason = withdraw_reason(pending, state)
         if reason is not None:
             out.withdraw_one(pending, reason)
-    rank: dict[str, int] = {name: place for place, name in enumerate(state.configuration.execution.order)}
-    waiting = sorted(queue.pending.values(), key=lambda one: (rank[one.kind.name.lower()], one.number))
-    blocked: dict[tuple[str, bool], int] = {}
-    ts = state.control.ts
-    for pending in waiting:
+    blocked: dict[tuple[str, bool], None] = {}
+    for pending in _in_order(state):
         lane = (pending.venue, pending.kind is RequestKind.CANCEL)
         if lane in blocked or held(pending, state):
             continue
-        wait_ts = _wait_until(pending, state)
-        if wait_ts > ts:
-            blocked[lane] = wait_ts
+        if _wait_until(pending, state) > state.control.ts:
+            blocked[lane] = None
         else:
             out.emit(IntentDispatched(request=_request(pending, state), admitted_ts=pending.admitted_ts))
-    return retry_at(state)
 
 
 def retry_at(state: State) -> int:
-    """When rate capacity returns for what is pending, or the first of it is too old. A pure function of State."""
-    execution = state.execution
+    """When rate capacity returns for the first in line, or the first command is too old; ``NEVER``: time alone
+    changes nothing. A pure function of State."""
     earliest = NEVER
-    seen: dict[tuple[str, RequestKind], None] = {}
-    for pending in execution.queue.pending.values():
-        if pending.kind is not RequestKind.CANCEL:
+    if state.control.phase is SessionPhase.STOPPED:
+        return earliest
+    lanes: dict[tuple[str, bool], None] = {}
+    for pending in _in_order(state):
+        is_cancel = pending.kind is RequestKind.CANCEL
+        if not is_cancel:
             earliest = min(earliest, pending.admitted_ts + state.configuration.execution.max_queue_age)
-        key = (pending.venue, pending.kind)
-        if key not in seen and not held(pending, state):
-            seen[key] = None
+        if (pending.venue, is_cancel) not in lanes and not held(pending, state):
+            lanes[(pending.venue, is_cancel)] = None
             earliest = min(earliest, _wait_until(pending, state))
     return earliest
+
+
+def _in_order(state: State) -> list[Pending]:
+    """Cancel, Replace, New as configured, then admission."""
+    pending = state.execution.queue.pending.values()
+    if len(pending) < 2:
+        return list(pending)
+    rank: dict[str, int] = {name: place for place, name in enumerate(state.configuration.execution.order)}
+    return sorted(pending, key=lambda one: (rank[one.kind.name.lower()], one.number))
 
 
 def withdraw_reason(pending: Pending, state: State) -> WithdrawReason | None:

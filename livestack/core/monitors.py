@@ -7,7 +7,7 @@ A limit that is not configured is not monitored: Risk denies every order without
 from __future__ import annotations
 
 from livestack.core.derivation import Derivation
-from livestack.core.events import TradingStateChanged
+from livestack.core.events import StrategyDisabled, TradingStateChanged
 from livestack.core.limits import UNLIMITED
 from livestack.core.proposal import total_notional
 from livestack.core.risk import Risk
@@ -16,7 +16,7 @@ from livestack.core.types import TradingState
 
 
 def watch(out: Derivation, risk: Risk) -> None:
-    """After an execution or control Event: session loss and consecutive rejects."""
+    """After an execution or control Event: session loss halts, consecutive rejects disable the Strategy."""
     state = out.state
     if state.control.trading_state() is TradingState.HALTED:
         return
@@ -59,7 +59,8 @@ def _consecutive_rejects(out: Derivation, risk: Risk) -> None:
     for market in state.market.instruments.values():
         limit = risk.limits(state, market).max_consecutive_rejects
         if limit is not None and limit < UNLIMITED and rejects >= limit:
-            _halt(out, "max_consecutive_rejects", f"{rejects} orders rejected in a row")
+            if state.control.strategy_enabled:
+                out.emit(StrategyDisabled(by="max_consecutive_rejects", reason=f"{rejects} orders rejected in a row"))
             return
 
 

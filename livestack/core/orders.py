@@ -7,7 +7,7 @@ changes ``Order.status`` (core-runtime.md section 8). Harness thread.
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import Enum
 from typing import Final
 
 import msgspec
@@ -24,7 +24,7 @@ from livestack.core.types import (
 )
 
 
-class Happening(IntEnum):
+class Happening(Enum):
     """What can happen to an Order."""
 
     ACCEPTED = 1
@@ -40,7 +40,7 @@ class Happening(IntEnum):
     REPLACE_REJECTED = 9
 
 
-class Effect(IntEnum):
+class Effect(Enum):
     """What comes of it, where it is not simply the next status."""
 
     STAY = 1
@@ -70,7 +70,7 @@ LIFECYCLE: Final[dict[Happening, dict[OrderStatus, OrderStatus | Effect]]] = {
 }
 
 
-class ReportEffect(IntEnum):
+class ReportEffect(Enum):
     """What comes of an ``OrderReport`` whose fills we all know (more fills claimed: fetched first)."""
 
     CONFIRM = 1

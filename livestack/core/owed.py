@@ -12,7 +12,7 @@ from livestack.core.execution_control import retry_at
 from livestack.core.obligations import Obligation, QueryFills, QueryOrder, WakeAt
 from livestack.core.rates import NEVER
 from livestack.core.state import State
-from livestack.core.types import ConnectionStatus, RequestKind
+from livestack.core.types import ConnectionStatus, RequestKind, SessionPhase
 
 FILLS_RECONCILE_AT: Final = 5_000
 """Fill ids remembered above the floor at which the venue is asked to let the floor move."""
@@ -21,6 +21,8 @@ FILLS_RECONCILE_AT: Final = 5_000
 def obligations(state: State) -> tuple[Obligation, ...]:
     """Everything owed, one per scope, in a stable order."""
     execution, control = state.execution, state.control
+    if control.phase is SessionPhase.STOPPED:
+        return ()
     owed: list[Obligation] = []
     retry_ts = retry_at(state)
     if retry_ts < NEVER:
@@ -68,6 +70,8 @@ def cancel_retry_at(state: State) -> int:
 
 def next_timer(state: State) -> int:
     """Earliest ``ts`` at which a step has something to do because of time alone."""
+    if state.control.phase is SessionPhase.STOPPED:
+        return NEVER
     requests = state.execution.requests
     return min(
         retry_at(state),

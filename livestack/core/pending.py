@@ -6,7 +6,7 @@ Order ID (core-runtime.md section 6). Harness thread.
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import Enum, IntEnum
 from typing import Final
 
 import msgspec
@@ -26,7 +26,7 @@ class Form(IntEnum):
     CANCEL = 4
 
 
-class Dominance(IntEnum):
+class Dominance(Enum):
     """Which command is effective afterwards."""
 
     INCOMING = 1

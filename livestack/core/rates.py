@@ -2,7 +2,7 @@
 
 Pure. One :class:`LimitUsage` per configured limit. *Aligned* limits count in the venue's own windows (multiples of the
 interval on the venue's clock); a request near a boundary is counted in both windows that it may fall into. *Sliding*
-limits remember each dispatch until the interval, and the guard band, have passed. Venue counters correct both: used =
+limits remember each dispatch until the interval has passed, the guard band at both of its ends. Venue counters correct both: used =
 reported + dispatched since that report's request. Cancels may use a share that New and Replace may not.
 Harness thread.
 """
@@ -38,7 +38,7 @@ class LimitUsage(msgspec.Struct, kw_only=True):
         if limit.aligned:
             first, last = _touched(limit, guard_ns, venue_ns)
             return max(self.windows.get(window, 0) for window in range(first, last + 1))
-        horizon = venue_ns - limit.interval - limit.guard_band
+        horizon = venue_ns - limit.interval - 2 * limit.guard_band
         return sum(weight for sent_ns, weight in self.sent if sent_ns > horizon)
 
     def add(self, limit: RateLimit, guard_ns: int, venue_ns: int, weight: int) -> None:
@@ -71,17 +71,17 @@ class LimitUsage(msgspec.Struct, kw_only=True):
             full = max((window for window in range(first, last + 1) if self.windows.get(window, 0) > room), default=-1)
             return (full + 1) * limit.interval + guard_ns if full >= 0 else venue_ns
         used = self.used(limit, guard_ns, venue_ns)
-        horizon = venue_ns - limit.interval - limit.guard_band
+        horizon = venue_ns - limit.interval - 2 * limit.guard_band
         for sent_ns, weight in self.sent:
             if used <= room:
                 break
             if sent_ns > horizon:
                 used -= weight
-                venue_ns = sent_ns + limit.interval + limit.guard_band
+                venue_ns = sent_ns + limit.interval + 2 * limit.guard_band
         return venue_ns
 
     def _forget(self, limit: RateLimit, venue_ns: int) -> None:
-        horizon = venue_ns - limit.interval - limit.guard_band
+        horizon = venue_ns - limit.interval - 2 * limit.guard_band
         gone = 0
         for sent_ns, _ in self.sent:
             if sent_ns > horizon:

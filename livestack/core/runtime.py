@@ -9,6 +9,7 @@ short way through ``step`` and gets the one empty Step there is. Harness thread;
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -18,7 +19,7 @@ from livestack.core.apply_control import CONTROL
 from livestack.core.apply_execution import EXECUTION
 from livestack.core.apply_market import MARKET
 from livestack.core.canonical import pack
-from livestack.core.configuration import Configuration
+from livestack.core.configuration import Configuration, Decisions
 from livestack.core.derivation import Derivation
 from livestack.core.events import DerivedEvent, InputEvent
 from livestack.core.execution_control import admit, process
@@ -72,29 +73,29 @@ class Step(msgspec.Struct, frozen=True):
 
 
 _EMPTY: Final = Step()
+_OBLIGATIONS_CHANGED: Final = Step(obligations_changed=True)
+_INTENTS: Final = (New, Replace, Cancel)
 
 
 class CoreRuntime:
     """The deterministic kernel of one session.
 
-    ``configuration`` and ``strategy`` are its whole start; everything after comes in through :meth:`step`.
+    ``configuration`` and ``strategy`` are its whole start (``state``: a restored one); everything after that comes in
+    through :meth:`step`.
     """
 
     def __init__(self, configuration: Configuration, strategy: Strategy, state: State | None = None) -> None:
-        pack(strategy.memory)  # a memory without a canonical form is refused now and not at the first checkpoint
+        pack(strategy.memory)  # a memory without a canonical form is refused now, not at the first checkpoint
         if state is None:
             state = State.initial(configuration, strategy.memory)
-        else:
-            strategy.memory = state.control.memory
+        strategy.memory = state.control.memory
         self.state: Final = state
         self._strategy = strategy
         self._risk = Risk()
         self._view = View(state)
         self._out = Derivation(state)
-        self._owed: tuple[Obligation, ...] = obligations(state)
-        self._next_timer = next_timer(state)
         self._next_seq = 0
-        self._read_configuration()
+        self._refresh()
 
     def obligations(self) -> tuple[Obligation, ...]:
         """The full set owed now: a pure function of State."""
@@ -104,43 +105,221 @@ class CoreRuntime:
         """Apply one INPUT at position ``seq`` with the sequencer's stamp ``ts`` (nanoseconds).
 
         The DERIVED Events take the positions behind it. ``InvariantViolation``, before anything changed, where the
-        caller broke the order of positions or time, or where this is no INPUT Event.
+        caller broke the order of positions or of time, or where this is no INPUT Event.
         """
         control = self.state.control
         if ts < control.ts or seq <= control.seq or (self._next_seq and seq != self._next_seq):
-            raise InvariantViolation(
-                f"seq {seq} at ts {ts}: expected seq {self._next_seq or control.seq + 1}, ts at or after {control.ts}"
-            )
+            raise InvariantViolation(f"seq {seq} at ts {ts} after seq {control.seq} at ts {control.ts}")
         kind = type(event)
         apply_market = MARKET.get(kind)
         if apply_market is None:
-            return self._step(seq, ts, event, None)
+            return self._full_step(seq, ts, event)
         control.ts = ts
         control.seq = seq
-        out = self._out
-        market = apply_market(self.state, event, out)
+        market = apply_market(self.state, event, self._out)
         if market is None or ts >= self._next_timer:
-            return self._step(seq, ts, event, market)
-        if market.definition.instrument in self._muted or kind not in self._asks:
-            self._next_seq = seq + 1
+            return self._complete(event, market is not None and self._is_relevant(event, market))
+        self._next_seq = seq + 1
+        if kind not in self._asks or not self._is_relevant(event, market):
             return _EMPTY
-        if self._every_nth > 1:
-            market.events += 1
-            if market.events % self._every_nth:
-                self._next_seq = seq + 1
-                return _EMPTY
-        if not self._running:
-            self._next_seq = seq + 1
-            return _EMPTY
-        return self._decide_on_market(seq, event)
-
-    def _decide_on_market(self, seq: int, event: InputEvent) -> Step:
-        """The short way when the Strategy is asked: over again if it wants nothing."""
-        deadlines = len(self.state.control.strategy_deadlines)
         try:
             decision = self._strategy.on_event(self._view, event)
-            intents = () if decision is None else tuple(decision)
         except Exception as error:  # noqa: BLE001 - a Strategy's failure is an Event
-            self._strategy_failed("on_event", error)
-            return self._finish(seq, self.state.control.ts)
-        return self._after(seq, intents, deadlines)
+            return self._complete_after(error)
+        if decision is None and not self._view.armed:
+            return _EMPTY
+        return self._complete_after(decision)
+
+    def _is_relevant(self, event: InputEvent, market: InstrumentMarket) -> bool:
+        """Whether the Strategy wants to be asked about this market Event; counts towards every n-th."""
+        if type(event) not in self._asks:
+            return False
+        if self._only is not None and market.definition.instrument not in self._only:
+            return False
+        if self._every_nth == 1:
+            return True
+        market.events = (market.events + 1) % self._every_nth
+        return market.events == 0
+
+    def _full_step(self, seq: int, ts: int, event: InputEvent) -> Step:
+        kind = type(event)
+        apply = EXECUTION.get(kind) or CONTROL.get(kind)
+        if apply is None:
+            raise InvariantViolation(f"{kind.__name__} is not an INPUT Event")
+        control = self.state.control
+        control.ts = ts
+        control.seq = seq
+        before = control.phase
+        apply(self.state, event, self._out)
+        relevant = kind in self._asks and (self._only is None or getattr(event, "instrument", "") in self._only)
+        self._expire()
+        if control.phase is SessionPhase.STARTING:
+            self._begin()
+        watch(self._out, self._risk)
+        if before is SessionPhase.STARTING and control.phase is SessionPhase.RUNNING:
+            self._ask("on_start")
+        elif kind is events.SessionResumed:
+            self._ask("on_resume")
+        elif kind is events.SessionStopping and before is SessionPhase.RUNNING:
+            self._ask("on_stop")
+        return self._complete(event, relevant)
+
+    def _expire(self) -> None:
+        """A request that ran out of time is of unknown outcome from now on."""
+        execution, ts = self.state.execution, self.state.control.ts
+        for order_id in [order_id for order_id, one in execution.requests.items() if one.deadline_ns <= ts]:
+            execution.unresolved.setdefault(order_id, execution.requests.pop(order_id))
+
+    def _begin(self) -> None:
+        """RUNNING as soon as every venue with a defined instrument gave its baseline."""
+        state = self.state
+        venues = {market.definition.venue: None for market in state.market.instruments.values()}
+        if state.execution.epochs and venues and all(venue in state.execution.baselines for venue in venues):
+            state.control.phase = SessionPhase.RUNNING
+
+    def _complete(self, event: InputEvent, relevant: bool) -> Step:
+        """Timers, then the Strategy if the Event is relevant, then everything that follows."""
+        self._expire()
+        control = self.state.control
+        for name in [name for name, ts in control.strategy_deadlines.items() if ts <= control.ts]:
+            del control.strategy_deadlines[name]
+            self._ask("on_deadline", name)
+        if relevant:
+            self._ask("on_event", event)
+        self._cancel_closing()
+        process(self._out)
+        if type(event) is events.CheckpointRequested or type(event) is events.SessionStopped:
+            self._out.emit(events.Checkpoint(digest=self._digest()))
+        return self._finish()
+
+    def _complete_after(self, decision: Decision | Exception) -> Step:
+        """The rest of a step whose Strategy has been asked already."""
+        self._take(decision, "on_event")
+        self._cancel_closing()
+        process(self._out)
+        return self._finish()
+
+    def _ask(self, hook: str, *arguments: object) -> None:
+        """Call one hook of the Strategy, if it may run, and judge what it wants."""
+        control = self.state.control
+        running = control.phase is SessionPhase.RUNNING or hook == "on_stop"
+        if not running or not control.strategy_enabled:
+            return
+        decision: Decision | Exception
+        try:
+            decision = getattr(self._strategy, hook)(self._view, *arguments)
+        except Exception as error:  # noqa: BLE001 - a Strategy's failure is an Event
+            decision = error
+        self._take(decision, hook)
+
+    def _take(self, decision: Decision | Exception, hook: str) -> None:
+        """Judge a decision's Intents one after another; an exception, also one on the way, discards them all."""
+        intents: tuple[Intent, ...] = ()
+        error = decision if isinstance(decision, Exception) else None
+        if error is None and decision is not None and not isinstance(decision, Exception):
+            try:
+                intents = tuple(islice(decision, INTENTS_MAX + 1))
+                if len(intents) > INTENTS_MAX or any(type(one) not in _INTENTS for one in intents):
+                    raise TypeError("a hook returns at most INTENTS_MAX New, Replace and Cancel")
+            except Exception as failure:  # noqa: BLE001 - as above
+                error, intents = failure, ()
+        self.state.control.memory = self._strategy.memory
+        if error is not None:
+            self._fail(hook, error)
+        for intent in intents:
+            self._submit(intent, RequestSource.STRATEGY)
+
+    def _fail(self, hook: str, error: Exception) -> None:
+        self._out.emit(events.StrategyFailed(hook=hook, error=_place(error)))
+        if self.state.configuration.strategy.on_failure == "disable":
+            self._out.emit(events.StrategyDisabled(by="core", reason=f"{hook} failed"))
+
+    def _submit(self, intent: Intent, source: RequestSource) -> None:
+        """One Intent through Risk into the Queue."""
+        state = self.state
+        state.execution.counts.total += 1
+        verdict = self._risk.judge(intent, source, state)
+        if not isinstance(verdict, Denial):
+            admit(verdict, state)
+            return
+        order_id = intent.order_id if type(intent.order_id) is int and abs(intent.order_id) < 2**63 else 0
+        order, pending = state.execution.order(order_id), state.execution.queue.pending.get(order_id)
+        named = intent.instrument if isinstance(intent, New) and type(intent.instrument) is str else ""
+        known = order or pending
+        self._out.emit(
+            events.IntentDenied(
+                intent=kind_of(intent),
+                venue=known.venue if known else named.partition(":")[0],
+                instrument=known.instrument if known else named,
+                order_id=order_id,
+                source=source,
+                rule=verdict.rule,
+                inputs=verdict.inputs,
+                detail=verdict.detail,
+            )
+        )
+
+    def _cancel_closing(self) -> None:
+        """Cancels on behalf of the Core or an operator, again after each one that failed."""
+        execution, control = self.state.execution, self.state.control
+        if not execution.closing or control.phase is SessionPhase.STOPPED:
+            return
+        for order_id in list(execution.closing):
+            order = execution.orders[order_id]
+            pending, request = execution.queue.pending.get(order_id), execution.requests.get(order_id)
+            waits = pending is not None and pending.kind is RequestKind.CANCEL
+            flies = request is not None and request.kind is RequestKind.CANCEL
+            if order.closing is not None and not waits and not flies and control.ts >= order.cancel_not_before:
+                self._submit(Cancel(order_id=order_id), order.closing)
+
+    def _digest(self) -> str:
+        """The digest, whatever the Strategy has put into its memory."""
+        try:
+            return self.state.digest()
+        except TypeError as error:
+            self._strategy.memory = self.state.control.memory = self._strategy.memory_type()
+            self._fail("memory", error)
+            return self.state.digest()
+
+    def _finish(self) -> Step:
+        """Wrap up what was derived, and look again at what is owed."""
+        out, owed = self._out, self._owed
+        self._refresh()
+        changed = self._owed != owed
+        self._next_seq = self.state.control.seq + 1 + len(out.derived)
+        if not out.derived:
+            return _OBLIGATIONS_CHANGED if changed else _EMPTY
+        step = Step(tuple(out.derived), tuple(out.dispatches), changed)
+        out.derived, out.dispatches = [], []
+        return step
+
+    def _refresh(self) -> None:
+        """What the short way looks at: derived from State, never State itself."""
+        state = self.state
+        decisions, control = state.configuration.decisions, state.control
+        running = control.phase is SessionPhase.RUNNING and control.strategy_enabled
+        if self._decisions is not decisions:
+            self._decisions = decisions
+            self._wanted = frozenset(kind for kind, name in _DECISION_NAMES.items() if name in decisions.events)
+            self._only = frozenset(decisions.instruments) if decisions.instruments else None
+            self._every_nth = decisions.every_nth
+        self._asks = self._wanted if running else frozenset()
+        self._owed = obligations(state)
+        self._next_timer = next_timer(state)
+        self._view.disarm()
+
+    _decisions: Decisions | None = None
+    _wanted: frozenset[type] = frozenset()
+    _asks: frozenset[type] = frozenset()
+    _only: frozenset[str] | None = None
+    _every_nth: int = 1
+    _owed: tuple[Obligation, ...] = ()
+    _next_timer: int = NEVER
+
+
+def _place(error: Exception) -> str:
+    """Type and function of a Strategy's exception: never its text, and no line numbers (they differ by interpreter)."""
+    name, trace = "", error.__traceback__
+    while trace is not None:
+        name, trace = trace.tb_frame.f_code.co_name, trace.tb_next
+    return f"{type(error).__name__} in {name}"

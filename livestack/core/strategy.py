@@ -36,18 +36,18 @@ class NoMemory(msgspec.Struct):
 
 
 class Strategy:
-    """Base class. Name the typed ``Parameters`` and ``Memory``; override the hooks that you need.
+    """Base class. Name ``parameters_type`` and ``memory_type``; override the hooks that you need.
 
     ``memory`` holds integers, text, enums, structs, lists and dicts: no float and no set, so that it is the same
     everywhere. An exception discards that call's Intents (``StrategyFailed``).
     """
 
-    Parameters: ClassVar[type[msgspec.Struct]] = NoParameters
-    Memory: ClassVar[type[msgspec.Struct]] = NoMemory
+    parameters_type: ClassVar[type[msgspec.Struct]] = NoParameters
+    memory_type: ClassVar[type[msgspec.Struct]] = NoMemory
 
     def __init__(self, parameters: Any) -> None:
         self.parameters = parameters
-        self.memory: Any = self.Memory()
+        self.memory: Any = self.memory_type()
 
     def on_start(self, view: View) -> Decision:
         """The session runs: instruments are defined and every account's baseline is known."""
@@ -145,9 +145,10 @@ class BookView:
 class View:
     """State as the Strategy sees it, plus the two things it may ask for: an Order ID and a deadline."""
 
-    __slots__ = ("_books", "_state")
+    __slots__ = ("_books", "_state", "armed")
 
     def __init__(self, state: State) -> None:
+        object.__setattr__(self, "armed", False)
         object.__setattr__(self, "_state", state)
         object.__setattr__(self, "_books", {})
 
@@ -156,6 +157,12 @@ class View:
 
     _state: State
     _books: dict[str, BookView]
+    armed: bool
+    """Whether a deadline was set since the runtime looked last."""
+
+    def disarm(self) -> None:
+        """The runtime has looked at the deadlines."""
+        object.__setattr__(self, "armed", False)
 
     @property
     def ts(self) -> int:
@@ -239,3 +246,4 @@ class View:
         if name not in deadlines and len(deadlines) >= DEADLINES_MAX:
             raise OverflowError(f"more than {DEADLINES_MAX} deadlines are pending")
         deadlines[name] = ts
+        object.__setattr__(self, "armed", True)

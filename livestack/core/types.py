@@ -181,7 +181,7 @@ class AssetBalance(msgspec.Struct, frozen=True, array_like=True):
 
 
 class PositionBaseline(msgspec.Struct, frozen=True, array_like=True):
-    """Inventory carried into a session. ``qty`` is signed, in the instrument's scale; ``cost`` in price + qty decimals."""
+    """Inventory carried into a session: ``qty`` signed, in the instrument's scale; ``cost`` in price + qty decimals."""
 
     instrument: str
     qty: int

@@ -1,6 +1,7 @@
 """The data directory: where it keeps what, and that one node at a time uses it.
 
-The lock is an advisory one on an open file: the kernel gives it back when the holder dies, however it dies. Main thread.
+The lock is an advisory one on an open file: the kernel gives it back when the holder dies, however it dies. Main
+thread.
 """
 
 from __future__ import annotations

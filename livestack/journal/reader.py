@@ -88,18 +88,24 @@ class JournalReader:
                 after = 0
                 for key, link in _copy(environment, CHAIN, 0):
                     last = seq_of(key)
-                    group = [next(frames, (b"", b"")) for _ in range(last - (after or self._first(segment) - 1))]
+                    group = [
+                        next(frames, (b"", b"")) for _ in range(last - (after or self._first(segment) - 1))
+                    ]
                     for seq, (frame_key, frame) in enumerate(group, (after or self._first(segment) - 1) + 1):
                         if frame_key != key_of(seq):
                             raise JournalDamagedError(str(segment), seq, "is missing")
                         decode_record(seq, frame, str(segment))
                     chain = extend_chain(chain, [frame for _, frame in group])
                     if chain != link:
-                        raise JournalDamagedError(str(segment), last, "the hash chain is broken at this commit")
+                        raise JournalDamagedError(
+                            str(segment), last, "the hash chain is broken at this commit"
+                        )
                     after = last
                     count += len(group)
                 if (rest := next(frames, None)) is not None:
-                    raise JournalDamagedError(str(segment), seq_of(rest[0]), "is in no commit of the hash chain")
+                    raise JournalDamagedError(
+                        str(segment), seq_of(rest[0]), "is in no commit of the hash chain"
+                    )
         return count
 
     def _first(self, segment: Path) -> int:
@@ -161,7 +167,7 @@ def _verify(segment: Path) -> str:
     """What is structurally wrong with a segment's file, '' nothing."""
     try:
         problems = list(verify.verify(str(segment / "data.mdb")))  # type: ignore[no-untyped-call]
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - any bytes whatever, read by pure Python
         return f"not a sound LMDB file: {error}"
     return "; ".join(str(problem) for problem in problems[:3])
 

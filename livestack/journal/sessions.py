@@ -33,14 +33,16 @@ def list_sessions(directory: DataDirectory) -> list[SessionInfo]:
 
 
 def resolve(directory: DataDirectory, session: str) -> tuple[str, bool]:
-    """A session's full name (``latest`` is the newest), and whether it is running. ``UsageError`` names what there is."""
+    """A session's full name (``latest``: the newest) and whether it is running. ``UsageError`` names what there is."""
     infos = directory.sessions.iterdir() if directory.sessions.is_dir() else []
     names = sorted(path.name for path in infos if (path / "journal").is_dir())
     if not names:
         raise UsageError(f"no session in {directory.path}; livestack start makes one")
     name = names[-1] if session == "latest" else session
     if name not in names:
-        raise UsageError(f"no session {session} in {directory.path}; there are: latest, {', '.join(names[-5:])}")
+        raise UsageError(
+            f"no session {session} in {directory.path}; there are: latest, {', '.join(names[-5:])}"
+        )
     return name, directory.is_held() and name == names[-1]
 
 

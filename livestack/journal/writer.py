@@ -2,11 +2,12 @@
 
 Theory of operation. :meth:`JournalWriter.commit` encodes every record, appends them and the next link of the hash
 chain in one LMDB transaction, and commits. Only when the commit has returned does it make a ``CommittedDispatch`` for
-each ``IntentDispatched`` among them; nothing else can. Whatever goes wrong, the writer is ``failed`` from then on: after
-a failed sync the page cache proves nothing (reliability.md section 2), so there is no second try here.
+each ``IntentDispatched`` among them; nothing else can. Whatever goes wrong, the writer is ``failed`` from then on:
+after a failed sync the page cache proves nothing (reliability.md section 2), so there is no second try here.
 
 Durability: ``full`` flushes data and meta page (survives power loss); ``relaxed`` leaves the meta page to the system
-(never corrupt, a power loss may take the last transaction). ``sync=False`` and ``writemap`` are not offered. One thread.
+(never corrupt, a power loss may take the last transaction). ``sync=False`` and ``writemap`` are not offered. One
+thread.
 """
 
 from __future__ import annotations
@@ -107,7 +108,9 @@ class JournalWriter:
             raise
         except (lmdb.Error, OSError) as error:
             self.failed = True
-            raise JournalError(f"commit of seq {records[0].seq} to {records[-1].seq} failed: {error}") from error
+            raise JournalError(
+                f"commit of seq {records[0].seq} to {records[-1].seq} failed: {error}"
+            ) from error
 
     def close(self) -> None:
         """Idempotent; everything committed is already where it has to be."""

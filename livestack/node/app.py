@@ -133,7 +133,9 @@ def _venue_parts(
     finally:
         http.close()
     if response is None or response.status != 200:
-        cause = "no answer in time" if response is None else response.error or f"HTTP status {response.status}"
+        cause = (
+            "no answer in time" if response is None else response.error or f"HTTP status {response.status}"
+        )
         raise UnreachableError(url, cause)
     answer = Fetched(
         fetch.fetch_id,
@@ -188,7 +190,9 @@ def _run_session(
             if process.duration_ns:
                 seams.timers.at(
                     seams.clock.now_ns() + process.duration_ns,
-                    lambda: node.supervisor.mailbox.tell(StopRequested("duration", "the time given by --for is over")),
+                    lambda: node.supervisor.mailbox.tell(
+                        StopRequested("duration", "the time given by --for is over")
+                    ),
                 )
             exit_code = node.supervisor.run()
         finally:

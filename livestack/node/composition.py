@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import msgspec
+import pykka
 
 from livestack.actors.base import NodeActor, Ping
 from livestack.actors.connector import ConnectorActor
@@ -59,7 +60,7 @@ class ThreadLauncher:
         self._references.append(reference)
         try:
             reference.ask(Ping(), timeout=PING_TIMEOUT_S)
-        except Exception as error:
+        except (pykka.ActorDeadError, pykka.Timeout) as error:
             raise LivestackError(f"{actor_class.__name__} did not start: {error}") from error
 
     def stop_all(self) -> list[str]:
@@ -67,7 +68,7 @@ class ThreadLauncher:
         for reference in reversed(self._references):
             try:
                 reference.stop(block=True, timeout=STOP_TIMEOUT_S)
-            except Exception:
+            except (pykka.ActorDeadError, pykka.Timeout):
                 leaked.append(reference.actor_class.__name__)
         self._references = []
         return leaked
@@ -95,7 +96,7 @@ class VenueParts(msgspec.Struct, frozen=True):
 
 
 class Node:
-    """The actors of one session. :meth:`start` begins it; the supervisor says when it is to end; :meth:`stop` ends it."""
+    """The actors of one session: :meth:`start` begins it, the supervisor says when it is over, :meth:`stop` ends it."""
 
     def __init__(
         self,

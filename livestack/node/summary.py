@@ -104,7 +104,9 @@ def _realised(state: State) -> dict[str, str]:
     total = {}
     for asset, amounts in by_asset.items():
         finest = max(decimals for _, decimals in amounts)
-        total[asset] = format_decimal(sum(value * 10 ** (finest - decimals) for value, decimals in amounts), finest)
+        total[asset] = format_decimal(
+            sum(value * 10 ** (finest - decimals) for value, decimals in amounts), finest
+        )
     return total
 
 

@@ -21,7 +21,7 @@ from livestack.core.types import Origin
 from livestack.exceptions import JournalDamagedError
 from livestack.journal.format import SegmentHeader, source_digest
 from livestack.journal.reader import JournalReader
-from livestack.strategies.loading import load_strategy, load_strategy_source, strategy_source
+from livestack.strategies.loading import load_archived_strategy, load_strategy, strategy_source
 
 PROGRESS_EVERY = 5_000
 """Events between two looks of a progress bar: often enough for the eye, rare enough to cost nothing."""
@@ -77,7 +77,9 @@ class Replay:
     def state(self) -> State:
         return self._runtime.state
 
-    def run(self, to_seq: int | None = None, progress: Callable[[int], None] = lambda seq: None) -> ReplayResult:
+    def run(
+        self, to_seq: int | None = None, progress: Callable[[int], None] = lambda seq: None
+    ) -> ReplayResult:
         """Go through the journal once; a damaged record ends it there, and is reported."""
         began_ns = time.perf_counter_ns()
         damage = ""
@@ -134,8 +136,8 @@ def strategy_of(header: SegmentHeader, configuration: Configuration) -> Strategy
     path, parameters = configuration.strategy.path, configuration.strategy.parameters
     try:
         unchanged = source_digest(strategy_source(path)) == header.strategy_digest
-    except Exception:
+    except Exception:  # noqa: BLE001 - whatever keeps the installed one from loading
         unchanged = False
     if unchanged:
         return load_strategy(path, parameters)
-    return load_strategy_source(header.strategy_source, path, parameters)
+    return load_archived_strategy(header.strategy_source, path, parameters)

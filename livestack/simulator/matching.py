@@ -43,7 +43,7 @@ class Listener(Protocol):
 class MatchingEngine:
     """The book of one symbol and what can be done to it.
 
-    ``step`` is the smallest quantity; ``scale`` divides price * qty into the quote asset's unit, for quote budgets only.
+    ``step`` is the smallest quantity; ``scale`` turns a quote budget's unit into that of price * qty.
     """
 
     def __init__(self, listener: Listener, step: int, scale: int, first_trade_id: int = 1) -> None:

@@ -1,4 +1,4 @@
-"""What passes through the matching engine: orders of our accounts and trades. Numbers are integers; the caller fixes scales.
+"""What passes through the matching engine: orders of our accounts, and trades. The caller fixes the integers' scales.
 
 Pure; imports nothing. Runs on the thread of whoever calls the engine.
 """

@@ -1,9 +1,9 @@
 """A seeded synthetic order flow that can run for days: quotes, cancellations and market orders around a drifting value.
 
 Pure, integers only. Runs on the venue's thread. Each symbol has a *fair value* that wanders (noise), leans one way for
-a while (trend) and stays within a factor of two of where it began. Anonymous limit orders arrive around it, so that a value
-that moved makes them cross and trade; others are cancelled; market orders take. Activity comes in bursts. Memory is
-bounded: a side holds at most ``LEVELS_MAX`` levels.
+a while (trend) and stays within a factor of two of where it began. Anonymous limit orders arrive around it, so that a
+value that moved makes them cross and trade; others are cancelled; market orders take. Activity comes in bursts. Memory
+is bounded: a side holds at most ``LEVELS_MAX`` levels.
 """
 
 from __future__ import annotations
@@ -31,9 +31,11 @@ _OFFSET_TABLE = tuple(_OFFSETS[index * len(_OFFSETS) // 128] for index in range(
 
 
 class SyntheticSymbol:
-    """The flow of one symbol. ``price`` is where it starts, ``qty`` a usual order's size, both in the engine's scale."""
+    """The flow of one symbol. ``price`` is where it starts, ``qty`` a usual order's size, in the engine's scale."""
 
-    def __init__(self, engine: MatchingEngine, tick: int, step: int, price: int, qty: int, random: Random) -> None:
+    def __init__(
+        self, engine: MatchingEngine, tick: int, step: int, price: int, qty: int, random: Random
+    ) -> None:
         self.engine = engine
         self._tick = tick
         self._lot = max(qty // 64 // step, 1) * step
@@ -86,7 +88,9 @@ class SyntheticSymbol:
     def _quantity(self) -> int:
         """Mostly small, now and then large: the product of two uniform numbers."""
         bits = self._bits(12)
-        return ((bits & 0x3F) + 1) * ((bits >> 6) % 7 + 1) * self._lot // 4 // self._lot * self._lot or self._lot
+        return ((bits & 0x3F) + 1) * (
+            (bits >> 6) % 7 + 1
+        ) * self._lot // 4 // self._lot * self._lot or self._lot
 
     def _cancel(self, side: int, index: int, *, whole: bool) -> None:
         book = self.engine.sides[side]

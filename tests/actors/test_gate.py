@@ -105,7 +105,9 @@ def test_nothing_is_written_after_a_close_returned() -> None:
         closed = threading.Event()
         late: list[bool] = []
 
-        def write(gate: DispatchGate = gate, closed: threading.Event = closed, late: list[bool] = late) -> None:
+        def write(
+            gate: DispatchGate = gate, closed: threading.Event = closed, late: list[bool] = late
+        ) -> None:
             while True:
                 with gate.passage("v", "v:S", Passage.NEW) as admitted:
                     if not admitted:

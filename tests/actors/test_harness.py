@@ -89,7 +89,9 @@ DISPATCHED = IntentDispatched(request=REQUEST, admitted_ts=1)
 def test_derived_events_take_the_positions_behind_their_input() -> None:
     """Positions have no gap, an INPUT and its DERIVED share ``ts`` and stay together."""
     bench = Bench()
-    bench.runtime.answers[quote(1)] = ScriptedStep((CommandApplied(request_id="a"), CommandApplied(request_id="b")))
+    bench.runtime.answers[quote(1)] = ScriptedStep(
+        (CommandApplied(request_id="a"), CommandApplied(request_id="b"))
+    )
     bench.actor.on_receive([quote(1), quote(2)])
     (batch,) = messages(bench.recorder)
     assert [(1, Origin.INPUT), (2, Origin.DERIVED), (3, Origin.DERIVED), (4, Origin.INPUT)] == [
@@ -114,7 +116,10 @@ def test_wakes_become_timers_and_come_back_as_control_time() -> None:
     """One timer for each scope; a changed deadline replaces it, one that is no longer owed is cancelled."""
     bench = Bench()
     bench.runtime.answers[quote(1)] = ScriptedStep(obligations_changed=True)
-    bench.runtime.owed = (WakeAt(scope="a", deadline_ns=10, reason=""), WakeAt(scope="b", deadline_ns=20, reason=""))
+    bench.runtime.owed = (
+        WakeAt(scope="a", deadline_ns=10, reason=""),
+        WakeAt(scope="b", deadline_ns=20, reason=""),
+    )
     bench.actor.on_receive([quote(1)])
     bench.runtime.owed = (WakeAt(scope="a", deadline_ns=15, reason=""),)
     bench.actor.on_receive([quote(1)])

@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 
 from tests.live import configuration
-from tests.live.strategies import MARKET_MAKER
+from tests.live.strategies import market_maker
 from tests.support import Venue, start_node
 
 WARM_UP_SHARE = 0.5
@@ -33,7 +33,7 @@ SAMPLE_S = 2.0
 def run(rate: int, seconds: int, seed: int, directory: Path) -> dict[str, object]:
     """One run; the figures and the verdict."""
     with Venue(directory, "--seed", str(seed), "--rate", str(rate)) as venue:
-        path = configuration.write(directory, venue.symbols, MARKET_MAKER.format(symbol=venue.symbols[0]))
+        path = configuration.write(directory, venue.symbols, market_maker(venue.symbols[0]))
         with start_node(directory, path, venue.environment(), "--for", f"{seconds}s") as node:
             resident = _watch(node.pid, node.running)
             code, output = node.finish()
@@ -72,7 +72,9 @@ def _watch(pid: int, running: object) -> list[int]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rate", type=int, default=20_000, help="market messages per second")
     parser.add_argument("--for", type=int, default=20, dest="seconds", help="seconds")
     parser.add_argument("--seed", type=int, default=7)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_right
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -21,7 +19,7 @@ from livestack.core.events import (
 from livestack.core.types import ConnectionStatus
 from livestack.journal.reader import JournalReader
 from tests.live import configuration
-from tests.live.strategies import MARKET_MAKER
+from tests.live.strategies import market_maker
 from tests.support import BINANCE_CAPTURE, Venue, start_node
 
 pytestmark = pytest.mark.skipif(
@@ -34,17 +32,17 @@ ORACLE_COMPARISONS = 159
 
 
 @pytest.fixture(scope="module")
-def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, object], list[Event]]]:
+def session(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, object], list[Event]]:
     """One session over the whole capture: its summary and the Events of its journal."""
     directory = tmp_path_factory.mktemp("capture")
     with Venue(directory, "--capture", str(BINANCE_CAPTURE), "--speed", str(SPEED)) as venue:
-        path = configuration.write(directory, venue.symbols, MARKET_MAKER.format(symbol="NKNUSDT"))
+        path = configuration.write(directory, venue.symbols, market_maker("NKNUSDT", "100", "500"))
         with start_node(directory, path, venue.environment(), "--for", f"{30 // SPEED + 4}s") as node:
             code, output = node.finish()
             assert code == 0, node.stderr()
     summary = json.loads(output)
     reader = JournalReader.open(directory / "data" / "sessions", str(summary["session"]))
-    yield summary, [record.event for record in reader.records()]
+    return summary, [record.event for record in reader.records()]
 
 
 def test_the_book_equals_the_best_quote_after_every_diff(

@@ -12,7 +12,7 @@ from livestack.core.events import IntentDispatched
 from livestack.journal.reader import JournalReader
 from livestack.research.replay import replay
 from tests.live import configuration
-from tests.live.strategies import MARKET_MAKER
+from tests.live.strategies import market_maker
 from tests.support import Venue, start_node
 
 KILLS = 30
@@ -48,12 +48,12 @@ def journalled(directory: Path) -> set[str]:
 
 def known_at_venue(venue: Venue) -> list[str]:
     """Client ids of every New, Replace and Cancel that the venue saw, in order."""
-    return [order["client_id"] for order in venue.look("orders")]
+    return [request["client_id"] for request in venue.look("requests")]
 
 
 def kill_when(venue: Venue, directory: Path, orders: int, environment: dict[str, str] | None = None) -> None:
     """Run a node until the venue has seen ``orders`` more requests (or it died of a failpoint), then kill -9."""
-    path = configuration.write(directory, venue.symbols[:2], MARKET_MAKER.format(symbol=venue.symbols[0]))
+    path = configuration.write(directory, venue.symbols[:2], market_maker(venue.symbols[0]))
     seen = len(known_at_venue(venue))
     with start_node(directory, path, {**venue.environment(), **(environment or {})}) as node:
         while node.running() and len(known_at_venue(venue)) < seen + orders:

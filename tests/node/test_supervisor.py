@@ -75,7 +75,9 @@ AFTER = {
 
 @pytest.mark.parametrize("phase", list(REACHED))
 @pytest.mark.parametrize(
-    "message", [STOP, FAILED, Quiescent(), SessionEnded(9), Unreachable("a", "c")], ids=lambda m: type(m).__name__
+    "message",
+    [STOP, FAILED, Quiescent(), SessionEnded(9), Unreachable("a", "c")],
+    ids=lambda m: type(m).__name__,
 )
 def test_every_message_in_every_phase(phase: Phase, message: object) -> None:
     """What the table does not name changes nothing."""

@@ -28,8 +28,8 @@ class SimulatedNetwork:
         self._numbers = 0
         self._due_ns: int | None = None
 
-    def websocket(self, name: str) -> _WebSocket:
-        return _WebSocket(self, "ws_api" if name.startswith("connector") else "stream")
+    def websocket(self, _name: str) -> _WebSocket:
+        return _WebSocket(self)
 
     def http(self, _name: str) -> _Http:
         return _Http(self)
@@ -53,6 +53,10 @@ class SimulatedNetwork:
             connection = self.connections.get(number)
             if connection is not None:
                 connection.carry(text)
+        for number, _code, reason in self.venue.hang_ups():
+            connection = self.connections.get(number)
+            if connection is not None:
+                connection.cut(reason)
         due_ns = self.venue.next_due_ns()
         if due_ns is not None and (self._due_ns is None or due_ns < self._due_ns or self._due_ns <= now_ns):
             self._due_ns = due_ns
@@ -83,7 +87,8 @@ class SimulatedConnection:
             return
         self._open = True
         scheduler = self._network.scheduler
-        self._network.venue.open(self.number, "ws_api" if "ws-api" in self._path else "stream", self._path, scheduler.now_ns())
+        kind = "ws_api" if "ws-api" in self._path else "stream"
+        self._network.venue.open(self.number, kind, self._path, scheduler.now_ns())
         self._receiver.on_open(scheduler.now_ns())
         self._network.pump()
         self._wake_later()
@@ -137,9 +142,8 @@ class SimulatedConnection:
 
 
 class _WebSocket:
-    def __init__(self, network: SimulatedNetwork, kind: str) -> None:
+    def __init__(self, network: SimulatedNetwork) -> None:
         self._network = network
-        self._kind = kind
 
     def connect(self, url: str, receiver: Receiver) -> SimulatedConnection:
         return self._network.connect(url, receiver)

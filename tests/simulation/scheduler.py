@@ -126,7 +126,7 @@ class SimulatedLauncher:
             return
         try:
             actor.on_receive(envelope.message)
-        except Exception:
+        except Exception:  # noqa: BLE001 - as Pykka does
             traceback.print_exc()
             self.dead.add(actor.name)
             actor.on_failure(*sys.exc_info())

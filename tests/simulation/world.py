@@ -14,7 +14,7 @@ from livestack.node.composition import Node, Seams, VenueParts
 from livestack.node.supervisor import Phase
 from livestack.research.replay import ReplayResult, replay
 from livestack.settings import Settings
-from livestack.simulator.binance_spot import BinanceSpotVenue
+from livestack.simulator.binance_spot.venue import BinanceSpotVenue
 from livestack.strategies.loading import load_strategy
 from livestack.venues.adapter import Credentials, Fetched
 from tests.simulation.network import SimulatedNetwork
@@ -27,7 +27,12 @@ class World:
     """``seed`` decides everything: the market, every delay, and whatever a test draws from ``scheduler.random``."""
 
     def __init__(
-        self, seed: int, directory: Path, settings: Settings, configuration: Configuration, venue: BinanceSpotVenue
+        self,
+        seed: int,
+        directory: Path,
+        settings: Settings,
+        configuration: Configuration,
+        venue: BinanceSpotVenue,
     ) -> None:
         self.scheduler = Scheduler(seed)
         self.venue = venue
@@ -48,7 +53,9 @@ class World:
             launcher=self.launcher,
             signal=signal,
         )
-        first, header = describe_session(settings, configuration, self.scheduler.wall_ns(), self.scheduler.random)
+        first, header = describe_session(
+            settings, configuration, self.scheduler.wall_ns(), self.scheduler.random
+        )
         self.session = first.session
         strategy = load_strategy(configuration.strategy.path, configuration.strategy.parameters)
         self.node = Node(
@@ -70,9 +77,9 @@ class World:
     def stop(self) -> int:
         """End the session in order; the exit code."""
         self.node.supervisor.mailbox.tell(StopRequested("test", "the test is over"))
-        assert self.scheduler.run_until(
-            lambda: self.node.supervisor.phase is Phase.DONE, 120 * SECOND_NS
-        ), "the session did not end"
+        assert self.scheduler.run_until(lambda: self.node.supervisor.phase is Phase.DONE, 120 * SECOND_NS), (
+            "the session did not end"
+        )
         self.node.stop()
         return self.node.supervisor.exit_code
 

@@ -1,8 +1,8 @@
 """A captured market played back: the public streams are exactly what was captured; our orders fill against it, unseen.
 
-Pure. Runs on the venue's thread. Playback begins with the first subscription. Two pictures of each symbol are kept: the public book
-(captured snapshot plus diffs, nothing else) and, in the engine, what is left of it for us: what our orders took stays
-taken until the market itself changes that level.
+Pure. Runs on the venue's thread. Playback begins with the first subscription. Two pictures of each symbol are kept: the
+public book (captured snapshot plus diffs, nothing else) and, in the engine, what is left of it for us: what our orders
+took stays taken until the market itself changes that level.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from livestack.simulator.binance_spot.feed import RECENT_TRADES_MAX, Levels, Publisher, PublicTrade
+from livestack.simulator.binance_spot.feed import RECENT_TRADES_MAX, Levels, PublicTrade, Publisher
 from livestack.simulator.binance_spot.numbers import parse8
 from livestack.simulator.capture import CapturedStream
 from livestack.simulator.market import MarketHost

@@ -40,9 +40,7 @@ STP_NOT_ALLOWED = "This symbol does not allow the specified self-trade preventio
 
 
 def mandatory(name: str) -> VenueError:
-    return VenueError(
-        400, -1102, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed."
-    )
+    return VenueError(400, -1102, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.")
 
 
 def illegal_characters(name: str, legal: str) -> VenueError:

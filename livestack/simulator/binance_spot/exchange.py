@@ -1,7 +1,7 @@
 """The venue behind the protocol: listings, orders, accounts and what it reports about them.
 
-Pure. Runs on the venue's thread. Requests arrive already parsed (``NewOrder``); refusals are ``VenueError``s. Everything that
-an account has to hear is appended to ``events`` in the order in which it happened.
+Pure. Runs on the venue's thread. Requests arrive already parsed (``NewOrder``); refusals are ``VenueError``s.
+Everything that an account has to hear is appended to ``events`` in the order in which it happened.
 """
 
 from __future__ import annotations
@@ -70,7 +70,10 @@ class Listing:
 
 
 class Exchange:
-    """Everything behind the protocol front ends. ``now_ns`` is set by the venue before each entry. Fees in basis points."""
+    """Everything behind the protocol front ends. ``now_ns`` is set by the venue before each entry.
+
+    Fees are in basis points of what is received.
+    """
 
     def __init__(self, symbols: Sequence[Symbol], accounts: Iterable[Account], limits: Limits) -> None:
         self.now_ns = 0
@@ -120,9 +123,7 @@ class Exchange:
             text = f"Too many new orders; current limit is {window.limit} orders per {letters}."
             data = {"serverTime": self.now_ns // 1_000_000, "retryAfter": window.ends_ns() // 1_000_000}
             raise VenueError(429, -1015, text, data)
-        proposal = filters.Proposal(
-            new.side, new.type, new.price, new.qty, new.quote_qty, new.stop_price
-        )
+        proposal = filters.Proposal(new.side, new.type, new.price, new.qty, new.quote_qty, new.stop_price)
         failure = filters.check(listing.symbol, proposal, self._standing(account, listing))
         if failure is not None:
             raise failure
@@ -292,9 +293,7 @@ class Exchange:
         base = self.accounts[account].balance(listing.symbol.base)
         buying = sum(order.remaining for order in mine if order.side == BUY)
         stops = sum(1 for order in mine if order.is_stop)
-        return filters.Standing(
-            len(mine), stops, base.free + base.locked + buying, listing.engine.last_price
-        )
+        return filters.Standing(len(mine), stops, base.free + base.locked + buying, listing.engine.last_price)
 
     def _affordable(self, listing: Listing, order: Order) -> bool:
         """Whether the account can pay for a market order at what the book holds now."""

@@ -29,7 +29,10 @@ class Proposal:
 
 @dataclass(slots=True, frozen=True)
 class Standing:
-    """The account and market behind it: open orders, base asset held and being bought, the reference price (0: none)."""
+    """The account and market behind it; ``position`` is the base asset held and being bought.
+
+    ``reference_price`` 0: there is none.
+    """
 
     open_orders: int
     open_stops: int
@@ -50,7 +53,7 @@ def _price(rule: dict[str, int], proposal: Proposal, standing: Standing) -> bool
     for price in (proposal.price, proposal.stop_price):
         if not price:
             continue
-        if rule["minPrice"] and price < rule["minPrice"] or rule["maxPrice"] and price > rule["maxPrice"]:
+        if price < rule["minPrice"] or (rule["maxPrice"] and price > rule["maxPrice"]):
             return False
         if rule["tickSize"] and price % rule["tickSize"]:
             return False

@@ -1,4 +1,4 @@
-"""Request weight per address and order count per account, in windows aligned to the clock (venues.md 1.4, limit headers).
+"""Request weight per address and order count per account, in windows aligned to the clock (venues.md 1.4).
 
 Pure. Runs on the venue's thread.
 """

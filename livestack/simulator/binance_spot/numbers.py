@@ -33,7 +33,11 @@ def text8(value: int) -> str:
 def parse8(text: str) -> int:
     """A non-negative decimal text as an integer of 10**-8, exactly."""
     whole, point, fraction = text.partition(".")
-    if not (whole + fraction).isascii() or not (whole + fraction).isdigit() or len(whole) > INTEGER_DIGITS_MAX:
+    if (
+        not (whole + fraction).isascii()
+        or not (whole + fraction).isdigit()
+        or len(whole) > INTEGER_DIGITS_MAX
+    ):
         raise NumberFormatError(text)
     if point and not whole:
         raise NumberFormatError(text)

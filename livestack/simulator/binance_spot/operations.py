@@ -1,6 +1,6 @@
 """The table of everything that can be asked, shared by REST and the WebSocket API (venues.md 1.4, 1.7).
 
-Pure. Runs on the venue's thread. ``Desk.perform`` is the one way in: limits, signature, time, parameters, the operation.
+Pure. Runs on the venue's thread. The front desk asks for them once limits, signature and clock are settled.
 """
 
 from __future__ import annotations

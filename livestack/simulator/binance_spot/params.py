@@ -33,9 +33,7 @@ class Params:
         sent = [name for name in self.values if name not in EVERYWHERE]
         read = [name for name in sent if name in known]
         if len(read) != len(sent):
-            text = (
-                f"Not all sent parameters were read; read '{len(read)}' parameter(s) but was sent '{len(sent)}'."
-            )
+            text = f"Not all sent parameters were read; read '{len(read)}' parameter(s) but was sent '{len(sent)}'."
             raise VenueError(400, -1104, text)
 
     def has(self, name: str) -> bool:

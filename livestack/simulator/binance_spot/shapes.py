@@ -1,7 +1,7 @@
 """Orders, fills and reports in the venue's own JSON shapes (venues.md 1.4 order response fields, 1.6 executionReport).
 
-Pure. Any thread. Spelling differs between shapes on purpose: amended orders say ``cumulativeQuoteQty`` and ``qty``, all others
-``cummulativeQuoteQty`` and ``origQty``.
+Pure. Any thread. Spelling differs between shapes on purpose: amended orders say ``cumulativeQuoteQty`` and ``qty``, all
+others ``cummulativeQuoteQty`` and ``origQty``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""API keys and what a signature must be (venues.md 1.4, 1.7): REST signs the text as sent, the WebSocket API sorted values.
+"""API keys and what they sign (venues.md 1.4, 1.7): REST the text as sent, the WebSocket API its sorted values.
 
 Pure. Any thread.
 """
@@ -11,10 +11,16 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 HMAC = "hmac"
 ED25519 = "ed25519"
@@ -43,9 +49,9 @@ class ApiKey:
         return True
 
 
+@lru_cache(64)  # reading a key costs more than using it
 def private_key(pem: str) -> Ed25519PrivateKey:
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
+    """The key in a PKCS#8 PEM text; ``ValueError`` where it is not an Ed25519 one."""
     key = load_pem_private_key(pem.encode(), None)
     if not isinstance(key, Ed25519PrivateKey):
         raise ValueError("not an Ed25519 key")

@@ -11,7 +11,12 @@ from livestack.core.events import InstrumentDefined
 from livestack.core.types import DECIMALS_MAX, Amount, InstrumentStatus, parse_decimal
 from livestack.venues.adapter import Fetch, Fetched
 from livestack.venues.binance_spot.messages import ApiError, ExchangeInfo, Filter, SymbolInfo
-from livestack.venues.binance_spot.numbers import ceil_decimal, floor_decimal, significant_decimals
+from livestack.venues.binance_spot.numbers import (
+    ceil_decimal,
+    floor_decimal,
+    percent_encoded,
+    significant_decimals,
+)
 
 UNKNOWN_SYMBOL = -1121
 
@@ -23,7 +28,7 @@ _NO_FILTER = Filter(filter_type="")
 
 def instruments_fetch(symbols: tuple[str, ...]) -> Fetch:
     """Ask for exactly ``symbols``: the whole list is 20 MB."""
-    names = ",".join(f"%22{_quoted(symbol)}%22" for symbol in symbols)
+    names = ",".join(f"%22{percent_encoded(symbol)}%22" for symbol in symbols)
     return Fetch(0, "GET", "/api/v3/exchangeInfo", f"symbols=%5B{names}%5D", (), "instruments")
 
 
@@ -110,10 +115,3 @@ def _wide(text: str, decimals: int, up: bool) -> int:
     within = min(decimals, DECIMALS_MAX)
     value = ceil_decimal(text, within) if up else floor_decimal(text, within)
     return value * int(10 ** (decimals - within))
-
-
-def _quoted(symbol: str) -> str:
-    """Percent-encoded UTF-8: symbols are not ASCII everywhere (venues.md 1.1)."""
-    return "".join(
-        chr(byte) if chr(byte).isalnum() and byte < 128 else f"%{byte:02X}" for byte in symbol.encode()
-    )

@@ -1,4 +1,4 @@
-"""The market-data adapter: combined streams in, canonical Market Events out, every book kept in step (venues.md 1.2, 1.3).
+"""The market-data adapter: combined streams in, canonical Market Events out, every book in step (venues.md 1.2, 1.3).
 
 Pure; belongs to the reader thread of the feed's connection. One frame is decoded once: the stream's name is cut out of
 its head, which chooses the typed decoder. What cannot be used is counted and complained about, and a book that it

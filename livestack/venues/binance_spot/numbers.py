@@ -1,11 +1,11 @@
-"""Decimal strings of Binance to integers and back, exactly and fast.
+"""Decimal strings of Binance to integers, exactly and fast; and symbols to what a URL may hold.
 
 Pure; imports ``core`` only. Belongs to the thread of the adapter that reads with it.
 """
 
 from __future__ import annotations
 
-from livestack.core.types import DECIMALS_MAX, POWERS_OF_TEN, Amount, format_decimal, parse_decimal
+from livestack.core.types import DECIMALS_MAX, POWERS_OF_TEN, Amount, parse_decimal
 
 VENUE_DECIMALS = 8
 """Binance prints nearly every number with eight decimals, and holds every asset in eight (venues.md 1.10)."""
@@ -78,6 +78,8 @@ def ceil_decimal(text: str, decimals: int) -> int:
     return floor_decimal(text, decimals) + (significant_decimals(text) > decimals)
 
 
-def text_of(value: int, decimals: int) -> str:
-    """What is sent to the venue: no digits behind those that the instrument has."""
-    return format_decimal(value, decimals)
+def percent_encoded(symbol: str) -> str:
+    """A symbol for a URL: UTF-8, because symbols are not ASCII everywhere (venues.md 1.1)."""
+    return "".join(
+        chr(byte) if chr(byte).isalnum() and byte < 128 else f"%{byte:02X}" for byte in symbol.encode()
+    )

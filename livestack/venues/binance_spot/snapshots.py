@@ -7,6 +7,7 @@ address may spend, order entry included: a book that is lost again and again mus
 from __future__ import annotations
 
 from livestack.venues.adapter import Fetch
+from livestack.venues.binance_spot.numbers import percent_encoded
 
 AT_ONCE = 2
 """Requests under way: one is being answered while the next is on its way."""
@@ -60,12 +61,14 @@ class Snapshots:
     def want(self, symbol: str, now_ns: int) -> None:
         """The book of ``symbol`` needs a snapshot."""
         need = self._need(symbol)
+        self._abandon(symbol, need)
         need.at_ns = now_ns
         need.held_ns = -1
 
     def failed(self, symbol: str, now_ns: int) -> None:
         """The book was lost, or what came was of no use: again, later each time."""
         need = self._need(symbol)
+        self._abandon(symbol, need)
         if 0 <= need.arrived_ns < now_ns - STEADY_NS:
             need.attempts = 0
         need.arrived_ns = -1 if need.attempts == 0 else need.arrived_ns
@@ -122,11 +125,14 @@ class Snapshots:
         self._asked[self._last_id] = symbol
         need.asked_ns = now_ns
         need.at_ns = -1
-        name = "".join(
-            chr(byte) if chr(byte).isalnum() and byte < 128 else f"%{byte:02X}" for byte in symbol.encode()
-        )
-        query = f"symbol={name}&limit={self._depth_limit}"
+        query = f"symbol={percent_encoded(symbol)}&limit={self._depth_limit}"
         return Fetch(self._last_id, "GET", "/api/v3/depth", query, (), f"snapshot {symbol}")
+
+    def _abandon(self, symbol: str, need: _Need) -> None:
+        """An answer on its way was asked for before diffs were lost: it proves nothing about the stream any more."""
+        if need.asked_ns >= 0:
+            need.asked_ns = -1
+            self._asked = {number: other for number, other in self._asked.items() if other != symbol}
 
     def _need(self, symbol: str) -> _Need:
         need = self._needs.get(symbol)

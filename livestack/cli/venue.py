@@ -1,0 +1,102 @@
+"""``livestack venue``: the simulated venue as a server of its own. I/O; runs on the main thread until it is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from livestack.exceptions import LivestackError
+from livestack.simulator.binance_spot.instruments import SYMBOLS_MAX
+from livestack.simulator.binance_spot.signing import make_keys
+from livestack.simulator.binance_spot.venue import BinanceSpotVenue, VenueSettings
+from livestack.simulator.capture_files import load_binance_capture
+from livestack.simulator.server import VenueServer
+
+RATE_MAX = 200_000  # messages/s; far above what one process makes
+SPEED_MAX = 10_000
+FAILURE_CHECK_S = 0.25
+
+
+@click.group()
+def venue() -> None:
+    """Run a simulated venue for tests, demonstrations and development."""
+
+
+@venue.command("binance-spot")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Local port; 0 takes a free one.")
+@click.option("--capture", type=click.Path(path_type=Path), help="Folder with captured traffic to play.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Of the synthetic market and the keys.")
+@click.option(
+    "--speed",
+    type=click.FloatRange(0, SPEED_MAX),
+    default=1.0,
+    show_default=True,
+    help="Pace of a capture: 10 plays ten times faster, 0 everything at once.",
+)
+@click.option("--symbols", type=click.IntRange(1, SYMBOLS_MAX), default=4, show_default=True)
+@click.option(
+    "--rate",
+    type=click.IntRange(1, RATE_MAX),
+    default=200,
+    show_default=True,
+    help="Market messages a second, all symbols together, about.",
+)
+@click.option("--json", "as_json", is_flag=True, help="First line of output is one JSON object.")
+def binance_spot(
+    port: int, capture: Path | None, seed: int, speed: float, symbols: int, rate: int, as_json: bool
+) -> None:
+    """Serve the Binance Spot protocol on this machine until stopped.
+
+    The first line of output tells the URLs, the test account's API keys and the symbols. The market is synthetic, from
+    the seed, or a captured one that begins to play when the first client subscribes.
+    """
+    settings = VenueSettings(symbols=symbols, rate=rate, speed=round(speed * 1000))
+    try:
+        recorded = load_binance_capture(capture) if capture is not None else None
+        simulated = BinanceSpotVenue(make_keys(seed), random.Random(seed), time.time_ns(), settings, recorded)
+        asyncio.run(_serve(VenueServer(simulated, port), as_json))
+    except LivestackError as error:
+        click.echo(f"livestack venue: {error}", err=True)
+        raise SystemExit(error.exit_code) from None
+
+
+async def _serve(server: VenueServer, as_json: bool) -> None:
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    await server.start()
+    try:
+        _announce(server, as_json)
+        while not stopped.is_set() and (failure := server.failure()) is None:
+            try:
+                await asyncio.wait_for(stopped.wait(), FAILURE_CHECK_S)
+            except TimeoutError:
+                continue
+        if not stopped.is_set() and failure is not None:
+            raise failure
+    finally:
+        await server.stop()
+
+
+def _announce(server: VenueServer, as_json: bool) -> None:
+    keys: list[dict[str, Any]] = [
+        {"name": key.name, "kind": key.kind, "api_key": key.api_key, "secret": key.secret}
+        for key in server.venue.keys
+    ]
+    if as_json:
+        announcement = {"urls": server.urls, "keys": keys, "symbols": server.venue.symbols}
+        click.echo(msgspec.json.encode(announcement).decode())
+        return
+    click.echo(f"Simulated Binance Spot at {server.urls['rest']} with {', '.join(server.venue.symbols)}")
+    for name, url in server.urls.items():
+        click.echo(f"  {name:<8}{url}")
+    for key in keys:
+        click.echo(f"  key {key['name']} ({key['kind']}): {key['api_key']}")
+        click.echo(key["secret"])

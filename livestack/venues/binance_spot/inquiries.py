@@ -1,0 +1,175 @@
+"""Finding out what became of one request whose outcome is unknown (venues.md facts 3 and 4; core-runtime.md section 8).
+
+Pure; belongs to the order-entry adapter's thread. The order is looked up under every id that it may have by now: a
+cancel renames it, and an order that is not found under its first id may well be there. Only a look-up that began after
+the settling time, and found it under none, proves absence; one that found the order as it was before proves that a
+Cancel or Replace will not be executed any more. Until then the question is asked again.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from livestack.core.events import DispatchFailed
+from livestack.core.obligations import QueryOrder
+from livestack.core.types import FailureReason, OrderRequest, RequestKind, parse_client_id
+from livestack.venues.binance_spot.calls import Calls
+from livestack.venues.binance_spot.order_events import FINAL, STATUS, OrderEvents
+from livestack.venues.binance_spot.orders import CANCEL_HALF, KnownOrder
+from livestack.venues.binance_spot.outcomes import NOT_FOUND_CODES
+from livestack.venues.binance_spot.private_messages import OrderResult, Reply
+from livestack.venues.complaints import Complaints
+
+AGAIN_NS = 1_000_000_000
+"""Least time between two look-ups of one order: each weighs 4 of 6 000 a minute."""
+
+AGAIN_NS_MAX = 30_000_000_000
+
+
+class Inquiry:
+    """One question, until it is answered. ``step`` asks; ``finished`` says that nothing is left to ask."""
+
+    def __init__(
+        self,
+        query: QueryOrder,
+        request: OrderRequest | None,
+        order: KnownOrder,
+        calls: Calls,
+        events: OrderEvents,
+        complaints: Complaints,
+        settled_ns: int,
+    ) -> None:
+        self._query = query
+        self._request = request
+        self._kind = request.kind if request is not None else RequestKind.NEW
+        self._order = order
+        self._calls = calls
+        self._events = events
+        self._complaints = complaints
+        self._settled_ns = settled_ns
+        self._lookups: list[dict[str, str | int]] = []
+        self._began_ns = 0
+        self._failures = 0
+        self._again_ns = 0
+        self._asking = False
+        self.finished = False
+
+    def step(self) -> None:
+        """Ask, if it is time and nothing is under way."""
+        if self.finished or self._asking or self._calls.now_ns < self._again_ns:
+            return
+        self._began_ns = self._calls.now_ns
+        self._lookups = self._all_lookups()
+        self._look_up()
+
+    def interrupted(self) -> None:
+        """The connection is gone, and the answer with it."""
+        self._asking = False
+        self._again_ns = 0
+
+    def _all_lookups(self) -> list[dict[str, str | int]]:
+        """Every name that the order may have now, the most telling first."""
+        order = self._order
+        client_ids = [self._query.client_id, *reversed(order.client_ids)]
+        by_client_id: list[dict[str, str | int]] = [
+            {"origClientOrderId": client_id} for client_id in dict.fromkeys(filter(None, client_ids))
+        ]
+        venue_id = order.venue_order_id or (self._request.venue_order_id if self._request else "")
+        by_venue_id: list[dict[str, str | int]] = (
+            [{"orderId": int(venue_id)}] if venue_id.isascii() and venue_id.isdigit() else []
+        )
+        if self._kind is RequestKind.REPLACE:
+            # The new order first: only if it is not there does the old one tell anything.
+            return [by_client_id[0], *by_venue_id, *by_client_id[1:]]
+        return [*by_venue_id, *by_client_id]
+
+    def _look_up(self) -> None:
+        self._asking = True
+        parameters = {"symbol": self._order.instrument.symbol, **self._lookups.pop(0)}
+        self._calls.ask("order.status", parameters, self._answered)
+
+    def _answered(self, reply: Reply) -> None:
+        self._asking = False
+        if reply.is_ok:
+            self._found(reply)
+        elif reply.code not in NOT_FOUND_CODES:
+            self._later(self._calls.now_ns + self._wait_ns())
+        elif self._lookups:
+            self._look_up()
+        else:
+            self._absent()
+
+    def _wait_ns(self) -> int:
+        self._failures += 1
+        return min(AGAIN_NS << min(self._failures - 1, 20), AGAIN_NS_MAX)
+
+    def _later(self, at_ns: int) -> None:
+        self._again_ns = max(at_ns, self._calls.now_ns + AGAIN_NS)
+
+    @property
+    def _is_settled(self) -> bool:
+        return self._began_ns >= self._settled_ns
+
+    def _found(self, reply: Reply) -> None:
+        try:
+            found = reply.read(OrderResult)
+            status = STATUS[found.status]
+            self._judge(found, status in FINAL, reply.recv_ns)
+        except (msgspec.MsgspecError, ValueError, KeyError) as error:
+            self._complaints.add("bad_reply", f"order.status: {error!r}", reply.frame)
+            self._later(self._calls.now_ns + self._wait_ns())
+
+    def _judge(self, found: OrderResult, is_final: bool, recv_ns: int) -> None:
+        request, order = self._request, self._order
+        if request is not None and request.kind is RequestKind.REPLACE:
+            if found.client_id == request.client_id:
+                terms = order.instrument.price[found.price], order.instrument.qty[found.qty]
+                self._events.replaced(
+                    order, found.client_id, found.venue_order_id, terms, found.update_ms, recv_ns
+                )
+            elif not self._is_settled and (not is_final or found.client_id.endswith(CANCEL_HALF)):
+                self._later(self._settled_ns)
+                return
+        self._events.report(order, found, recv_ns)
+        is_there = request is None or request.kind is RequestKind.NEW or found.client_id == request.client_id
+        if is_final or is_there:
+            self._finish()
+        elif self._is_settled:
+            self._failed("the order is unchanged")
+        else:
+            self._later(self._settled_ns)
+
+    def _absent(self) -> None:
+        """Under none of its ids."""
+        if not self._is_settled:
+            self._later(self._settled_ns)
+            return
+        self._failed("the venue does not know the order")
+
+    def _failed(self, detail: str) -> None:
+        request, query = self._request, self._query
+        self._events.events.append(
+            DispatchFailed(
+                venue=query.venue,
+                instrument=query.instrument,
+                kind=self._kind,
+                order_id=query.order_id,
+                revision=request.revision if request is not None else _revision(query.client_id),
+                reason=FailureReason.NOT_AT_VENUE,
+                detail=detail,
+            )
+        )
+        if self._kind is RequestKind.NEW and not self._order.closed:
+            self._events.orders.close(self._order)
+        self._finish()
+
+    def _finish(self) -> None:
+        if self._request is not None and self._request.kind is RequestKind.REPLACE:
+            self._order.replacing = None
+        self._calls.resolved(self._query.client_id)
+        self.finished = True
+
+
+def _revision(client_id: str) -> int:
+    parsed = parse_client_id(client_id)
+    return parsed.revision if parsed is not None else 0

@@ -1,0 +1,259 @@
+"""Order by order: what the venue said, as canonical Events, each said once.
+
+Pure; belongs to the order-entry adapter's thread. Acceptance, replacement and ending reach us twice, by the response
+and by the execution report, in either order (venues.md fact 6); :class:`KnownOrder` tells which is the first. Fills are
+passed on as often as they come: the Core knows them by their ids.
+"""
+
+from __future__ import annotations
+
+from livestack.core.events import (
+    CancelRejected,
+    Event,
+    OrderAccepted,
+    OrderCancelled,
+    OrderExpired,
+    OrderFill,
+    OrderRejected,
+    OrderReplaced,
+    OrderReport,
+    ReplaceRejected,
+)
+from livestack.core.types import (
+    Liquidity,
+    OrderRequest,
+    OrderStatus,
+    OrderType,
+    RequestKind,
+    Side,
+    TimeInForce,
+)
+from livestack.venues.binance_spot.numbers import read_amount
+from livestack.venues.binance_spot.orders import KnownOrder, KnownOrders
+from livestack.venues.binance_spot.private_messages import OrderResult
+
+_MILLI = 1_000_000
+
+STATUS = {
+    "NEW": OrderStatus.ACCEPTED,
+    "PENDING_NEW": OrderStatus.ACCEPTED,
+    "PENDING_CANCEL": OrderStatus.ACCEPTED,
+    "PARTIALLY_FILLED": OrderStatus.PARTIALLY_FILLED,
+    "FILLED": OrderStatus.FILLED,
+    "CANCELED": OrderStatus.CANCELLED,
+    "EXPIRED": OrderStatus.CANCELLED,
+    "EXPIRED_IN_MATCH": OrderStatus.CANCELLED,
+    "REJECTED": OrderStatus.REJECTED,
+}
+FINAL = {OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.REJECTED}
+EXPIRED = ("EXPIRED", "EXPIRED_IN_MATCH")
+
+_TYPE = {**{one.name: one for one in OrderType}, "LIMIT_MAKER": OrderType.LIMIT}
+
+
+class OrderEvents:
+    """Appends to ``events``. ``ms`` is the venue's time in milliseconds, ``recv_ns`` the frame's stamp."""
+
+    def __init__(self, venue: str, orders: KnownOrders, events: list[Event]) -> None:
+        self.venue = venue
+        self.orders = orders
+        self.events = events
+
+    def accepted(self, order: KnownOrder, client_id: str, venue_id: int, ms: int, recv_ns: int) -> None:
+        if order.accepted:
+            return
+        order.accepted = True
+        self.orders.name(order, str(venue_id))
+        self.events.append(
+            OrderAccepted(
+                recv_ns=recv_ns,
+                venue=self.venue,
+                instrument=order.instrument.name,
+                client_id=client_id,
+                order_id=order.order_id,
+                venue_order_id=str(venue_id),
+                event_ns=ms * _MILLI,
+            )
+        )
+
+    def replaced(
+        self, order: KnownOrder, client_id: str, venue_id: int, terms: tuple[int, int], ms: int, recv_ns: int
+    ) -> None:
+        """Amended, or another order in its place. ``terms``: price, and the quantity of the venue's order."""
+        if order.client_id == client_id and order.replacing is None:
+            return
+        venue_order_id = str(venue_id)
+        if venue_order_id == order.venue_order_id:
+            order.amends += 1
+        else:
+            known = order.filled if order.cancel_half_filled < 0 else order.cancel_half_filled
+            if order.replacing is not None and not order.accepted:
+                # An order of which this adapter did not see the beginning: the Core's count is all there is.
+                known = max(known, order.replacing.filled_qty)
+            order.carried += known
+            order.filled = order.amends = 0
+        order.cancel_half_filled = -1
+        order.replacing = None
+        order.accepted = True
+        order.client_id = client_id
+        order.add_client_id(client_id)
+        order.price, order.qty = terms
+        self.orders.name(order, venue_order_id)
+        self.events.append(
+            OrderReplaced(
+                recv_ns=recv_ns,
+                venue=self.venue,
+                instrument=order.instrument.name,
+                client_id=client_id,
+                order_id=order.order_id,
+                venue_order_id=venue_order_id,
+                event_ns=ms * _MILLI,
+                price=order.price,
+                qty=order.carried + order.qty,
+            )
+        )
+
+    def fill(
+        self,
+        order: KnownOrder,
+        *,
+        venue_order_id: str,
+        fill_id: int,
+        side: Side,
+        price: str,
+        qty: str,
+        fee: str,
+        fee_asset: str,
+        liquidity: Liquidity,
+        ms: int,
+        recv_ns: int,
+    ) -> None:
+        """One execution; ``ValueError`` for a number that cannot be read."""
+        amount, decimals = read_amount(fee)
+        self.events.append(
+            OrderFill(
+                recv_ns=recv_ns,
+                venue=self.venue,
+                instrument=order.instrument.name,
+                client_id=order.client_id,
+                order_id=order.order_id,
+                venue_order_id=venue_order_id,
+                event_ns=ms * _MILLI,
+                fill_id=fill_id,
+                side=side,
+                price=order.instrument.price[price],
+                qty=order.instrument.qty[qty],
+                fee=amount,
+                fee_asset=fee_asset,
+                fee_decimals=decimals,
+                liquidity=liquidity,
+            )
+        )
+
+    def filled(self, order: KnownOrder) -> None:
+        """Nothing of it is left; the fills say so to the Core."""
+        if not order.closed:
+            self.orders.close(order)
+
+    def cancelled(self, order: KnownOrder, reason: str, filled: int, ms: int, recv_ns: int) -> None:
+        self._ended(OrderCancelled, order, reason, filled, ms, recv_ns)
+
+    def expired(self, order: KnownOrder, reason: str, filled: int, ms: int, recv_ns: int) -> None:
+        self._ended(OrderExpired, order, reason, filled, ms, recv_ns)
+
+    def _ended(
+        self,
+        kind: type[OrderCancelled] | type[OrderExpired],
+        order: KnownOrder,
+        reason: str,
+        filled: int,
+        ms: int,
+        recv_ns: int,
+    ) -> None:
+        """``filled``: of the venue's present order; -1 where it does not say."""
+        if order.closed:
+            return
+        order.replacing = None
+        self.events.append(
+            kind(
+                recv_ns=recv_ns,
+                venue=self.venue,
+                instrument=order.instrument.name,
+                client_id=order.client_id,
+                order_id=order.order_id,
+                venue_order_id=order.venue_order_id,
+                event_ns=ms * _MILLI,
+                reason=reason,
+                filled_qty=filled if filled < 0 else order.carried + filled,
+            )
+        )
+        self.orders.close(order)
+
+    def rejected(self, order: KnownOrder, code: str, reason: str, ms: int, recv_ns: int) -> None:
+        if order.closed:
+            return
+        self.events.append(
+            OrderRejected(
+                recv_ns=recv_ns,
+                venue=self.venue,
+                instrument=order.instrument.name,
+                client_id=order.client_id,
+                order_id=order.order_id,
+                event_ns=ms * _MILLI,
+                code=code,
+                reason=reason,
+            )
+        )
+        self.orders.close(order)
+
+    def refused(self, request: OrderRequest, order: KnownOrder, code: int, text: str, recv_ns: int) -> None:
+        """The venue's definite no to ``request``."""
+        if request.kind is RequestKind.NEW:
+            self.rejected(order, str(code), text, 0, recv_ns)
+            return
+        kind = CancelRejected if request.kind is RequestKind.CANCEL else ReplaceRejected
+        if kind is ReplaceRejected:
+            order.replacing = None
+        self.events.append(
+            kind(
+                recv_ns=recv_ns,
+                venue=self.venue,
+                instrument=request.instrument,
+                client_id=request.client_id,
+                order_id=request.order_id,
+                revision=request.revision,
+                event_ns=0,
+                code=str(code),
+                reason=text,
+            )
+        )
+
+    def report(self, order: KnownOrder, found: OrderResult, recv_ns: int) -> OrderStatus:
+        """A query's answer; ``ValueError`` or ``KeyError`` for what cannot be read. Returns where the order stands."""
+        status = STATUS[found.status]
+        price = order.instrument.price[found.price]
+        qty, filled = order.instrument.qty[found.qty], order.instrument.qty[found.filled_qty]
+        event = OrderReport(
+            recv_ns=recv_ns,
+            venue=self.venue,
+            instrument=order.instrument.name,
+            client_id=found.client_id if order.order_id == 0 else order.client_id,
+            order_id=order.order_id,
+            venue_order_id=str(found.venue_order_id),
+            event_ns=(found.update_ms or found.transact_ms) * _MILLI,
+            status=status,
+            side=Side[found.side],
+            order_type=_TYPE[found.type],
+            tif=TimeInForce[found.tif],
+            price=price,
+            qty=order.carried + qty,
+            filled_qty=order.carried + filled,
+            reason=found.expiry_reason or (found.status if status in FINAL else ""),
+        )
+        order.accepted = True
+        order.price, order.qty, order.filled = price, qty, max(order.filled, filled)
+        self.orders.name(order, str(found.venue_order_id))
+        self.events.append(event)
+        if status in FINAL and not order.closed:
+            self.orders.close(order)
+        return status

@@ -1,0 +1,166 @@
+"""What the adapter remembers of each order: under which ids the venue knows it, and how far it got.
+
+Pure; belongs to the order-entry adapter's thread. It is a memory of correspondence, not of State: it tells which Event
+a frame means (accepted before? which of the two ids of a renamed order? filled before it was replaced?).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from livestack.core.events import InstrumentDefined
+from livestack.core.types import OrderRequest, parse_client_id
+from livestack.venues.binance_spot.numbers import DecimalReader
+
+CLOSED_MAX = 4_096
+"""Closed orders remembered, so that late frames about them are understood: minutes of trading at the venue's limits."""
+
+CANCEL_HALF = "_c"
+"""What the cancel half of a cancelReplace adds to the request's client id; no id of ours has an underscore."""
+
+
+class OrderInstrument:
+    """One symbol of the session, with readers for its numbers."""
+
+    __slots__ = ("amend_allowed", "name", "price", "price_decimals", "qty", "qty_decimals", "symbol")
+
+    def __init__(self, defined: InstrumentDefined) -> None:
+        self.name = defined.instrument
+        self.symbol = defined.symbol
+        self.price_decimals = defined.price_decimals
+        self.qty_decimals = defined.qty_decimals
+        self.price = DecimalReader(defined.price_decimals)
+        self.qty = DecimalReader(defined.qty_decimals)
+        self.amend_allowed = defined.amend_allowed
+
+
+class KnownOrder:
+    """One order through all its client ids and venue ids. ``order_id`` 0: not one of ours.
+
+    ``qty`` and ``filled`` are those of the venue's present order; ``carried`` is what its predecessors had filled
+    before they were replaced, so that ``carried + qty`` is the total that the Core knows.
+    """
+
+    __slots__ = (
+        "accepted",
+        "amends",
+        "cancel_half_filled",
+        "carried",
+        "client_id",
+        "client_ids",
+        "closed",
+        "filled",
+        "instrument",
+        "order_id",
+        "price",
+        "qty",
+        "replacing",
+        "sent_ns",
+        "venue_order_id",
+        "venue_order_ids",
+    )
+
+    def __init__(self, instrument: OrderInstrument, order_id: int, client_id: str) -> None:
+        self.instrument = instrument
+        self.order_id = order_id
+        self.client_id = client_id
+        self.client_ids: list[str] = [client_id]
+        self.venue_order_id = ""
+        self.venue_order_ids: list[str] = []
+        self.accepted = False
+        self.closed = False
+        self.price = 0
+        self.qty = 0
+        self.filled = 0
+        self.carried = 0
+        self.amends = 0
+        self.sent_ns = 0
+        self.replacing: OrderRequest | None = None
+        self.cancel_half_filled = -1
+
+    def add_client_id(self, client_id: str) -> None:
+        if client_id not in self.client_ids:
+            self.client_ids.append(client_id)
+
+
+class KnownOrders:
+    """All of them, by the part that the client ids of one order share, and by venue order id."""
+
+    def __init__(self) -> None:
+        self._by_key: dict[str, KnownOrder] = {}
+        self._by_venue_id: dict[tuple[str, str], KnownOrder] = {}
+        self._closed: OrderedDict[str, None] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._by_key)
+
+    def find(self, client_id: str) -> KnownOrder | None:
+        return self._by_key.get(_key(client_id)[0])
+
+    def find_venue_id(self, instrument: str, venue_order_id: str) -> KnownOrder | None:
+        return self._by_venue_id.get((instrument, venue_order_id))
+
+    def of_client_id(self, instrument: OrderInstrument, client_id: str) -> KnownOrder:
+        """The order of one of our requests, new where it is the first one."""
+        key, order_id = _key(client_id)
+        order = self._by_key.get(key)
+        if order is None:
+            order = self._by_key[key] = KnownOrder(instrument, order_id, client_id)
+        return order
+
+    def of_venue(self, instrument: OrderInstrument, client_ids: tuple[str, ...], venue_id: int) -> KnownOrder:
+        """The order that a frame of the venue is about: by its client ids, the oldest first, or by venue id."""
+        venue_order_id = str(venue_id)
+        for client_id in client_ids:
+            if parse_client_id(client_id) is not None:
+                return self.of_client_id(instrument, client_id)
+        order = self._by_venue_id.get((instrument.name, venue_order_id))
+        if order is None:
+            order = KnownOrder(instrument, 0, client_ids[0] if client_ids else "")
+            self.name(order, venue_order_id)
+        return order
+
+    def name(self, order: KnownOrder, venue_order_id: str) -> None:
+        """``order`` is ``venue_order_id`` at the venue from now on."""
+        order.venue_order_id = venue_order_id
+        if venue_order_id not in order.venue_order_ids:
+            order.venue_order_ids.append(venue_order_id)
+            self._by_venue_id[order.instrument.name, venue_order_id] = order
+
+    def close(self, order: KnownOrder) -> None:
+        """``order`` is final; it is remembered for a while."""
+        order.closed = True
+        key = _key(order.client_id)[0] if order.order_id else ""
+        self._closed[key or f"{order.instrument.name} {order.venue_order_id}"] = None
+        while len(self._closed) > CLOSED_MAX:
+            oldest, _ = self._closed.popitem(last=False)
+            self._drop(oldest)
+
+    def forget(self, order: KnownOrder) -> None:
+        """Nothing of ``order`` ever left."""
+        self._by_key.pop(_key(order.client_id)[0], None)
+
+    def open_orders(self, instrument: str) -> list[KnownOrder]:
+        """Those that the venue has acknowledged and not closed, as far as is known here."""
+        return [
+            order
+            for order in self._by_key.values()
+            if order.instrument.name == instrument and order.accepted and not order.closed
+        ]
+
+    def _drop(self, key: str) -> None:
+        order = self._by_key.pop(key, None)
+        if order is None:
+            name, _, venue_order_id = key.rpartition(" ")
+            self._by_venue_id.pop((name, venue_order_id), None)
+            return
+        for venue_order_id in order.venue_order_ids:
+            self._by_venue_id.pop((order.instrument.name, venue_order_id), None)
+
+
+def _key(client_id: str) -> tuple[str, int]:
+    """Epoch and counter of one of our ids, as text; and the counter."""
+    parsed = parse_client_id(client_id)
+    if parsed is None:
+        return client_id, 0
+    return client_id.rpartition("-")[0], parsed.order_id

@@ -1,0 +1,196 @@
+"""What the WebSocket API sends: replies, user-data events and the objects inside them (venues.md 1.4, 1.6, 1.7).
+
+Pure. Same rules as in ``messages``: only what is used, names spelt out, limits checked, unknown fields ignored.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import field
+
+from livestack.venues.binance_spot.messages import ApiError, Count, Id, Message, Millis, SignedId
+
+_NULL = msgspec.Raw(b"null")
+
+
+class RateLimit(Message, rename="camel"):
+    """One counter of the venue, as it came back with a reply."""
+
+    rate_limit_type: str
+    interval: str
+    interval_num: Count
+    limit: Count
+    count: Count
+
+
+class SocketMessage(Message):
+    """Either a reply (``id``, ``status``) or an event (``event``)."""
+
+    id: int | str | None = None
+    status: int = 0
+    result: msgspec.Raw = _NULL
+    error: ApiError | None = None
+    rate_limits: list[RateLimit] = field(name="rateLimits", default_factory=list)
+    event: msgspec.Raw = _NULL
+
+
+class EventHead(Message):
+    event: str = field(name="e")
+
+
+class ExecutionReport(Message):
+    event_ms: Millis = field(name="E")
+    symbol: str = field(name="s")
+    client_id: str = field(name="c")
+    side: str = field(name="S")
+    type: str = field(name="o")
+    tif: str = field(name="f")
+    qty: str = field(name="q")
+    price: str = field(name="p")
+    execution: str = field(name="x")
+    status: str = field(name="X")
+    venue_order_id: Id = field(name="i")
+    last_qty: str = field(name="l")
+    filled_qty: str = field(name="z")
+    last_price: str = field(name="L")
+    transact_ms: Millis = field(name="T")
+    original_client_id: str = field(name="C", default="")
+    reject_reason: str = field(name="r", default="NONE")
+    commission: str | None = field(name="n", default="0")
+    commission_asset: str | None = field(name="N", default=None)
+    trade_id: SignedId = field(name="t", default=-1)
+    is_maker: bool = field(name="m", default=False)
+    expiry_reason: str = field(name="eR", default="")
+
+
+class AssetUpdate(Message):
+    asset: str = field(name="a")
+    free: str = field(name="f")
+    locked: str = field(name="l")
+
+
+class AccountPosition(Message):
+    event_ms: Millis = field(name="E")
+    balances: list[AssetUpdate] = field(name="B")
+
+
+class ServerTime(Message):
+    server_ms: Millis = field(name="serverTime")
+
+
+class Balance(Message):
+    asset: str
+    free: str
+    locked: str
+
+
+class Account(Message):
+    balances: list[Balance]
+    update_ms: Millis = field(name="updateTime", default=0)
+
+
+class ImmediateFill(Message, rename="camel"):
+    """A fill inside a FULL response: always the taker's."""
+
+    price: str
+    qty: str
+    commission: str
+    commission_asset: str
+    trade_id: Id
+
+
+class OrderResult(Message):
+    """An order as responses, cancels, amendments and queries print it; each leaves out what it does not have."""
+
+    symbol: str
+    venue_order_id: Id = field(name="orderId")
+    client_id: str = field(name="clientOrderId", default="")
+    original_client_id: str = field(name="origClientOrderId", default="")
+    transact_ms: Millis = field(name="transactTime", default=0)
+    update_ms: Millis = field(name="updateTime", default=0)
+    price: str = "0"
+    qty: str = field(name="origQty", default="0")
+    amended_qty: str = field(name="qty", default="0")
+    filled_qty: str = field(name="executedQty", default="0")
+    status: str = ""
+    type: str = "LIMIT"
+    side: str = "BUY"
+    tif: str = field(name="timeInForce", default="GTC")
+    expiry_reason: str = field(name="expiryReason", default="")
+    fills: list[ImmediateFill] = field(default_factory=list)
+
+
+class CancelAllItem(OrderResult):
+    """An order, or an order list of orders: then only the list's own orders are of interest."""
+
+    venue_order_id: SignedId = field(name="orderId", default=-1)
+    reports: list[OrderResult] = field(name="orderReports", default_factory=list)
+
+
+class AmendResult(Message):
+    order: OrderResult = field(name="amendedOrder")
+    transact_ms: Millis = field(name="transactTime", default=0)
+
+
+class CancelReplaceResult(Message, rename="camel"):
+    """The result, or the ``data`` of the error, of a cancelReplace; the responses are orders or errors."""
+
+    cancel_result: str
+    new_order_result: str
+    cancel_response: msgspec.Raw = _NULL
+    new_order_response: msgspec.Raw = _NULL
+
+
+class RetryAfter(Message):
+    """``data`` of a 418 or 429. ``retryAfter`` is a time here, in milliseconds since 1970 (venues.md fact 9)."""
+
+    retry_at_ms: Millis = field(name="retryAfter", default=0)
+    server_ms: Millis = field(name="serverTime", default=0)
+
+
+class TradeResult(Message):
+    """One line of ``myTrades``."""
+
+    symbol: str
+    trade_id: Id = field(name="id")
+    venue_order_id: Id = field(name="orderId")
+    price: str = "0"
+    qty: str = "0"
+    commission: str = "0"
+    commission_asset: str = field(name="commissionAsset", default="")
+    time_ms: Millis = field(name="time", default=0)
+    is_buyer: bool = field(name="isBuyer", default=False)
+    is_maker: bool = field(name="isMaker", default=False)
+
+
+class Reply:
+    """A reply to one of our requests. ``status`` 0: none came in time, or the connection broke: unknown."""
+
+    __slots__ = ("code", "error", "frame", "recv_ns", "result", "status", "text")
+
+    def __init__(self, status: int, recv_ns: int, frame: bytes = b"") -> None:
+        self.status = status
+        self.recv_ns = recv_ns
+        self.frame = frame
+        self.result: msgspec.Raw = _NULL
+        self.error: msgspec.Raw = _NULL
+        self.code = 0
+        self.text = "no reply" if status == 0 else ""
+
+    @classmethod
+    def of(cls, message: SocketMessage, recv_ns: int, frame: bytes) -> Reply:
+        reply = cls(message.status, recv_ns, frame)
+        reply.result = message.result
+        if message.error is not None:
+            reply.code, reply.text, reply.error = message.error.code, message.error.msg, message.error.data
+        return reply
+
+    @property
+    def is_ok(self) -> bool:
+        return self.status == 200
+
+    def read(self, kind: type[Any]) -> Any:
+        """The result as ``kind``; raises what ``msgspec`` raises."""
+        return msgspec.json.decode(self.result, type=kind)

@@ -1,0 +1,198 @@
+"""The private stream: execution reports and account positions to Events (venues.md 1.6).
+
+Pure; belongs to the order-entry adapter's thread.
+
+========================  =================================================================================
+execution type ``x``      what it means here
+========================  =================================================================================
+``NEW``                   ``OrderAccepted``; ``OrderReplaced`` for the new half of a cancelReplace
+``TRADE``                 ``OrderFill``, after ``OrderAccepted`` where that was not said yet
+``CANCELED``              ``OrderCancelled``; nothing for the cancel half of a cancelReplace
+``REPLACED``              ``OrderReplaced``: an amendment, same venue id
+``REJECTED``              ``OrderRejected``
+``EXPIRED``               ``OrderExpired``, self-trade prevention (``EXPIRED_IN_MATCH``) included
+``TRADE_PREVENTION``      nothing, unless the order ended by it
+anything else             a complaint, and a query of that order
+========================  =================================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from livestack.core.events import BalanceReport
+from livestack.core.types import AssetBalance, Liquidity, Side, parse_client_id
+from livestack.venues.binance_spot.numbers import read_amount
+from livestack.venues.binance_spot.order_events import EXPIRED, STATUS, OrderEvents
+from livestack.venues.binance_spot.orders import CANCEL_HALF, KnownOrder, OrderInstrument
+from livestack.venues.binance_spot.private_messages import AccountPosition, Balance, ExecutionReport
+from livestack.venues.complaints import Complaints
+
+_MILLI = 1_000_000
+
+
+class ExecutionReports:
+    """``doubt(order)`` is called for an order of which something was said that is not understood."""
+
+    def __init__(
+        self,
+        instruments: Mapping[str, OrderInstrument],
+        events: OrderEvents,
+        complaints: Complaints,
+        doubt: Callable[[KnownOrder], None],
+    ) -> None:
+        self._instruments = instruments
+        self._events = events
+        self._complaints = complaints
+        self._doubt = doubt
+        self._handlers: dict[str, Callable[[KnownOrder, ExecutionReport, int], None]] = {
+            "NEW": self._new,
+            "TRADE": self._trade,
+            "CANCELED": self._cancelled,
+            "REPLACED": self._replaced,
+            "REJECTED": self._rejected,
+            "EXPIRED": self._expired,
+            "TRADE_PREVENTION": self._prevented,
+        }
+
+    def take(self, report: ExecutionReport, frame: bytes, recv_ns: int) -> None:
+        """One executionReport; ``ValueError`` for a number that cannot be read."""
+        instrument = self._instruments.get(report.symbol)
+        if instrument is None:
+            self._complaints.add("unknown_symbol", f"an order on {report.symbol[:32]!r}", frame)
+            return
+        ids = tuple(one for one in (report.original_client_id, report.client_id) if one)
+        order = self._events.orders.of_venue(instrument, ids, report.venue_order_id)
+        handler = self._handlers.get(report.execution)
+        if handler is None or report.status not in STATUS:
+            what = f"execution type {report.execution[:32]!r}, order status {report.status[:32]!r}"
+            self._complaints.add("unknown_enum", what, frame)
+            self._events.orders.name(order, str(report.venue_order_id))
+            self._doubt(order)
+            return
+        handler(order, report, recv_ns)
+
+    def _begin(self, order: KnownOrder, report: ExecutionReport, recv_ns: int) -> None:
+        """Whatever a report says of an order, it says that the order is there."""
+        replacing = order.replacing
+        if (
+            replacing is not None
+            and report.client_id == replacing.client_id
+            and report.execution != "REPLACED"
+        ):
+            self._replaced(order, report, recv_ns)
+        elif not order.accepted:
+            instrument = order.instrument
+            order.price, order.qty = instrument.price[report.price], instrument.qty[report.qty]
+            self._events.accepted(order, report.client_id, report.venue_order_id, report.transact_ms, recv_ns)
+
+    def _new(self, order: KnownOrder, report: ExecutionReport, recv_ns: int) -> None:
+        self._begin(order, report, recv_ns)
+
+    def _trade(self, order: KnownOrder, report: ExecutionReport, recv_ns: int) -> None:
+        filled = order.instrument.qty[report.filled_qty]
+        self._begin(order, report, recv_ns)
+        self._events.fill(
+            order,
+            venue_order_id=str(report.venue_order_id),
+            fill_id=_fill_id(report.trade_id),
+            side=_side(report.side),
+            price=report.last_price,
+            qty=report.last_qty,
+            fee=report.commission or "0",
+            fee_asset=report.commission_asset or "",
+            liquidity=Liquidity.MAKER if report.is_maker else Liquidity.TAKER,
+            ms=report.transact_ms,
+            recv_ns=recv_ns,
+        )
+        if _is_present(order, report):
+            order.filled = max(order.filled, filled)
+            if report.status == "FILLED":
+                self._events.filled(order)
+
+    def _replaced(self, order: KnownOrder, report: ExecutionReport, recv_ns: int) -> None:
+        terms = order.instrument.price[report.price], order.instrument.qty[report.qty]
+        self._events.replaced(
+            order, report.client_id, report.venue_order_id, terms, report.transact_ms, recv_ns
+        )
+
+    def _cancelled(self, order: KnownOrder, report: ExecutionReport, recv_ns: int) -> None:
+        filled = order.instrument.qty[report.filled_qty]
+        if report.client_id.endswith(CANCEL_HALF) and parse_client_id(report.client_id[: -len(CANCEL_HALF)]):
+            if order.replacing is not None and _is_present(order, report):
+                order.cancel_half_filled = filled
+            return
+        if _is_present(order, report):
+            reason = "cancelled" if report.reject_reason == "NONE" else report.reject_reason
+            self._name(order, report)
+            self._events.cancelled(order, reason, filled, report.transact_ms, recv_ns)
+
+    def _expired(self, order: KnownOrder, report: ExecutionReport, recv_ns: int) -> None:
+        filled = order.instrument.qty[report.filled_qty]
+        if order.replacing is not None and report.client_id == order.replacing.client_id:
+            self._replaced(order, report, recv_ns)
+        if _is_present(order, report):
+            reason = report.expiry_reason if report.expiry_reason not in ("", "NONE") else report.status
+            self._name(order, report)
+            self._events.expired(order, reason, filled, report.transact_ms, recv_ns)
+
+    def _rejected(self, order: KnownOrder, report: ExecutionReport, recv_ns: int) -> None:
+        reason = report.reject_reason
+        self._events.rejected(order, reason, reason, report.transact_ms, recv_ns)
+
+    def _prevented(self, order: KnownOrder, report: ExecutionReport, recv_ns: int) -> None:
+        if report.status in EXPIRED:
+            self._expired(order, report, recv_ns)
+
+    def _name(self, order: KnownOrder, report: ExecutionReport) -> None:
+        if not order.venue_order_id:
+            self._events.orders.name(order, str(report.venue_order_id))
+
+
+def _is_present(order: KnownOrder, report: ExecutionReport) -> bool:
+    """The report is about what the order is at the venue now, not about a predecessor that was replaced."""
+    return order.venue_order_id in ("", str(report.venue_order_id))
+
+
+def _side(text: str) -> Side:
+    try:
+        return Side[text]
+    except KeyError as error:
+        raise ValueError(f"side {text[:16]!r}") from error
+
+
+def _fill_id(trade_id: int) -> int:
+    if trade_id < 0:
+        raise ValueError("a trade without an id")
+    return trade_id
+
+
+def position_report(venue: str, position: AccountPosition, recv_ns: int) -> BalanceReport:
+    """``outboundAccountPosition``: only the assets that may have changed."""
+    balances = tuple(asset_balance(one.asset, one.free, one.locked) for one in position.balances)
+    return BalanceReport(
+        recv_ns=recv_ns, venue=venue, event_ns=position.event_ms * _MILLI, balances=balances, complete=False
+    )
+
+
+def account_report(venue: str, balances: list[Balance], update_ms: int, recv_ns: int) -> BalanceReport:
+    """``account.status``: everything that is not zero."""
+    return BalanceReport(
+        recv_ns=recv_ns,
+        venue=venue,
+        event_ns=update_ms * _MILLI,
+        balances=tuple(asset_balance(one.asset, one.free, one.locked) for one in balances),
+        complete=True,
+    )
+
+
+def asset_balance(asset: str, free: str, locked: str) -> AssetBalance:
+    """Both numbers in one scale: eight decimals, or more where one of them needs more."""
+    free_amount, free_decimals = read_amount(free)
+    locked_amount, locked_decimals = read_amount(locked)
+    decimals = max(free_decimals, locked_decimals)
+    if free_decimals < decimals:
+        free_amount = type(free_amount).of(free_amount.value * int(10 ** (decimals - free_decimals)))
+    if locked_decimals < decimals:
+        locked_amount = type(locked_amount).of(locked_amount.value * int(10 ** (decimals - locked_decimals)))
+    return AssetBalance(asset, decimals, free_amount, locked_amount)

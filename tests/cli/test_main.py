@@ -1,0 +1,70 @@
+"""The command line's frame: help, errors as sentences, exit codes, no traceback."""
+
+from __future__ import annotations
+
+import pytest
+from click.testing import CliRunner
+
+from livestack.cli import main as module
+from livestack.cli.main import COMMANDS, cli, main
+from livestack.exceptions import HeldError, UnreachableError, UsageError
+
+
+def outcome(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[object, str]:
+    """Exit code and stderr of the command line."""
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    return ended.value.code, capsys.readouterr().err
+
+
+def test_help_names_every_command() -> None:
+    """All of them load, and each says what it does."""
+    result = CliRunner().invoke(cli, ["--help"])
+    assert all(name in result.output for name in COMMANDS)
+    for name in COMMANDS:
+        assert 0 == CliRunner().invoke(cli, [name, "--help"]).exit_code
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "sentence"),
+    [
+        (UsageError("say it otherwise"), 2, "say it otherwise"),
+        (UnreachableError("ws://x", "refused"), 3, "cannot reach ws://x: refused"),
+        (HeldError("data directory d", "it is held by process 7"), 5, "held by process 7"),
+        (RuntimeError("a bug"), 4, "unexpected RuntimeError: a bug"),
+    ],
+)
+def test_errors_become_sentences_and_codes(
+    error: Exception,
+    code: int,
+    sentence: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The exit code is the error's; nobody sees a traceback."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(module.cli, "main", fail)
+    seen, text = outcome(["start"], capsys)
+    assert code == seen
+    assert sentence in text
+    assert "Traceback" not in text
+
+
+def test_debug_shows_where(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``--debug`` lets the error through."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise UsageError("wrong")
+
+    monkeypatch.setattr(module.cli, "main", fail)
+    with pytest.raises(UsageError):
+        main(["--debug", "start"])
+
+
+def test_unknown_commands_and_options_are_usage_errors(capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit 2 with click's own sentence."""
+    assert 2 == outcome(["nonsense"], capsys)[0]
+    assert 2 == outcome(["start", "--nonsense"], capsys)[0]

@@ -1,0 +1,66 @@
+"""Sessions of a data directory, and how each ended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from livestack.core.events import Recorded, SessionStarted, SessionStopped
+from livestack.core.types import Origin
+from livestack.exceptions import UsageError
+from livestack.journal.directory import DataDirectory
+from livestack.journal.sessions import list_sessions, resolve
+from tests.journal_support import writer
+
+STARTED = SessionStarted(
+    session="s",
+    node="n",
+    epoch="AAAAAAAAA",
+    strategy="m:C",
+    strategy_digest="",
+    configuration_version=1,
+    configuration_digest="",
+    semantics_version=1,
+    wall_ns=1_700_000_000_000_000_000,
+)
+
+
+def make(directory: Path, name: str, stopped: bool) -> None:
+    journal = writer(directory, name)
+    journal.commit([Recorded(1, 1, Origin.INPUT, STARTED)])
+    if stopped:
+        journal.commit([Recorded(2, 2, Origin.INPUT, SessionStopped(reason=""))])
+    journal.close()
+
+
+def test_says_how_each_ended(tmp_path: Path) -> None:
+    """Stopped in order, interrupted, damaged; the newest of a held directory is running."""
+    make(tmp_path, "a", stopped=True)
+    make(tmp_path, "b", stopped=False)
+    make(tmp_path, "c", stopped=True)
+    (data,) = (tmp_path / "sessions" / "c" / "journal").glob("*/data.mdb")
+    data.write_bytes(b"damaged")
+    make(tmp_path, "d", stopped=False)
+    directory = DataDirectory(tmp_path)
+    assert ["stopped", "interrupted", "damaged", "interrupted"] == [
+        info.state for info in list_sessions(directory)
+    ]
+    with DataDirectory(tmp_path).acquire():
+        assert "running" == list_sessions(directory)[-1].state
+
+
+def test_latest_is_the_newest(tmp_path: Path) -> None:
+    """By name, which begins with the start time."""
+    make(tmp_path, "20240101T000000Z-0000", stopped=True)
+    make(tmp_path, "20250101T000000Z-0000", stopped=True)
+    assert ("20250101T000000Z-0000", False) == resolve(DataDirectory(tmp_path), "latest")
+
+
+def test_an_unknown_session_is_answered_with_what_there_is(tmp_path: Path) -> None:
+    """The sentence lists names; with none it says how to make one."""
+    with pytest.raises(UsageError, match="livestack start"):
+        resolve(DataDirectory(tmp_path), "latest")
+    make(tmp_path, "a", stopped=True)
+    with pytest.raises(UsageError, match="there are: latest, a"):
+        resolve(DataDirectory(tmp_path), "b")
