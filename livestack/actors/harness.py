@@ -55,6 +55,7 @@ class HarnessActor(NodeActor):
         self._current: Recorded | None = None
         self._records: list[Recorded] = []
         self._quiescent = False
+        self._ended = False
 
     def poison(self) -> Recorded | None:
         return self._current
@@ -62,6 +63,8 @@ class HarnessActor(NodeActor):
     def on_batch(self, batch: list[Any]) -> None:
         obligations_changed = False
         for event in batch:
+            if self._ended:
+                return  # whatever comes behind SessionStopped is the next session's to find out
             obligations_changed |= self._sequence(event)
         self._current = None
         self._hand_over()
@@ -89,8 +92,9 @@ class HarnessActor(NodeActor):
             kind = type(derived)
             counts[kind] = counts.get(kind, 0) + 1
         self._progress.sequenced = seq
-        if step.dispatches or type(event) is SessionStopped:
-            self._hand_over(final=type(event) is SessionStopped)
+        self._ended = type(event) is SessionStopped
+        if step.dispatches or self._ended:
+            self._hand_over(final=self._ended)
         return step.obligations_changed
 
     def _hand_over(self, final: bool = False) -> None:

@@ -69,8 +69,9 @@ class Complaint(msgspec.Struct, frozen=True):
 class MarketDataAdapter(Protocol):
     """A venue's market-data stream: subscriptions, book synchronisation, gap detection."""
 
-    faults: Mapping[str, int]
-    """How often each ``Complaint.kind`` was met."""
+    @property
+    def faults(self) -> Mapping[str, int]:
+        """How often each ``Complaint.kind`` was met."""
 
     def connected(self, now_ns: int) -> None:
         """The transport is open: subscribe and begin to synchronise every book."""
@@ -107,10 +108,17 @@ class OrderEntryAdapter(Protocol):
     reconciliation (open orders, fills since the last known one, balances), DISCONNECTED when gone.
     """
 
-    faults: Mapping[str, int]
-    status: ConnectionStatus
-    settling_ns: int
-    """A query that begins this long after a send and does not know the order proves its absence (section 8)."""
+    @property
+    def faults(self) -> Mapping[str, int]:
+        """How often each ``Complaint.kind`` was met."""
+
+    @property
+    def status(self) -> ConnectionStatus:
+        """Where the connection is; LIVE only after reconciliation."""
+
+    @property
+    def settling_ns(self) -> int:
+        """A query that begins this long after a send and does not know the order proves its absence (section 8)."""
 
     def connected(self, now_ns: int, wall_ns: int) -> None: ...
 

@@ -163,9 +163,11 @@ def test_quiescence_is_told_once() -> None:
 
 
 def test_the_last_record_is_marked() -> None:
-    """``SessionStopped`` ends the stream: the recorder is told that nothing follows."""
+    """``SessionStopped`` ends the stream: the recorder is told that nothing follows, and nothing does."""
     bench = Bench()
-    bench.actor.on_receive([quote(1), SessionStopped(reason="")])
+    bench.actor.on_receive([quote(1), SessionStopped(reason=""), quote(2)])
+    bench.actor.on_receive([quote(3)])
+    assert [1, 2] == [seq for seq, _, _ in bench.runtime.steps]
     assert [True] == [batch.final for batch in messages(bench.recorder) if isinstance(batch, RecordBatch)]
 
 

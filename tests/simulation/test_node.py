@@ -76,7 +76,7 @@ def test_trades_and_stops(tmp_path: Path) -> None:
     """A minute of quiet trading: orders, fills, an ordered stop, nothing left at the venue."""
     world = make_world(1, tmp_path)
     world.run(60)
-    assert 0 == world.stop()
+    assert 0 == world.stop(), world.node.supervisor.reason
     assert world.venue.fills
     assert [] == world.venue.open_orders
     check_invariants(world)
@@ -91,7 +91,7 @@ def test_survives_cut_connections(seed: int, tmp_path: Path) -> None:
         world.run(world.scheduler.random.uniform(0.5, 8))
         world.network.cut_all("cut by the test")
     world.run(40)
-    assert 0 == world.stop()
+    assert 0 == world.stop(), world.node.supervisor.reason
     check_invariants(world)
     check_agreement(world)
 

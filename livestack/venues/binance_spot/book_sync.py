@@ -130,8 +130,8 @@ class BookSync:
         if held is None:
             return ""
         self.state = BookState.BUFFERING
-        use, why = self.snapshot(held, events)
-        return "" if use is SnapshotUse.INSTALLED else why or "the snapshot was older than the stream"
+        _, why = self.snapshot(held, events)
+        return why  # '' also where it was stale: what is kept from here on waits for the next one
 
     def snapshot(self, snapshot: BookSnapshot, events: list[Event]) -> tuple[SnapshotUse, str]:
         """The venue's whole book. The text says what is wrong with it, or what went wrong right behind it."""

@@ -101,10 +101,12 @@ def _instrument(venue: str, info: SymbolInfo, recv_ns: int) -> InstrumentDefined
 
 
 def _scale(info: SymbolInfo, precision: int, *texts: str) -> int:
-    """As many decimals as the filters need; where they are switched off (0), the venue's own precision."""
-    if texts[0].strip("0.") == "":
-        texts = ("0." + "0" * (precision - 1) + "1" if precision else "1", *texts)
-    decimals = max(significant_decimals(text) for text in texts)
+    """The venue's own precision, or what the filters need if that is more.
+
+    Not the decimals of tick and step: those change, and orders that rest since before keep their finer prices and
+    quantities. A real book has them (NKNUSDT of 2021-10: step 1, a level of 11979.3).
+    """
+    decimals = max(precision, *(significant_decimals(text) for text in texts))
     if decimals > DECIMALS_MAX:
         raise ValueError(f"{info.symbol}: {decimals} decimals are more than {DECIMALS_MAX}")
     return decimals

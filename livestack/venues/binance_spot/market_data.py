@@ -32,7 +32,8 @@ STREAM_FRAME_BYTES_MAX = 1 << 20
 _HEAD = b'{"stream":"'
 _DEPTH = "depth@100ms"
 _STREAM_NAMES = {"depth": _DEPTH, "bookTicker": "bookTicker", "trade": "trade", "aggTrade": "aggTrade"}
-_DECODE_ERRORS = (msgspec.MsgspecError, ValueError, RecursionError)
+_UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
+_DECODE_ERRORS = (*_UNREADABLE, ValueError)
 
 _decode_any = msgspec.json.Decoder(messages.AnyFrame).decode
 
@@ -143,7 +144,7 @@ class BinanceMarketData:
         try:
             route.take(route.instrument, route.decode(frame).data, recv_ns)
         except _DECODE_ERRORS as error:
-            kind = "malformed_frame" if isinstance(error, msgspec.MsgspecError) else "bad_number"
+            kind = "malformed_frame" if isinstance(error, _UNREADABLE) else "bad_number"
             self._complaints.add(kind, f"{route.instrument.symbol}: {error}", frame)
             if route.is_book:
                 self._doubt(route.instrument, f"{kind}: {error}", recv_ns)
@@ -154,13 +155,16 @@ class BinanceMarketData:
             return
         delta = instrument.delta(data, recv_ns)
         book = instrument.book
-        was_live = book.state is BookState.LIVE
+        before = book.state
         why = book.delta(delta, self._events)
         if why:
             self._complaints.add("book_lost", f"{instrument.symbol}: {why}")
             self._doubt(instrument, why, recv_ns)
-        elif not was_live and book.state is BookState.LIVE:
-            self._book_live(instrument, recv_ns)
+        elif book.state is not before:
+            if book.state is BookState.LIVE:
+                self._book_live(instrument, recv_ns)
+            else:  # the held snapshot turned out to be older than the stream
+                self._snapshots.failed(instrument.symbol, recv_ns)
 
     def _book_ticker(self, instrument: MarketInstrument, data: messages.BookTicker, recv_ns: int) -> None:
         if data.symbol != instrument.symbol:

@@ -1,0 +1,40 @@
+"""Obligations: the full set owed, from State alone, and nothing in a session that owes nothing."""
+
+from __future__ import annotations
+
+from livestack.core import events
+from livestack.core.owed import next_timer, obligations
+from livestack.core.rates import NEVER
+from livestack.core.state import State
+from livestack.core.strategy import NoMemory
+from livestack.core.types import ConnectionStatus
+from tests.core import support
+from tests.core.support import Bench
+
+
+def test_a_quiet_session_owes_nothing() -> None:
+    """No pending work: no ControlTime is asked for."""
+    bench = Bench().start()
+    assert ((), NEVER) == (obligations(bench.state), next_timer(bench.state))
+
+
+def test_the_full_set_survives_a_crash() -> None:
+    """It is computed from State, so a restored State owes the same."""
+    bench = Bench().start()
+    bench.buy()
+    bench.runtime._view.wake_at("x", bench.ts + 9)
+    restored = State.restore(bench.state.snapshot(), NoMemory)
+    assert obligations(bench.state) == obligations(restored)
+    assert ["timeout", "strategy x"] == [one.scope for one in obligations(restored)]
+    assert bench.ts + 9 == next_timer(restored)
+
+
+def test_questions_wait_for_the_connection() -> None:
+    """A venue that is not LIVE is not asked; it is as soon as it is."""
+    bench = Bench().start()
+    order_id = bench.buy()
+    bench.feed(support.venue_status(ConnectionStatus.DISCONNECTED))
+    bench.feed(events.ControlTime(scope="timeout", deadline_ns=0), wait_ns=10 * support.SECOND)
+    assert () == bench.runtime.obligations()
+    assert bench.feed(support.venue_status(ConnectionStatus.LIVE)).obligations_changed
+    assert [f"order {order_id}-1"] == [one.scope for one in bench.runtime.obligations()]
