@@ -90,7 +90,7 @@ class Venue(Process):
         self.symbols: list[str] = described["symbols"]
 
     def look(self, what: str) -> Any:
-        """Ask ``/sim/<what>``: ``requests``, ``orders``, ``fills``, ``account``."""
+        """Ask ``/sim/<what>``: ``orders`` (requests seen), ``open``, ``history``, ``fills``, ``account``."""
         base = self.urls["rest"].rstrip("/")
         return requests.get(f"{base}/sim/{what}", timeout=30).json()
 

@@ -157,8 +157,8 @@ class Bench:
         self.derived += step.derived
         return step
 
-    def start(self, *definitions: events.InstrumentDefined) -> Bench:
-        """Session, instruments, baseline, feed and venue LIVE, a quote of 100.00 x 100.10."""
+    def start(self, *definitions: events.InstrumentDefined, quoted: bool = True) -> Bench:
+        """Session, instruments, baseline, feed and venue LIVE, a quote of 100.00 x 100.10 if ``quoted``."""
         self.feed(session_started())
         for one in definitions or (definition(),):
             self.feed(one)
@@ -167,7 +167,7 @@ class Bench:
             self.feed(baseline(venue))
             self.feed(feed_status(ConnectionStatus.LIVE, venue))
             self.feed(venue_status(ConnectionStatus.LIVE, venue))
-        for one in definitions or (definition(),):
+        for one in (definitions or (definition(),)) if quoted else ():
             self.quote(instrument=one.instrument)
         return self
 

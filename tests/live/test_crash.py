@@ -48,7 +48,7 @@ def journalled(directory: Path) -> set[str]:
 
 def known_at_venue(venue: Venue) -> list[str]:
     """Client ids of every New, Replace and Cancel that the venue saw, in order."""
-    return [request["client_id"] for request in venue.look("requests")]
+    return [request["client_id"] for request in venue.look("orders")]
 
 
 def kill_when(venue: Venue, directory: Path, orders: int, environment: dict[str, str] | None = None) -> None:

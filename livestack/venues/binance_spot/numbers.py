@@ -19,7 +19,8 @@ LENGTH_MAX = 40
 INT64_MAX = 2**63 - 1
 """What the journal's encoding holds; no real price or quantity comes near it."""
 
-_POINT = -VENUE_DECIMALS - 1
+_POINT, _FRACTION = -VENUE_DECIMALS - 1, -VENUE_DECIMALS
+_USUAL = range(VENUE_DECIMALS + 1, 19)
 
 
 class DecimalReader(dict[str, int]):
@@ -37,21 +38,31 @@ class DecimalReader(dict[str, int]):
         self._divisor = POWERS_OF_TEN[VENUE_DECIMALS - decimals] if decimals <= VENUE_DECIMALS else 0
 
     def __missing__(self, text: str) -> int:
-        if len(text) > LENGTH_MAX:
-            raise ValueError(f"{text[:LENGTH_MAX]!r}... is too long for a number")
         digits = text.replace(".", "", 1)
-        if self._divisor and text[_POINT:-VENUE_DECIMALS] == "." and digits.isdigit() and digits.isascii():
+        # The venue's usual print: eight decimals, and so few digits that the value is in range whatever they are.
+        if self._divisor and text[_POINT:_FRACTION] == "." and len(digits) in _USUAL and _are_digits(digits):
             value, rest = divmod(int(digits), self._divisor)
-            if rest or len(digits) == VENUE_DECIMALS:
-                value = parse_decimal(text, self.decimals)  # says what is wrong
+            if rest:
+                raise ValueError(f"{text!r} has more than {self.decimals} decimals")
         else:
-            value = parse_decimal(text, self.decimals)
-        if not 0 <= value <= INT64_MAX or text.startswith("-"):
-            raise ValueError(f"{text!r} is negative or out of range")
+            value = self._read(text)
         if len(self) >= REMEMBERED_MAX:
             self.clear()
         self[text] = value
         return value
+
+    def _read(self, text: str) -> int:
+        """Any other print, checked step by step."""
+        if len(text) > LENGTH_MAX:
+            raise ValueError(f"{text[:LENGTH_MAX]!r}... is too long for a number")
+        value = parse_decimal(text, self.decimals)
+        if not 0 <= value <= INT64_MAX or text.startswith("-"):
+            raise ValueError(f"{text!r} is negative or out of range")
+        return value
+
+
+def _are_digits(text: str) -> bool:
+    return text.isdigit() and text.isascii()
 
 
 def read_amount(text: str) -> tuple[Amount, int]:
