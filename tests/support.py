@@ -63,7 +63,8 @@ class Process:
         """kill -9, and wait for the end."""
         if self._process.poll() is None:
             self._process.kill()
-        self._process.communicate()
+        if self._process.stdout is not None and not self._process.stdout.closed:
+            self._process.communicate()
 
     def finish(self, timeout_s: float = 120) -> tuple[int, str]:
         """Wait for the end; exit code and the rest of stdout."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from configparser import ConfigParser
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -24,8 +26,7 @@ PURE = ("core", "strategies", "wire", "venues")
 
 # Modules without a test module of their own, each with its reason.
 TESTED_ELSEWHERE = {
-    "cli/main.py": "it only puts the commands together; the tests of every command go through it",
-    "core/events.py": "declarations; tests/core/test_codec.py and every test of the core use them",
+    "core/events.py": "declarations; every test of the core uses them",
     "core/intents.py": "declarations; every test of risk and execution control uses them",
     "core/obligations.py": "declarations; every test of the runtime uses them",
     "failpoints.py": "a switch for tests; tests/live/test_crash.py arms every one",
@@ -150,7 +151,7 @@ def test_tests_mirror_the_package() -> None:
             parent = name.parent.parent if name.stem == "__init__" else name.parent
             if not (ROOT / "tests" / parent / f"test_{stem}.py").exists():
                 missing.append(str(name))
-    assert [] == missing
+    assert not missing, "without a test module:\n" + "\n".join(missing)
 
 
 def test_the_list_of_exceptions_is_true() -> None:
@@ -158,6 +159,37 @@ def test_the_list_of_exceptions_is_true() -> None:
     for name in TESTED_ELSEWHERE:
         assert (PACKAGE / name).exists(), name
         assert not (ROOT / "tests" / Path(name).parent / f"test_{Path(name).name}").exists(), name
+
+
+def imported_by(paths: list[Path]) -> set[str]:
+    """Distributions that ``paths`` import, by their names in the package index."""
+    names: set[str] = set()
+    for path in paths:
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names.add((node.module or "").partition(".")[0])
+    known = packages_distributions()
+    return {known[name][0].lower() for name in names - {"livestack"} if name in known}
+
+
+def test_dependencies_are_listed_and_used() -> None:
+    """What the package imports is in setup.cfg, nothing else is, and each has its reason in docs/dependencies.rst."""
+    settings = ConfigParser()
+    settings.read(ROOT / "setup.cfg")
+    required = {
+        line.partition(">")[0] for line in settings["options"]["install_requires"].split() if line[0] != "#"
+    }
+    assert imported_by(MODULES) == required
+    extras = {
+        line.partition(">")[0]
+        for extra in settings["options.extras_require"].values()
+        for line in extra.split()
+    }
+    assert imported_by(TESTS) <= required | extras
+    reasons = (ROOT / "docs" / "dependencies.rst").read_text(encoding="utf-8")
+    assert set() == {name for name in required | extras if f"\n{name} " not in reasons}
 
 
 def shipped_files() -> list[Path]:

@@ -15,12 +15,15 @@ import livestack
 from livestack.exceptions import LivestackError
 
 COMMANDS = {
-    "replay": "livestack.cli.replay:replay",
-    "sessions": "livestack.cli.sessions:sessions",
-    "start": "livestack.cli.start:start",
-    "venue": "livestack.cli.venue:venue",
+    "replay": (
+        "livestack.cli.replay:replay",
+        "Re-run a session from its journal and compare every decision.",
+    ),
+    "sessions": ("livestack.cli.sessions:sessions", "List the sessions of the data directory."),
+    "start": ("livestack.cli.start:start", "Run a trading session."),
+    "venue": ("livestack.cli.venue:venue", "Run a simulated venue."),
 }
-"""Command -> ``module:object``. Loaded on use: help is fast, and what one command needs cannot break another."""
+"""Command -> ``module:object`` and what help says. Loaded on use: what one command needs cannot break another."""
 
 EXIT_UNEXPECTED = 4
 
@@ -34,9 +37,13 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module, _, name = COMMANDS[cmd_name].partition(":")
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(ctx)])
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

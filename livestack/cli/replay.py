@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import click
 import msgspec
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -23,13 +25,14 @@ from rich.progress import (
 from livestack.cli.main import data_directory
 from livestack.cli.parameters import data_dir_option
 from livestack.core.events import Recorded
+from livestack.core.runtime import SEMANTICS_VERSION
 from livestack.core.state import State
 from livestack.core.types import format_decimal
-from livestack.exceptions import JournalDamagedError
+from livestack.exceptions import JournalDamagedError, UsageError
 from livestack.journal.directory import DataDirectory
-from livestack.journal.reader import JournalReader
+from livestack.journal.reader import SEQ_MAX, JournalReader
 from livestack.journal.sessions import resolve
-from livestack.research.replay import Replay, ReplayResult
+from livestack.research.replay import PROGRESS_EVERY, Replay, ReplayResult
 
 EXIT_DIFFERENT = 6
 
@@ -59,12 +62,18 @@ def replay(
     """Replay SESSION (or "latest"): strategy, risk and execution control run again over the journalled inputs."""
     directory = DataDirectory(data_directory(data_dir))
     name, live = resolve(directory, session)
-    with JournalReader.open(directory.sessions, name, live) as reader:
+    try:
+        reader = JournalReader.open(directory.sessions, name, live)
+    except JournalDamagedError as error:
+        if as_json:
+            _echo(session=name, events=0, complete=False, identical=False, chain_ok=False, damage=str(error))
+        raise
+    with reader:
         if verify:
-            _verify(reader, name, as_json)
+            _verify(reader, name, to_seq, as_json)
             return
         if export is not None:
-            _export(reader, export, to_seq)
+            _export(reader, export, to_seq, as_json)
             return
         running = Replay(reader)
         with _progress(min(reader.last_seq(), to_seq or sys.maxsize)) as progress:
@@ -78,7 +87,7 @@ def replay(
             _print(result)
             if show:
                 Console().print_json(data=describe_state(running.state))
-    sys.exit(0 if result.identical and (result.chain_ok or not result.complete) else EXIT_DIFFERENT)
+    sys.exit(EXIT_DIFFERENT if result.first_difference is not None or result.damage else 0)
 
 
 def describe_state(state: State) -> dict[str, Any]:
@@ -140,28 +149,47 @@ def _value(value: Any) -> Any:
     return getattr(value, "name", value)
 
 
-def _verify(reader: JournalReader, session: str, as_json: bool) -> None:
+def _echo(**found: Any) -> None:
+    """One JSON object with every key of a replay; null is what was not looked at."""
+    click.echo(msgspec.json.encode({**dict.fromkeys(ReplayResult.__struct_fields__), "from_seq": 1, **found}))
+
+
+def _verify(reader: JournalReader, session: str, to_seq: int | None, as_json: bool) -> None:
+    began_ns = time.perf_counter_ns()
     try:
-        events, damage = reader.verify_chain(), ""
+        events, damage = reader.verify_chain(SEQ_MAX if to_seq is None else to_seq), ""
     except JournalDamagedError as error:
         events, damage = 0, str(error)
+    elapsed_ns = max(time.perf_counter_ns() - began_ns, 1)
     if as_json:
-        click.echo(
-            msgspec.json.encode(
-                {"session": session, "events": events, "chain_ok": not damage, "damage": damage}
-            )
+        _echo(
+            session=session,
+            events=events,
+            complete=to_seq is None and not damage,
+            comparable=reader.header.semantics_version == SEMANTICS_VERSION,
+            events_per_s=events * 1_000_000_000 // elapsed_ns,
+            chain_ok=not damage,
+            damage=damage,
         )
     else:
         click.echo(damage or f"{session}: {events:,} Events, checksums and hash chain are as written")
     sys.exit(EXIT_DIFFERENT if damage else 0)
 
 
-def _export(reader: JournalReader, path: Path, to_seq: int | None) -> None:
-    with path.open("wb") as file, _progress(reader.last_seq()) as progress:
-        for record in reader.records(1, to_seq):
-            file.write(msgspec.json.encode(_line(record)) + b"\n")
-            progress(record.seq)
-    click.echo(f"wrote {path}", err=True)
+def _export(reader: JournalReader, path: Path, to_seq: int | None, as_json: bool) -> None:
+    events = 0
+    try:
+        with path.open("wb") as file, _progress(min(reader.last_seq(), to_seq or sys.maxsize)) as progress:
+            for record in reader.records(1, to_seq):
+                file.write(msgspec.json.encode(_line(record)) + b"\n")
+                events += 1
+                if events % PROGRESS_EVERY == 0:
+                    progress(record.seq)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from None
+    if as_json:
+        _echo(session=reader.header.session, events=events, complete=to_seq is None, path=str(path))
+    click.echo(f"wrote {events:,} Events to {path}", err=True)
 
 
 def _line(record: Recorded) -> dict[str, Any]:
@@ -201,7 +229,7 @@ def _print(result: ReplayResult) -> None:
         console.print("  journalled:", describe_event(result.first_difference.journalled))
         console.print("  replayed:  ", describe_event(result.first_difference.replayed))
     if result.damage:
-        console.print(f"[red]damaged[/]: {result.damage}")
-    elif result.complete:
-        console.print("hash chain: " + ("[green]as written[/]" if result.chain_ok else "[red]broken[/]"))
+        console.print(f"[red]damaged[/]: {escape(result.damage)}")
+    else:
+        console.print("hash chain: [green]as written[/]")
     console.print(f"digest: {result.digest}")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 import msgspec
+from rich.box import SIMPLE
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from livestack.cli.main import data_directory
@@ -14,6 +17,8 @@ from livestack.cli.parameters import data_dir_option
 from livestack.journal.directory import DataDirectory
 from livestack.journal.sessions import SessionInfo, list_sessions
 from livestack.node.summary import rfc3339
+
+PIPE_WIDTH = 200  # characters; nothing is folded in what another program reads
 
 _COLOURS = {"running": "green", "stopped": "default", "interrupted": "yellow", "damaged": "red"}
 
@@ -31,16 +36,21 @@ def sessions(data_dir: Path | None, as_json: bool) -> None:
     if not infos:
         click.echo(f"no session in {directory.path}; livestack start makes one", err=True)
         return
-    table = Table()
-    for name in ("session", "state", "strategy", "Events", "started", "last Event"):
-        table.add_column(name, justify="right" if name == "Events" else "left")
+    table = Table(box=SIMPLE)
+    for name in ("session", "state", "strategy", "last seq", "started", "last Event"):
+        table.add_column(name, justify="right" if name == "last seq" else "left", overflow="fold")
     for info in infos:
         plain = _plain(info)
         state = f"[{_COLOURS[info.state]}]{info.state}[/]"
         table.add_row(
-            info.session, state, info.strategy, f"{info.events:,}", str(plain["started"]), str(plain["last"])
+            escape(info.session),
+            state,
+            escape(info.strategy.rpartition(":")[2]),
+            f"{info.last_seq:,}",
+            str(plain["started"]),
+            str(plain["last"]),
         )
-    Console().print(table)
+    Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(table)
 
 
 def _plain(info: SessionInfo) -> dict[str, object]:
@@ -48,7 +58,8 @@ def _plain(info: SessionInfo) -> dict[str, object]:
         "session": info.session,
         "state": info.state,
         "strategy": info.strategy,
-        "events": info.events,
+        "first_seq": info.first_seq,
+        "last_seq": info.last_seq,
         "started": rfc3339(info.started_ns) if info.started_ns else "",
         "last": rfc3339(info.last_ns) if info.last_ns else "",
     }

@@ -1,10 +1,10 @@
 """The rate rule: a deterministic function of ``ts`` that never exceeds a venue's limits, and wastes nothing.
 
-Pure. One :class:`LimitUsage` per configured limit. *Aligned* limits count in the venue's own windows (multiples of the
-interval on the venue's clock); a request near a boundary is counted in both windows that it may fall into. *Sliding*
-limits remember each dispatch until the interval has passed, the guard band at both of its ends. Venue counters correct both: used =
-reported + dispatched since that report's request. Cancels may use a share that New and Replace may not.
-Harness thread.
+Pure. One :class:`LimitUsage` per configured limit. *Aligned* limits count in the venue's own windows (multiples of
+the interval on the venue's clock); a request near a boundary is counted in both windows that it may fall into.
+*Sliding* limits remember each dispatch until the interval has passed, with the guard band at both of its ends. Venue
+counters correct both: used = reported + dispatched since that report's request. Cancels may use a share that New and
+Replace may not. Harness thread.
 """
 
 from __future__ import annotations

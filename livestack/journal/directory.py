@@ -29,23 +29,21 @@ class DataDirectory:
     def acquire(self) -> DataDirectory:
         """Take the directory for this process. ``HeldError`` names who has it, or why it cannot be used."""
         try:
-            self.sessions.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(self.sessions)
             lock = os.open(self.path / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise HeldError(f"data directory {self.path}", f"cannot be used: {error.strerror}") from error
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not _take(lock):
             holder = os.pread(lock, 200, 0).decode(errors="replace").strip() or "another process"
             os.close(lock)
-            raise HeldError(f"data directory {self.path}", f"it is held by {holder}") from None
+            raise HeldError(f"data directory {self.path}", f"it is held by {holder}")
         os.ftruncate(lock, 0)
         os.pwrite(lock, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
         self._lock = lock
         return self
 
     def is_held(self) -> bool:
-        """Whether a node has it now; changes nothing."""
+        """Whether a node has it now. Writes nothing; a node that starts at this moment is not disturbed."""
         try:
             lock = os.open(self.path / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
@@ -73,3 +71,23 @@ class DataDirectory:
         _traceback: TracebackType | None,
     ) -> None:
         self.release()
+
+
+def make_private(path: Path) -> None:
+    """Make ``path`` and whatever is missing above it, each for its owner alone; ``OSError`` where that fails."""
+    for directory in (*reversed(path.parents), path):
+        if not directory.exists():
+            directory.mkdir(mode=0o700, exist_ok=True)
+
+
+def _take(lock: int) -> bool:
+    """Lock for writing; False where a node has it. A look locks for reading and for an instant: that is no holder."""
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except OSError:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError:
+                return False

@@ -12,12 +12,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import lmdb
 from lmdb import verify
 
 from livestack.core.events import Recorded
 from livestack.exceptions import JournalDamagedError, JournalError, JournalFormatError
+from livestack.journal.clean import DATA_NAME
 from livestack.journal.format import (
     CHAIN,
     EVENTS,
@@ -35,6 +37,11 @@ from livestack.journal.writer import MAP_SIZE, READERS_MAX
 COPY_MAX = 2_000
 """Records copied in one read transaction: about a millisecond, far below what makes a writer grow its file."""
 
+COPY_BYTES_MAX = 4 << 20
+"""Their size: snapshots of deep books are large, and memory must not depend on what a journal holds."""
+
+SEQ_MAX = 2**64 - 1
+
 
 class JournalReader:
     """One session's journal. ``live``: its writer may be running, so the file changes while it is read."""
@@ -43,13 +50,17 @@ class JournalReader:
         self._segments = segments
         self._live = live
         self._environments: dict[Path, lmdb.Environment] = {}
-        self.header = self._header(segments[0])
+        try:
+            self.header = self._header(segments[0])
+        except BaseException:
+            self.close()  # a refused journal must not stay open: it could not be opened again
+            raise
 
     @classmethod
     def open(cls, sessions: Path, session: str, live: bool = False) -> JournalReader:
         """``JournalFormatError`` where there is no such journal or it is not ours."""
         journal = sessions / session / "journal"
-        segments = sorted(path for path in journal.glob("*") if (path / "data.mdb").is_file())
+        segments = sorted(path for path in journal.glob("[0-9]*") if (path / DATA_NAME).is_file())
         if not segments:
             raise JournalFormatError(f"{journal} holds no journal segment")
         return cls(segments, live)
@@ -59,10 +70,8 @@ class JournalReader:
         expected = from_seq
         for segment in self._segments:
             with self._environment(segment) as environment:
-                for key, frame in _copy(environment, EVENTS, expected):
+                for key, frame in _copy(environment, EVENTS, expected, SEQ_MAX if to_seq is None else to_seq):
                     seq = seq_of(key)
-                    if to_seq is not None and seq > to_seq:
-                        return
                     if seq != expected:
                         raise JournalDamagedError(str(segment), expected, f"is missing; seq {seq} follows")
                     yield decode_record(seq, frame, str(segment))
@@ -70,46 +79,55 @@ class JournalReader:
 
     def last_seq(self) -> int:
         """The newest position, 0 in an empty journal."""
-        with self._environment(self._segments[-1]) as environment:
-            events = environment.open_db(EVENTS, create=False)
-            with environment.begin(db=events) as transaction, transaction.cursor() as cursor:
-                return seq_of(cursor.key()) if cursor.last() else 0
+        for segment in reversed(self._segments):
+            with self._environment(segment) as environment:
+                if key := _last_keys(environment)[0]:
+                    return seq_of(key)
+        return 0
 
-    def verify_chain(self) -> int:
-        """Check every record and every link of the hash chain; the number of records.
+    def verify_chain(self, to_seq: int = SEQ_MAX) -> int:
+        """Check every record and every link of the hash chain up to the commit of ``to_seq``; the number of records.
 
         ``JournalDamagedError`` names the segment and the first ``seq`` that is not what was written.
         """
-        count = 0
+        count, chain, seq = 0, self.header.previous_chain, self.header.first_seq - 1
         for segment in self._segments:
-            chain = self._header(segment).previous_chain
-            with self._environment(segment) as environment:
-                frames = _copy(environment, EVENTS, 0)
-                after = 0
-                for key, link in _copy(environment, CHAIN, 0):
-                    last = seq_of(key)
-                    group = [
-                        next(frames, (b"", b"")) for _ in range(last - (after or self._first(segment) - 1))
-                    ]
-                    for seq, (frame_key, frame) in enumerate(group, (after or self._first(segment) - 1) + 1):
-                        if frame_key != key_of(seq):
-                            raise JournalDamagedError(str(segment), seq, "is missing")
-                        decode_record(seq, frame, str(segment))
-                    chain = extend_chain(chain, [frame for _, frame in group])
-                    if chain != link:
-                        raise JournalDamagedError(
-                            str(segment), last, "the hash chain is broken at this commit"
-                        )
-                    after = last
-                    count += len(group)
-                if (rest := next(frames, None)) is not None:
-                    raise JournalDamagedError(
-                        str(segment), seq_of(rest[0]), "is in no commit of the hash chain"
-                    )
+            if seq >= to_seq:
+                break
+            header = self._header(segment)
+            if (header.first_seq, header.previous_chain) != (seq + 1, chain):
+                raise JournalDamagedError(str(segment), seq + 1, "does not continue what comes before it")
+            chain, last = self._verify_segment(segment, header, to_seq)
+            count += last - seq
+            seq = last
         return count
 
-    def _first(self, segment: Path) -> int:
-        return int(segment.name)
+    def _verify_segment(self, segment: Path, header: SegmentHeader, to_seq: int) -> tuple[bytes, int]:
+        """Its last link and ``seq``. What a live writer adds meanwhile is left for the next look."""
+        chain, seq = header.previous_chain, header.first_seq - 1
+        with self._environment(segment) as environment:
+            last_event, last_link = _last_keys(environment)
+            if last_event > last_link:
+                raise JournalDamagedError(
+                    str(segment), seq_of(last_event), "is in no commit of the hash chain"
+                )
+            last = seq_of(last_link)
+            frames = _copy(environment, EVENTS, 0, last)
+            for key, link in _copy(environment, CHAIN, 0, last):
+                group: list[bytes] = []
+                while seq < seq_of(key):
+                    seq += 1
+                    frame_key, frame = next(frames, (b"", b""))
+                    if frame_key != key_of(seq):
+                        raise JournalDamagedError(str(segment), seq, "is missing")
+                    decode_record(seq, frame, str(segment))
+                    group.append(frame)
+                chain = extend_chain(chain, group)
+                if chain != link:
+                    raise JournalDamagedError(str(segment), seq, "the hash chain is broken at this commit")
+                if seq >= to_seq:
+                    break
+        return chain, seq
 
     def _header(self, segment: Path) -> SegmentHeader:
         with self._environment(segment) as environment:
@@ -148,7 +166,7 @@ class JournalReader:
         if problems:
             raise JournalDamagedError(str(segment), 0, problems)
         try:
-            return lmdb.open(
+            environment = lmdb.open(
                 str(segment),
                 readonly=True,
                 create=False,
@@ -159,6 +177,8 @@ class JournalReader:
                 readahead=False,
                 lib_version=0,
             )
+            environment.reader_check()  # a reader that died would hold its pages for ever
+            return environment
         except lmdb.Error as error:
             raise JournalFormatError(f"{segment} cannot be opened as a journal segment: {error}") from error
 
@@ -166,27 +186,51 @@ class JournalReader:
 def _verify(segment: Path) -> str:
     """What is structurally wrong with a segment's file, '' nothing."""
     try:
-        problems = list(verify.verify(str(segment / "data.mdb")))  # type: ignore[no-untyped-call]
+        problems = list(verify.verify(str(segment / DATA_NAME)))  # type: ignore[no-untyped-call]
     except Exception as error:  # noqa: BLE001 - any bytes whatever, read by pure Python
         return f"not a sound LMDB file: {error}"
     return "; ".join(str(problem) for problem in problems[:3])
 
 
-def _copy(environment: lmdb.Environment, database: bytes, from_seq: int) -> Iterator[tuple[bytes, bytes]]:
-    """Pairs from ``from_seq`` on, copied in short transactions."""
+def _database(environment: lmdb.Environment, name: bytes) -> Any:
+    """A named database; None where the writer died before it was made."""
     try:
-        handle = environment.open_db(database, create=False)
+        return environment.open_db(name, create=False)
     except lmdb.NotFoundError:
+        return None
+
+
+def _last_keys(environment: lmdb.Environment) -> tuple[bytes, bytes]:
+    """Last key of the records and of the chain, b"" where there is none; both of the same moment."""
+    handles = [_database(environment, name) for name in (EVENTS, CHAIN)]
+    keys = []
+    with environment.begin() as transaction:
+        for handle in handles:
+            cursor = transaction.cursor(handle) if handle is not None else None
+            keys.append(cursor.key() if cursor is not None and cursor.last() else b"")
+    return keys[0], keys[1]
+
+
+def _copy(
+    environment: lmdb.Environment, database: bytes, from_seq: int, to_seq: int
+) -> Iterator[tuple[bytes, bytes]]:
+    """Pairs from ``from_seq`` to ``to_seq``, copied in short transactions."""
+    handle = _database(environment, database)
+    if handle is None:
         return
-    position = key_of(from_seq)
-    while True:
+    while from_seq <= to_seq:
+        pairs, size = [], 0
         with environment.begin(db=handle) as transaction, transaction.cursor() as cursor:
-            if not cursor.set_range(position):
+            if not cursor.set_range(key_of(from_seq)):
                 return
-            pairs = []
             for pair in cursor.iternext():
-                pairs.append(pair)
-                if len(pairs) == COPY_MAX:
+                if seq_of(pair[0]) > to_seq:
                     break
+                pairs.append(pair)
+                size += len(pair[1])
+                if len(pairs) == COPY_MAX or size >= COPY_BYTES_MAX:
+                    break
+        if not pairs:
+            return
         yield from pairs
-        position = key_of(seq_of(pairs[-1][0]) + 1)
+        from_seq = seq_of(pairs[-1][0]) + 1

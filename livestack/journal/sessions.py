@@ -6,10 +6,14 @@ from pathlib import Path
 
 import msgspec
 
-from livestack.core.events import SessionStarted, SessionStopped
+from livestack.core.events import SessionStarted
 from livestack.exceptions import LivestackError, UsageError
+from livestack.journal.clean import is_clean, is_stopped
 from livestack.journal.directory import DataDirectory
 from livestack.journal.reader import JournalReader
+
+TAIL = 10
+"""Records looked at to see how a session ended: more than the Core derives from its end."""
 
 
 class SessionInfo(msgspec.Struct, frozen=True):
@@ -18,7 +22,8 @@ class SessionInfo(msgspec.Struct, frozen=True):
     session: str
     state: str
     strategy: str
-    events: int
+    first_seq: int
+    last_seq: int
     started_ns: int
     last_ns: int
 
@@ -48,15 +53,21 @@ def resolve(directory: DataDirectory, session: str) -> tuple[str, bool]:
 
 def _describe(sessions: Path, name: str, live: bool) -> SessionInfo:
     try:
-        with JournalReader.open(sessions, name, live) as reader:
-            last_seq = reader.last_seq()
-            first = next(reader.records(1, 1), None) if last_seq else None
-            tail = list(reader.records(max(last_seq - 1, 1), last_seq)) if last_seq else []
+        clean = all(is_clean(segment) for segment in (sessions / name / "journal").glob("[0-9]*"))
+        with JournalReader.open(sessions, name, live or clean) as reader:
+            first_seq, last_seq = reader.header.first_seq, reader.last_seq()
+            first = next(reader.records(first_seq, first_seq), None)
+            tail = list(reader.records(max(last_seq - TAIL, first_seq), last_seq))
     except LivestackError:
-        return SessionInfo(name, "damaged", "", 0, 0, 0)
-    stopped = any(isinstance(record.event, SessionStopped) for record in tail)
-    state = "running" if live else "stopped" if stopped else "interrupted"
+        return SessionInfo(name, "damaged", "", 0, 0, 0, 0)
+    state = "running" if live else "stopped" if is_stopped(tail) else "interrupted"
     started_ns = first.event.wall_ns if first and isinstance(first.event, SessionStarted) else 0
     return SessionInfo(
-        name, state, reader.header.strategy_path, last_seq, started_ns, tail[-1].ts if tail else started_ns
+        session=name,
+        state=state,
+        strategy=reader.header.strategy_path,
+        first_seq=first_seq if tail else 0,
+        last_seq=last_seq,
+        started_ns=started_ns,
+        last_ns=tail[-1].ts if tail else started_ns,
     )

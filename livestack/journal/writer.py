@@ -14,13 +14,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, Literal, final
+from typing import Any, Final, Literal, Self, final
 
 import lmdb
 
 from livestack.core.events import IntentDispatched, Recorded
 from livestack.core.types import OrderRequest
 from livestack.exceptions import HeldError, JournalError, JournalOrderError
+from livestack.journal.clean import is_stopped, mark_clean
+from livestack.journal.directory import make_private
 from livestack.journal.format import (
     CHAIN,
     EVENTS,
@@ -42,6 +44,7 @@ READERS_MAX = 32
 """Follower, shippers, replays and operators' looks, with room for slots that dead readers left."""
 
 _SEAL: Final = object()
+_FORGED: Final = "only the journal's commit makes a CommittedDispatch"
 
 
 @final
@@ -50,12 +53,28 @@ class CommittedDispatch:
 
     __slots__ = ("request", "seq", "ts")
 
-    def __init__(self, seal: object, seq: int, ts: int, request: OrderRequest) -> None:
+    seq: int
+    ts: int
+    request: OrderRequest
+
+    def __new__(
+        cls, seal: object = None, seq: int = 0, ts: int = 0, request: OrderRequest | None = None
+    ) -> Self:
         if seal is not _SEAL:
-            raise TypeError("only the journal's commit makes a CommittedDispatch")
-        self.seq = seq
-        self.ts = ts
-        self.request = request
+            raise TypeError(_FORGED)
+        self = super().__new__(cls)
+        for name, value in (("seq", seq), ("ts", ts), ("request", request)):
+            object.__setattr__(self, name, value)
+        return self
+
+    def __init_subclass__(cls) -> None:
+        raise TypeError(_FORGED)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{name} of a CommittedDispatch is what was committed")
+
+    def __reduce__(self) -> str:
+        raise TypeError(_FORGED)
 
     def __repr__(self) -> str:
         return f"CommittedDispatch(seq={self.seq}, {self.request.kind.name} {self.request.client_id})"
@@ -69,13 +88,15 @@ def segment_path(sessions: Path, session: str, first_seq: int) -> Path:
 class JournalWriter:
     """Appends to one segment of one session. Not for two threads; not across a fork."""
 
-    def __init__(self, environment: lmdb.Environment, chain: bytes, last_seq: int) -> None:
+    def __init__(self, path: Path, environment: lmdb.Environment, header: SegmentHeader) -> None:
+        self._path = path
         self._environment = environment
         self._events = environment.open_db(EVENTS)
         self._chain_db = environment.open_db(CHAIN)
-        self._chain = chain
         self._open = True
-        self.last_seq = last_seq
+        self._stopped = False
+        self.chain = header.previous_chain
+        self.last_seq = header.first_seq - 1
         self.bytes_written = 0
         self.failed = False
 
@@ -84,39 +105,44 @@ class JournalWriter:
         """Begin a session's journal below ``sessions``. ``HeldError`` where the directory cannot be used."""
         path = segment_path(sessions, header.session, header.first_seq)
         try:
-            path.mkdir(mode=0o700, parents=True)
+            make_private(path.parent)
+            path.mkdir(mode=0o700)
             environment = lmdb.open(str(path), **_options(durability))
-            meta = environment.open_db(META)
             with environment.begin(write=True) as transaction:
+                meta = environment.open_db(META, txn=transaction)
                 transaction.put(HEADER_KEY, encode_header(header), db=meta)
+            return cls(path, environment, header)
         except (OSError, lmdb.Error) as error:
             raise HeldError(f"journal {path}", f"cannot be made: {error}") from error
-        return cls(environment, header.previous_chain, header.first_seq - 1)
 
     def commit(self, records: Sequence[Recorded]) -> tuple[CommittedDispatch, ...]:
         """Make ``records`` durable, then release what they dispatch, in order.
 
-        ``JournalOrderError`` for a gap, ``JournalError`` for a disk or map that refuses: nothing of the group is
-        released then, and the writer takes no more.
+        ``JournalOrderError`` for a gap, ``JournalError`` for a disk or map that refuses or a value that cannot be
+        written: nothing of the group is released then, and the writer takes no more. No records: nothing happens.
         """
         if self.failed or not self._open:
             raise JournalError("the journal takes no more records: an earlier commit failed or it is closed")
+        if not records:
+            return ()
         try:
             return self._commit(records)
         except JournalError:
             self.failed = True
             raise
-        except (lmdb.Error, OSError) as error:
+        except Exception as error:  # whatever it was: the group is not durable, nothing may leave
             self.failed = True
             raise JournalError(
                 f"commit of seq {records[0].seq} to {records[-1].seq} failed: {error}"
             ) from error
 
     def close(self) -> None:
-        """Idempotent; everything committed is already where it has to be."""
+        """Idempotent; everything committed is already where it has to be. A session that stopped is marked clean."""
         if self._open:
             self._open = False
             self._environment.close()
+            if self._stopped and not self.failed:
+                mark_clean(self._path)
 
     def _commit(self, records: Sequence[Recorded]) -> tuple[CommittedDispatch, ...]:
         frames = [encode_record(record) for record in records]
@@ -127,11 +153,12 @@ class JournalWriter:
                 seq += 1
                 if record.seq != seq or not put(key_of(seq), frame, append=True):
                     raise JournalOrderError(seq, record.seq)
-            chain = extend_chain(self._chain, frames)
+            chain = extend_chain(self.chain, frames)
             if not transaction.put(key_of(seq), chain, append=True, db=self._chain_db):
                 raise JournalOrderError(seq, seq)
-        self._chain = chain
+        self.chain = chain
         self.last_seq = seq
+        self._stopped = is_stopped(records)
         self.bytes_written += sum(map(len, frames))
         return tuple(
             CommittedDispatch(_SEAL, record.seq, record.ts, record.event.request)

@@ -20,7 +20,7 @@ from livestack.core.strategy import Strategy
 from livestack.core.types import Origin
 from livestack.exceptions import JournalDamagedError
 from livestack.journal.format import SegmentHeader, source_digest
-from livestack.journal.reader import JournalReader
+from livestack.journal.reader import SEQ_MAX, JournalReader
 from livestack.strategies.loading import load_archived_strategy, load_strategy, strategy_source
 
 PROGRESS_EVERY = 5_000
@@ -36,7 +36,11 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 class ReplayResult(msgspec.Struct, frozen=True):
-    """What a replay found. ``comparable`` is False for a journal written under other semantics of the Core."""
+    """What a replay found. It ends at the first difference.
+
+    ``comparable`` is False for a journal written under other semantics of the Core: then it is not called identical,
+    and no difference is claimed. ``chain_ok`` covers the commits up to the last position asked for.
+    """
 
     session: str
     from_seq: int
@@ -87,22 +91,22 @@ class Replay:
             left = self._compare(self._reader.records(1, to_seq), progress)
             if left and to_seq is None and self.difference is None:
                 self._differs(self.last_seq + 1, None, left[0])
-            chain_ok = to_seq is not None or self._reader.verify_chain() > 0
+            self._reader.verify_chain(SEQ_MAX if to_seq is None else to_seq)
         except JournalDamagedError as error:
-            damage, chain_ok = str(error), False
+            damage = str(error)
         elapsed_ns = max(time.perf_counter_ns() - began_ns, 1)
         return ReplayResult(
             session=self._reader.header.session,
             from_seq=1,
-            complete=to_seq is None and not damage,
+            complete=to_seq is None and not damage and self.difference is None,
             comparable=self._comparable,
             events=self.events,
             derived=self.derived,
             identical=self._comparable and self.difference is None and not damage,
-            first_difference=self.difference,
+            first_difference=self.difference if self._comparable else None,
             digest=self.state.digest(),
             events_per_s=self.events * 1_000_000_000 // elapsed_ns,
-            chain_ok=chain_ok,
+            chain_ok=not damage,
             damage=damage,
         )
 

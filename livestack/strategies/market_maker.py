@@ -77,6 +77,8 @@ class MarketMaker(Strategy):
         for index, side in enumerate((Side.BUY, Side.SELL)):
             price = bid_price if side is Side.BUY else ask_price
             wanted = held + qty <= most if side is Side.BUY else held - qty >= -most
+            if _meets_own(view, quotes[1 - index], side, price):
+                continue  # the other quote has to move first; its acknowledgement asks again
             if wanted and price > 0:
                 yield from self._stand(view, instrument, quotes, index, side, qty, price, slack)
             elif _is_settled(view, quotes[index]):
@@ -107,6 +109,14 @@ class MarketMaker(Strategy):
                 yield Cancel(order_id=order_id)
         elif abs(order.price - price) > slack:
             yield Replace(order_id=order_id, qty=order.qty, price=price)
+
+
+def _meets_own(view: View, other_id: int, side: Side, price: int) -> bool:
+    """Whether ``price`` would trade with our own quote on the other side, where that stands now."""
+    other = view.order(other_id)
+    if other is None or not view.is_open(other_id):
+        return False
+    return price >= other.price if side is Side.BUY else price <= other.price
 
 
 def _is_settled(view: View, order_id: int) -> bool:

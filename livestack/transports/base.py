@@ -22,7 +22,7 @@ class Receiver(Protocol):
     def on_frame(self, frame: bytes, recv_ns: int) -> None: ...
 
     def on_wake(self, now_ns: int) -> None:
-        """Somebody called ``wake``, or a quarter of a second passed without a frame."""
+        """Somebody called ``wake``, or a quarter of a second passed since the last call, frames or none."""
 
     def on_close(self, reason: str, now_ns: int) -> None:
         """Last call, exactly once, also when the connection could not be opened."""

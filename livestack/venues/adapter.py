@@ -28,11 +28,15 @@ HostQuery = QueryOrder | QueryOpenOrders | QueryFills | CancelAllAtVenue
 class HostRequest(msgspec.Struct, frozen=True):
     """A frame that the host sends on its own account: log-on, subscription, query, cancel-all, keep-alive.
 
-    It can only look or reduce. New, Replace and Cancel never travel in this type.
+    It can only look or reduce. New, Replace and Cancel never travel in this type. ``text`` may hold an API key and a
+    signature, so it is not printed.
     """
 
     text: str
     purpose: str
+
+    def __repr__(self) -> str:
+        return f"HostRequest(purpose={self.purpose!r})"
 
 
 class Fetch(msgspec.Struct, frozen=True):

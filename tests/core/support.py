@@ -1,4 +1,4 @@
-"""A Core Runtime on a bench: a scripted strategy, a configuration without limits, and a venue made of helper methods."""
+"""A Core Runtime on a bench: a scripted strategy, a configuration without limits, a venue made of helper functions."""
 
 from __future__ import annotations
 
@@ -191,7 +191,7 @@ class Bench:
         return order_id
 
     def order(self, order_id: int) -> Order:
-        order = self.execution.order(order_id)
+        order: Order | None = self.execution.order(order_id)
         assert order is not None
         return order
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from livestack.core import events
@@ -104,8 +105,6 @@ def test_unknown_instruments_are_anomalies() -> None:
 
 
 def _renamed(event: Any) -> Any:
-    import msgspec
-
     return msgspec.structs.replace(event, instrument="sim:NONE")
 
 

@@ -26,7 +26,8 @@ def test_narrower_scopes_win_key_by_key() -> None:
         limits.trade,
         limits.max_position,
     )
-    assert (1_234_567, None, None) == (limits.max_order_notional, limits.max_gross_notional_total, limits.price_collar_bps)
+    missing = (limits.max_gross_notional_total, limits.price_collar_bps)
+    assert (1_234_567, (None, None)) == (limits.max_order_notional, missing)
     other = resolve(configuration, definition("sim:ETHUSDT"))
     assert (2_000, None) == (other.max_order_qty, other.max_order_notional)
 

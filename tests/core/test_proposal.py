@@ -24,7 +24,8 @@ def test_queued_inflight_working_and_unresolved_count() -> None:
     ]
     market = bench.state.market.instruments[INSTRUMENT]
     intent = New(order_id=bench.new_id(), instrument=INSTRUMENT, side=Side.BUY, qty=1, price=9_990)
-    made = propose(intent, RequestSource.STRATEGY, bench.state, market, resolve(bench.state.configuration, definition()))
+    limits = resolve(bench.state.configuration, definition())
+    made = propose(intent, RequestSource.STRATEGY, bench.state, market, limits)
     assert (42, 0, 9_990) == (made.buying, made.selling, made.notional)
 
 

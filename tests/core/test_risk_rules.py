@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,11 +9,17 @@ import pytest
 from livestack.core import events
 from livestack.core.intents import New, Replace
 from livestack.core.risk_rules import RULES
-from livestack.core.types import Amount, ConnectionStatus, InstrumentStatus, OrderType, Side, TradingState
+from livestack.core.types import (
+    Amount,
+    ConnectionStatus,
+    InstrumentStatus,
+    OrderType,
+    RequestSource,
+    Side,
+    TradingState,
+)
 from tests.core import support
 from tests.core.support import INSTRUMENT, SECOND, Bench, configuration, definition
-
-Setting = tuple[dict[str, Any], dict[str, Any], Callable[[Bench], object]]
 
 
 def nothing(bench: Bench) -> None:
@@ -49,7 +54,6 @@ def cancel_only(bench: Bench) -> None:
 
 ORDER: dict[str, Any] = {"side": Side.BUY, "qty": 10, "price": 9_990}
 MARKET: dict[str, Any] = {"type": OrderType.MARKET, "price": 0}
-DEAR = {"instrument": {INSTRUMENT: {"trade": True}}}
 
 # rule -> (limits, definition, preparation, terms) that pass, and that are denied by it
 CASES: dict[str, tuple[list[Any], list[Any]]] = {
@@ -143,16 +147,10 @@ def verdict(case: list[Any], phase_running: bool = True) -> list[str]:
         bench.feed(events.SessionStopping(by="x", reason="x"))
     order_id = bench.new_id()
     intent = New(order_id=order_id, instrument=INSTRUMENT, **{**ORDER, **terms})
-    bench.runtime._submit(intent, support_source())
+    bench.runtime._submit(intent, RequestSource.STRATEGY)
     denials = [one for one in bench.runtime._out.derived if isinstance(one, events.IntentDenied)]
     assert all(one.detail for one in denials)
     return [one.rule for one in denials]
-
-
-def support_source() -> Any:
-    from livestack.core.types import RequestSource
-
-    return RequestSource.STRATEGY
 
 
 def test_every_rule_has_its_case() -> None:

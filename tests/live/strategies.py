@@ -13,5 +13,5 @@ instruments = ["binance_spot:{symbol}"]
 qty = "{qty}"
 inventory_max = "{inventory_max}"
 half_spread_bps = 1
-tolerance_bps = 1
+tolerance_bps = 0
 """

@@ -44,6 +44,7 @@ class Market:
     def run(self, ticks: int) -> None:
         for _ in range(ticks):
             self.price = max(self.price + self.source.choice([-7, -3, -1, 0, 1, 3, 7]), 5_000)
+            self.cross()
             self.answer(self.bench.quote(self.price - 1, self.price + 1, wait_ns=200_000_000))
             aggressor = self.source.choices(list(Side), weights=[3, 1] if self.price % 200 < 100 else [1, 3])[0]
             trade = events.TradeTick(
@@ -56,7 +57,6 @@ class Market:
                 aggressor=aggressor,
             )
             self.answer(self.bench.feed(trade))
-            self.cross()
 
     def answer(self, step: Step) -> None:
         for request in step.dispatches:

@@ -11,7 +11,8 @@ PARAMETERS: dict[str, object] = {"qty": "0.010", "inventory_max": "0.050", "half
 
 
 def test_it_quotes_both_sides_and_follows_the_price() -> None:
-    """One post-only order a side around the mid price; when that moves far enough, they are replaced."""
+    """One post-only order a side around the mid price; when that moves far enough, they are replaced,
+    the one in the way of the other first."""
     market = Market(PATH, PARAMETERS, 1)
     market.answer(market.bench.quote(10_000, 10_002))
     assert [(Side.BUY, 9_996, True), (Side.SELL, 10_006, True)] == [
@@ -20,7 +21,7 @@ def test_it_quotes_both_sides_and_follows_the_price() -> None:
     market.answer(market.bench.quote(10_001, 10_003))
     assert 2 == len(market.dispatches)
     market.answer(market.bench.quote(10_050, 10_052))
-    assert [(RequestKind.REPLACE, 10_046), (RequestKind.REPLACE, 10_056)] == [
+    assert [(RequestKind.REPLACE, 10_056), (RequestKind.REPLACE, 10_046)] == [
         (one.kind, one.price) for one in market.dispatches[2:]
     ]
 

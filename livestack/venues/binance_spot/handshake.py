@@ -20,6 +20,9 @@ from livestack.venues.binance_spot.requests import RECV_WINDOW_MS, RequestWriter
 RETRY_NS = 500_000_000
 RETRY_NS_MAX = 30_000_000_000
 
+STEADY_NS = 60_000_000_000
+"""A connection that stayed LIVE for so long starts with a clean record."""
+
 REFUSED_CODES = {-1002, -1022, -2008, -2014, -2015}
 """The key, its rights or its signature: no repetition helps, but a key may be repaired while we wait."""
 
@@ -49,6 +52,7 @@ class Handshake:
         self._steps: deque[Step] = deque()
         self._attempt = 0
         self._failures = 0
+        self._done_ns = -1
         self._again_ns = -1
 
     def begin(self) -> None:
@@ -59,6 +63,22 @@ class Handshake:
         subscribe = [self._log_on, self._subscribe] if self._writer.can_log_on else [self._subscribe]
         self._steps = deque([self._time, *subscribe, *self._reconciliation()])
         self._next()
+
+    def restart(self) -> None:
+        """Something may have been missed: at once, but later each time where that does not stop."""
+        self.abandon()
+        wait_ns = self._wait_ns()
+        if wait_ns == RETRY_NS:
+            self.begin()
+        else:
+            self._again_ns = self._calls.now_ns + wait_ns
+
+    def _wait_ns(self) -> int:
+        """Count one more failure; how long to wait after it."""
+        if 0 <= self._done_ns < self._calls.now_ns - STEADY_NS:
+            self._failures = 0
+        self._failures += 1
+        return min(RETRY_NS << min(self._failures - 1, 20), RETRY_NS_MAX)
 
     def abandon(self) -> None:
         """The connection is gone."""
@@ -73,7 +93,7 @@ class Handshake:
     def _next(self) -> None:
         attempt = self._attempt
         if not self._steps:
-            self._failures = 0
+            self._done_ns = self._calls.now_ns
             self._ended("", False)
             return
         step = self._steps.popleft()
@@ -88,14 +108,11 @@ class Handshake:
         if reply.is_ok or reply.code == SUBSCRIBED_ALREADY:
             self._next()
             return
-        self._steps.clear()
-        self._attempt += 1
-        wait_ns = min(RETRY_NS << min(self._failures, 20), RETRY_NS_MAX)
-        self._failures += 1
+        self.abandon()
+        wait_ns = self._wait_ns()
         # A clock that was wrong is measured by the first step: then there is nothing to wait for.
-        self._again_ns = self._calls.now_ns + (
-            0 if reply.code == CLOCK_CODE and self._failures == 1 else wait_ns
-        )
+        is_clock = reply.code == CLOCK_CODE and wait_ns == RETRY_NS
+        self._again_ns = self._calls.now_ns + (0 if is_clock else wait_ns)
         self._ended(f"{reply.text} ({reply.code or reply.status})", reply.code in REFUSED_CODES)
 
     def _time(self, done: Callable[[Reply], None]) -> None:

@@ -20,7 +20,6 @@ INT64_MAX = 2**63 - 1
 """What the journal's encoding holds; no real price or quantity comes near it."""
 
 _POINT, _FRACTION = -VENUE_DECIMALS - 1, -VENUE_DECIMALS
-_USUAL = range(VENUE_DECIMALS + 1, 19)
 
 
 class DecimalReader(dict[str, int]):
@@ -40,7 +39,10 @@ class DecimalReader(dict[str, int]):
     def __missing__(self, text: str) -> int:
         digits = text.replace(".", "", 1)
         # The venue's usual print: eight decimals, and so few digits that the value is in range whatever they are.
-        if self._divisor and text[_POINT:_FRACTION] == "." and len(digits) in _USUAL and _are_digits(digits):
+        is_usual = (
+            text[_POINT:_FRACTION] == "." and 8 < len(digits) < 19 and digits.isdigit() and digits.isascii()
+        )
+        if is_usual and self._divisor:
             value, rest = divmod(int(digits), self._divisor)
             if rest:
                 raise ValueError(f"{text!r} has more than {self.decimals} decimals")
@@ -59,10 +61,6 @@ class DecimalReader(dict[str, int]):
         if not 0 <= value <= INT64_MAX or text.startswith("-"):
             raise ValueError(f"{text!r} is negative or out of range")
         return value
-
-
-def _are_digits(text: str) -> bool:
-    return text.isdigit() and text.isascii()
 
 
 def read_amount(text: str) -> tuple[Amount, int]:

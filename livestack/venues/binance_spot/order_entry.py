@@ -132,6 +132,8 @@ class BinanceOrderEntry:
     def _handshake_ended(self, reason: str, is_refused: bool) -> None:
         now_ns = self._calls.now_ns
         if not reason:
+            if self.status is ConnectionStatus.DEGRADED:
+                self._signal(Signal.DOUBT, "accepted again", now_ns)
             self._signal(Signal.SYNCHRONISED, "reconciled", now_ns)
             self._clock_due_ns = now_ns + CLOCK_NS
             self._questions.tick()
@@ -222,7 +224,7 @@ class BinanceOrderEntry:
     def _resynchronise(self, reason: str, now_ns: int) -> None:
         if self.status is ConnectionStatus.LIVE:
             self._signal(Signal.DOUBT, reason, now_ns)
-            self._handshake.begin()
+            self._handshake.restart()
 
     def _event(self, raw: msgspec.Raw, frame: bytes, recv_ns: int) -> None:
         kind = msgspec.json.decode(raw, type=EventHead).event

@@ -14,7 +14,14 @@ from typing import Any
 import pytest
 
 from livestack.core.book import Book
-from livestack.core.events import BookDelta, BookSnapshot, Event, FeedStatusChanged, InstrumentDefined, QuoteTick
+from livestack.core.events import (
+    BookDelta,
+    BookSnapshot,
+    Event,
+    FeedStatusChanged,
+    InstrumentDefined,
+    QuoteTick,
+)
 from livestack.core.types import ConnectionStatus
 from livestack.venues.adapter import Fetch, Fetched, HostRequest
 from livestack.venues.binance_spot.instruments import parse_instruments
@@ -151,7 +158,7 @@ class Bench:
 
 
 class Oracle:
-    """Compares a book's best levels with the newest bookTicker that is not newer than the book (venues.md section 3)."""
+    """Compares a book's best with the newest bookTicker that is not newer than the book (venues.md section 3)."""
 
     def __init__(self) -> None:
         self.quotes: dict[str, list[QuoteTick]] = {}
@@ -167,7 +174,11 @@ class Oracle:
                 self._compare(event, books[event.instrument])
 
     def _compare(self, delta: BookDelta, book: Book) -> None:
-        known = [quote for quote in self.quotes.get(delta.instrument, []) if quote.update_id <= delta.last_update_id]
+        known = [
+            quote
+            for quote in self.quotes.get(delta.instrument, [])
+            if quote.update_id <= delta.last_update_id
+        ]
         if not known:
             return
         quote = known[-1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from livestack.core.events import BookDelta, TradeTick
+from livestack.core.events import BookDelta
 from livestack.core.types import ConnectionStatus
 from tests.venues.binance_spot.capture import (
     COMPARISONS,
@@ -150,18 +150,3 @@ def test_a_snapshot_older_than_the_stream_is_fetched_again() -> None:
             assert not bench.is_live("NKNUSDT")
     assert served == 4
     assert bench.is_live("NKNUSDT")
-
-
-def test_trades_become_trade_ticks() -> None:
-    """Both aggregate trades of the capture, with price and quantity in the instrument's scale."""
-    bench = Bench().connect()
-    for frame in frames():
-        bench.play(frame)
-    expected = [
-        (data["a"], data["p"], data["q"])
-        for frame in frames()
-        if (data := parsed(frame)["data"]).get("e") == "aggTrade"
-    ]
-    trades = [event for event in bench.events if isinstance(event, TradeTick)]
-    assert [trade.trade_id for trade in trades] == [number for number, _, _ in expected]
-    assert len(trades) == 2

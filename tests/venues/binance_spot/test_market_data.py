@@ -4,24 +4,42 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from livestack.core.events import FeedStatusChanged, QuoteTick, VenueBackoff
+from livestack.core.events import FeedStatusChanged
 from livestack.core.types import ConnectionStatus
 from livestack.venues.adapter import FRAME_HEAD_BYTES, Fetch, Fetched
-from tests.venues.binance_spot.capture import SYMBOLS, VENUE, Bench, frames, instruments, needs_capture, snapshots
+from livestack.venues.binance_spot.market_data import BinanceMarketData
+from tests.venues.binance_spot.capture import (
+    SYMBOLS,
+    VENUE,
+    Bench,
+    frames,
+    instruments,
+    needs_capture,
+    snapshots,
+)
 
 pytestmark = needs_capture
 
 LAST = 499869752  # lastUpdateId of the captured NKNUSDT snapshot
 
 
-def diff(first: int, last: int, bids: list[list[str]] | None = None, asks: list[list[str]] | None = None) -> bytes:
-    data = {"e": "depthUpdate", "E": 1, "s": "NKNUSDT", "U": first, "u": last, "b": bids or [], "a": asks or []}
+def diff(
+    first: int, last: int, bids: list[list[str]] | None = None, asks: list[list[str]] | None = None
+) -> bytes:
+    data = {
+        "e": "depthUpdate",
+        "E": 1,
+        "s": "NKNUSDT",
+        "U": first,
+        "u": last,
+        "b": bids or [],
+        "a": asks or [],
+    }
     return json.dumps({"stream": "nknusdt@depth@100ms", "data": data}, separators=(",", ":")).encode()
 
 
@@ -77,7 +95,9 @@ FAULTS: list[tuple[str, bytes, tuple[str, ...]]] = [
 
 
 @pytest.mark.parametrize(("kind", "frame", "hit"), FAULTS)
-def test_what_cannot_be_used_is_counted_and_its_book_invalid(kind: str, frame: bytes, hit: tuple[str, ...]) -> None:
+def test_what_cannot_be_used_is_counted_and_its_book_invalid(
+    kind: str, frame: bytes, hit: tuple[str, ...]
+) -> None:
     """One bad frame: one fault, one complaint with the frame's head, exactly the books invalid that may be wrong."""
     bench = live()
     bench.serve = lambda symbol: None
@@ -98,18 +118,6 @@ def test_an_invalid_book_comes_back_from_a_snapshot() -> None:
     bench.play(diff(LAST + 5, LAST + 6))
     assert not bench.is_live("NKNUSDT")
     bench.tick(3)
-    assert bench.is_live("NKNUSDT")
-
-
-def test_a_book_that_is_lost_again_and_again_is_fetched_ever_more_slowly() -> None:
-    """Ten losses in a row do not cost ten snapshots at once; after the back-off the book is asked for again."""
-    bench = live()
-    before = bench.fetched.count("NKNUSDT")
-    for _ in range(10):
-        bench.play(diff(LAST + 9, LAST + 3))
-    assert bench.fetched.count("NKNUSDT") - before <= 3
-    for _ in range(160):
-        bench.tick()
     assert bench.is_live("NKNUSDT")
 
 
@@ -153,7 +161,13 @@ def test_a_disconnect_invalidates_everything_and_old_answers_are_nobody_s() -> N
 
 @pytest.mark.parametrize(
     ("status", "body"),
-    [(200, b"{}"), (200, b'{"lastUpdateId":1,"bids":[["x","1"]],"asks":[]}'), (500, b""), (0, b""), (200, b"[")],
+    [
+        (200, b"{}"),
+        (200, b'{"lastUpdateId":1,"bids":[["x","1"]],"asks":[]}'),
+        (500, b""),
+        (0, b""),
+        (200, b"["),
+    ],
 )
 def test_a_bad_snapshot_is_no_snapshot(status: int, body: bytes) -> None:
     """It is complained about, nothing becomes LIVE by it, and another one is asked for."""
@@ -167,43 +181,6 @@ def test_a_bad_snapshot_is_no_snapshot(status: int, body: bytes) -> None:
     bench.tick(3)
     bench.tick(3)
     assert bench.is_live("NKNUSDT")
-
-
-def test_429_silences_snapshots_for_as_long_as_the_venue_says() -> None:
-    """``Retry-After`` is seconds over HTTP: VenueBackoff, and no request before it is over."""
-    bench = Bench(lambda symbol: None).connect()
-    fetch = bench.waiting.pop(0)
-    bench.waiting.clear()
-    bench.adapter.fetched(Fetched(fetch.fetch_id, 429, (("retry-after", "7"),), b"{}", "", 0, bench.now_ns))
-    bench.settle()
-    backoffs = [event for event in bench.events if isinstance(event, VenueBackoff)]
-    assert [event.retry_after_ns for event in backoffs] == [7_000_000_000]
-    for _ in range(27):
-        bench.tick()
-    assert bench.waiting == []
-    bench.tick(0.5)
-    assert bench.waiting
-
-
-def test_no_more_than_four_messages_a_second_and_all_streams_in_the_end() -> None:
-    """The venue cuts a connection that says more than five things a second; pongs count."""
-    from livestack.venues.binance_spot.subscriptions import Subscriptions
-
-    subscriptions = Subscriptions([f"s{number}@trade" for number in range(1_000)])
-    subscriptions.begin(0)
-    sent: list[tuple[int, Any]] = []
-    for now_ns in range(0, 3_000_000_000, 100_000_000):
-        sent += [(now_ns, json.loads(item.text)) for item in subscriptions.due(now_ns)]
-    assert len([1 for now_ns, _ in sent if now_ns < 1_000_000_000]) <= 4
-    assert [name for _, message in sent for name in message["params"]] == [f"s{n}@trade" for n in range(1_000)]
-
-
-def test_more_streams_than_a_connection_takes_are_refused_at_once() -> None:
-    """1 024 is the venue's limit."""
-    from livestack.venues.binance_spot.subscriptions import Subscriptions
-
-    with pytest.raises(ValueError, match="1025 streams"):
-        Subscriptions(["x"] * 1_025)
 
 
 class Model:
@@ -227,9 +204,7 @@ class Model:
             assert type(last) is int
             assert 0 <= first <= last
             changes = [(self.bids, data["b"]), (self.asks, data["a"])]
-            levels = [
-                (side, Decimal(price), Decimal(qty)) for side, pairs in changes for price, qty in pairs
-            ]
+            levels = [(side, Decimal(price), Decimal(qty)) for side, pairs in changes for price, qty in pairs]
         except Exception:  # noqa: BLE001 - any reason at all: this frame says nothing
             self.known = False
             return
@@ -252,7 +227,9 @@ def test_mutated_frames_never_raise_and_never_leave_a_wrong_book(data: st.DataOb
     bench.serve = lambda symbol: None
     for index in range(25):
         frame = pool[index + 1] if index + 1 < len(pool) else pool[-1]
-        match data.draw(st.sampled_from(["keep"] * 12 + ["drop", "cut", "change", "double", "swap", "insert"])):
+        match data.draw(
+            st.sampled_from(["keep"] * 12 + ["drop", "cut", "change", "double", "swap", "insert"])
+        ):
             case "drop":
                 continue
             case "cut":
@@ -274,8 +251,12 @@ def test_mutated_frames_never_raise_and_never_leave_a_wrong_book(data: st.DataOb
             return
         assert model.known
         book = bench.book("NKNUSDT")
-        assert {Decimal(price).scaleb(-8): Decimal(qty).scaleb(-8) for price, qty in book.bids.items()} == model.bids
-        assert {Decimal(price).scaleb(-8): Decimal(qty).scaleb(-8) for price, qty in book.asks.items()} == model.asks
+        assert {
+            Decimal(price).scaleb(-8): Decimal(qty).scaleb(-8) for price, qty in book.bids.items()
+        } == model.bids
+        assert {
+            Decimal(price).scaleb(-8): Decimal(qty).scaleb(-8) for price, qty in book.asks.items()
+        } == model.asks
 
 
 @settings(max_examples=300)
@@ -287,19 +268,8 @@ def test_no_bytes_raise(frame: bytes) -> None:
     bench.adapter.fetched(Fetched(1, 200, (), frame, "", 0, 0))
 
 
-def test_quotes_do_not_wait_for_the_book() -> None:
-    """bookTicker is good by itself, also while the book is not in step."""
-    bench = Bench(lambda symbol: None).connect()
-    frame = b'{"stream":"runeeur@bookTicker","data":{"u":9,"s":"RUNEEUR","b":"6.1","B":"2.00000000","a":"6.2","A":"0"}}'
-    bench.play(frame)
-    (quote,) = [event for event in bench.events if isinstance(event, QuoteTick)]
-    assert (quote.bid, quote.bid_qty, quote.ask, quote.ask_qty) == (610_000_000, 200_000_000, 620_000_000, 0)
-
-
 def test_a_feed_without_books_is_live_when_subscribed() -> None:
     """With trades only there is nothing to synchronise."""
-    from livestack.venues.binance_spot.market_data import BinanceMarketData
-
     adapter = BinanceMarketData(VENUE, instruments(), ("aggTrade",))
     adapter.connected(0)
     assert not [item for item in adapter.outgoing() if isinstance(item, Fetch)]
@@ -310,7 +280,5 @@ def test_a_feed_without_books_is_live_when_subscribed() -> None:
 
 def test_an_unknown_stream_kind_is_refused_at_once() -> None:
     """A name that the adapter does not serve is the caller's error."""
-    from livestack.venues.binance_spot.market_data import BinanceMarketData
-
     with pytest.raises(ValueError, match="klines"):
         BinanceMarketData(VENUE, instruments(), ("klines",))

@@ -1,0 +1,114 @@
+"""What became of a request without an answer: evidence ends the doubt, and nothing else."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from livestack.core.events import (
+    DispatchFailed,
+    OrderAccepted,
+    OrderReplaced,
+    OrderReport,
+)
+from livestack.core.types import (
+    FailureReason,
+    OrderStatus,
+    RequestKind,
+)
+from tests.venues.binance_spot.venue import Desk, lose_replies, query
+
+
+def test_a_lost_reply_is_found_out_by_a_query() -> None:
+    """The order is at the venue, nobody told us: the query's OrderReport does, and nothing is claimed absent."""
+    desk = Desk().connect()
+    lose_replies(desk, "order.place")
+    order = desk.send(desk.new(desk.far_bid, desk.lot))
+    assert desk.of(OrderAccepted) == []
+    query(desk, order)
+    (report,) = desk.of(OrderReport)
+    assert (report.order_id, report.status, report.qty) == (1, OrderStatus.ACCEPTED, desk.lot)
+    desk.wait(30)
+    assert desk.of(DispatchFailed) == []
+
+
+def test_an_order_that_never_arrived_is_absent_only_after_the_settling_time() -> None:
+    """Not found at once proves nothing: asked again, and DispatchFailed(NOT_AT_VENUE) once it is settled."""
+    desk = Desk().connect()
+    order = desk.new(desk.far_bid, desk.lot)
+    desk.adapter.encode(order, desk.now_ns, desk.now_ns)
+    desk.adapter.sent(order, desk.now_ns)
+    sent_ns = desk.now_ns
+    query(desk, order)
+    desk.wait(10)
+    assert desk.of(DispatchFailed) == []
+    desk.wait(10)
+    (failed,) = desk.of(DispatchFailed)
+    assert (failed.kind, failed.order_id, failed.revision, failed.reason) == (
+        RequestKind.NEW, 1, 1, FailureReason.NOT_AT_VENUE,
+    )  # fmt: skip
+    asked = [text for text in desk.sent if json.loads(text)["method"] == "order.status"]
+    assert len(asked) == 2
+    assert json.loads(asked[-1])["params"]["timestamp"] * 10**6 >= sent_ns + desk.adapter.settling_ns - 10**9
+
+
+def test_an_order_renamed_by_its_cancel_is_not_taken_for_absent() -> None:
+    """New and Cancel both unanswered: under the first id the venue knows nothing, under the cancel's the order."""
+    desk = Desk().connect()
+    lose_replies(desk, "order.place")
+    order = desk.send(desk.new(desk.far_bid, desk.lot))
+    lose_replies(desk, "order.cancel")
+    desk.cancel(order)
+    query(desk, order)
+    desk.wait(30)
+    assert desk.of(DispatchFailed) == []
+    assert desk.of(OrderReport)[-1].status is OrderStatus.CANCELLED
+
+
+def test_a_cancel_that_never_arrived_is_proven_so_by_the_open_order() -> None:
+    """A query after the settling time that finds the order open: the Cancel will not be executed any more."""
+    desk = Desk().connect()
+    order = desk.send(desk.new(desk.far_bid, desk.lot))
+    cancel = desk.request(RequestKind.CANCEL, 1, target_client_id=order.client_id)
+    desk.adapter.encode(cancel, desk.now_ns, desk.now_ns)
+    desk.adapter.sent(cancel, desk.now_ns)
+    query(desk, cancel)
+    assert desk.of(OrderReport)[-1].status is OrderStatus.ACCEPTED
+    assert desk.of(DispatchFailed) == []
+    desk.wait(20)
+    assert [(event.kind, event.revision) for event in desk.of(DispatchFailed)] == [(RequestKind.CANCEL, 2)]
+
+
+@pytest.mark.parametrize("arrived", [True, False])
+def test_a_replace_without_an_answer_is_found_out(arrived: bool) -> None:
+    """Executed: OrderReplaced from the query. Not executed: DispatchFailed once settled, the order as it was."""
+    desk = Desk().connect()
+    order = desk.send(desk.new(desk.far_bid, desk.lot))
+    price = desk.far_bid - desk.instrument.price_tick
+    if arrived:
+        lose_replies(desk, "order.cancelReplace")
+        replace = desk.replace(order, price, 2 * desk.lot)
+    else:
+        replace = desk.request(
+            RequestKind.REPLACE, 1, target_client_id=order.client_id, price=price, qty=2 * desk.lot
+        )
+        desk.adapter.encode(replace, desk.now_ns, desk.now_ns)
+        desk.adapter.sent(replace, desk.now_ns)
+    query(desk, replace)
+    desk.wait(20)
+    assert [event.qty for event in desk.of(OrderReplaced)] == ([2 * desk.lot] if arrived else [])
+    assert [event.kind for event in desk.of(DispatchFailed)] == ([] if arrived else [RequestKind.REPLACE])
+
+
+def test_a_disconnect_leaves_requests_unresolved_not_failed() -> None:
+    """What had no answer when the connection broke is asked for under its id over the next one."""
+    desk = Desk().connect()
+    lose_replies(desk, "order.place")
+    order = desk.send(desk.new(desk.far_bid, desk.lot))
+    desk.cut()
+    assert desk.of(DispatchFailed) == []
+    desk.change = lambda frame: [frame]
+    desk.connect()
+    query(desk, order)
+    assert desk.of(OrderReport)[-1].client_id == order.client_id

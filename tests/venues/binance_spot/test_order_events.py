@@ -1,0 +1,92 @@
+"""Events of one order, and its totals through replacements."""
+
+from __future__ import annotations
+
+import json
+
+from livestack.core.events import (
+    OrderAccepted,
+    OrderCancelled,
+    OrderReplaced,
+)
+from livestack.core.types import (
+    RequestKind,
+)
+from tests.venues.binance_spot.venue import EPOCH, Desk
+
+
+def test_totals_survive_a_replace_of_a_partly_filled_order() -> None:
+    """New total = what was filled before + what is open after; later events count the carried part too."""
+    desk = Desk().connect()
+    order = desk.send(desk.new(desk.far_bid, 4 * desk.lot))
+    venue_id = int(desk.of(OrderAccepted)[0].venue_order_id)
+    report = _report(
+        desk, order.client_id, venue_id, x="TRADE", X="PARTIALLY_FILLED", lot=desk.lot, z=desk.lot, t=900
+    )
+    desk.adapter.receive(report, desk.now_ns)
+    lost = desk.lot
+    text = desk.adapter.encode(
+        desk.request(
+            RequestKind.REPLACE,
+            1,
+            target_client_id=order.client_id,
+            price=desk.far_bid - desk.instrument.price_tick,
+            qty=6 * desk.lot,
+            filled_qty=lost,
+        ),
+        desk.now_ns,
+        desk.now_ns,
+    )
+    parameters = json.loads(text)["params"]
+    assert parameters["quantity"] == _text(5 * desk.lot)
+    number = json.loads(text)["id"]
+    new = {
+        "symbol": desk.instrument.symbol,
+        "orderId": venue_id + 1,
+        "clientOrderId": f"{EPOCH}-1-2",
+        "transactTime": 5,
+        "price": parameters["price"],
+        "origQty": _text(5 * desk.lot),
+        "executedQty": "0.00000000",
+        "status": "NEW",
+    }
+    old = {
+        "symbol": desk.instrument.symbol,
+        "orderId": venue_id,
+        "executedQty": _text(2 * desk.lot),
+        "status": "CANCELED",
+    }
+    result = {
+        "cancelResult": "SUCCESS",
+        "newOrderResult": "SUCCESS",
+        "cancelResponse": old,
+        "newOrderResponse": new,
+    }
+    desk.adapter.receive(json.dumps({"id": number, "status": 200, "result": result}).encode(), desk.now_ns)
+    desk.settle()
+    (replaced,) = desk.of(OrderReplaced)
+    assert replaced.qty == 7 * desk.lot  # two were filled when it was replaced, one more than was known
+    gone = _report(
+        desk, f"{EPOCH}-1-3", venue_id + 1, x="CANCELED", X="CANCELED", C=f"{EPOCH}-1-2", z=desk.lot
+    )
+    desk.adapter.receive(gone, desk.now_ns)
+    desk.settle()
+    (cancelled,) = desk.of(OrderCancelled)
+    assert cancelled.filled_qty == 3 * desk.lot
+
+
+def _text(qty: int) -> str:
+    return f"{qty // 10**8}.{qty % 10**8:08d}"
+
+
+def _report(desk: Desk, client_id: str, venue_id: int, *, lot: int = 0, z: int = 0, **more: object) -> bytes:
+    """An executionReport in the shape of the documentation's example."""
+    report = {
+        "e": "executionReport", "E": 1, "s": desk.instrument.symbol, "c": client_id, "S": "BUY", "o": "LIMIT",
+        "f": "GTC", "q": _text(4 * desk.lot), "p": _text(desk.far_bid), "P": "0.0",
+        "F": "0.0", "g": -1, "C": "",
+        "x": "NEW", "X": "NEW", "r": "NONE", "i": venue_id, "l": _text(lot), "z": _text(z), "L": _text(desk.far_bid),
+        "n": "0", "N": None, "T": 1, "t": -1, "I": 1, "w": True, "m": False, "M": False, "O": 1, "Z": "0.0", "Y": "0.0",
+        "Q": "0.0", "V": "NONE", **more,
+    }  # fmt: skip
+    return json.dumps({"subscriptionId": 0, "event": report}).encode()

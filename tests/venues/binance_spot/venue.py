@@ -1,0 +1,213 @@
+"""The order-entry adapter against the simulated venue's pure facade: one thread, virtual time, no socket.
+
+``Desk`` carries frames both ways and keeps everything that the adapter emitted. Faults are a function on what the venue
+sends; time passes only where a test says so.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from livestack.core.events import Event, InstrumentDefined
+from livestack.core.obligations import QueryOrder
+from livestack.core.types import (
+    OrderRequest,
+    OrderType,
+    RequestKind,
+    RequestSource,
+    Side,
+    TimeInForce,
+    parse_decimal,
+)
+from livestack.simulator.binance_spot.signing import make_keys
+from livestack.simulator.binance_spot.venue import BinanceSpotVenue, VenueSettings
+from livestack.venues.adapter import Credentials, Fetched
+from livestack.venues.binance_spot import BinanceSpot
+
+VENUE = "venue"
+EPOCH = "Abcde1234"
+START_NS = 1_700_000_000_000_000_000
+CONNECTION = 7
+
+E = TypeVar("E")
+
+
+class Desk:
+    """``change`` may alter, double or drop (return nothing) each frame of the venue."""
+
+    def __init__(self, kind: str = "hmac", *, reports_first: bool = False) -> None:
+        settings = VenueSettings(symbols=1, rate=1, reports_first=reports_first)
+        self.venue = BinanceSpotVenue(make_keys(1), random.Random(1), START_NS, settings)
+        key = next(key for key in self.venue.keys if key.kind == kind and key.trade)
+        self.now_ns = START_NS
+        module = BinanceSpot()
+        symbols = (self.venue.symbols[0],)
+        fetch = module.instruments_fetch(symbols)
+        status, _, body = self.venue.rest(fetch.method, fetch.path, fetch.query, {}, b"", self.now_ns)
+        instruments = module.parse_instruments(
+            VENUE, symbols, Fetched(0, status, (), body, "", self.now_ns, self.now_ns)
+        )
+        self.instrument: InstrumentDefined = instruments[0]
+        credentials = Credentials(key.api_key, key.kind, key.secret)
+        self.adapter = module.order_entry(VENUE, tuple(instruments), credentials)
+        self.events: list[Event] = []
+        self.sent: list[str] = []
+        self.heard: list[str] = []
+        self.change: Callable[[str], list[str]] = lambda frame: [frame]
+        self._counter = 0
+        self._revisions: dict[int, int] = {}
+        self._connection = CONNECTION
+
+    def connect(self) -> Desk:
+        self._connection += 1
+        self.venue.open(self._connection, "ws_api", "/ws-api/v3", self.now_ns)
+        self.adapter.connected(self.now_ns, self.now_ns)
+        self.settle()
+        return self
+
+    def cut(self) -> None:
+        self.venue.close(self._connection)
+        self.venue.drain()
+        self.adapter.disconnected("cut", self.now_ns)
+        self.settle()
+
+    def settle(self) -> None:
+        """Carry frames until neither side has any."""
+        while True:
+            self.events += self.adapter.events()
+            outgoing = self.adapter.outgoing()
+            for item in outgoing:
+                self.carry(item.text)
+            heard = [text for connection, text in self.venue.drain() if connection == self._connection]
+            if not outgoing and not heard:
+                return
+            for text in heard:
+                self.heard.append(text)
+                for changed in self.change(text):
+                    self.adapter.receive(changed.encode(), self.now_ns)
+
+    def carry(self, text: str) -> None:
+        self.sent.append(text)
+        self.venue.message(self._connection, text, self.now_ns)
+
+    def wait(self, seconds: float) -> None:
+        """Time passes, with the ticks that the host gives."""
+        end_ns = self.now_ns + int(seconds * 1e9)
+        while self.now_ns < end_ns:
+            self.now_ns = min(self.now_ns + 250_000_000, end_ns)
+            self.adapter.tick(self.now_ns, self.now_ns)
+            self.settle()
+
+    # -- requests ------------------------------------------------------------------------------------------------
+
+    def new(self, price: int, qty: int, side: Side = Side.BUY, **more: Any) -> OrderRequest:
+        self._counter += 1
+        return self.request(RequestKind.NEW, self._counter, price=price, qty=qty, side=side, **more)
+
+    def request(self, kind: RequestKind, order_id: int, **more: Any) -> OrderRequest:
+        revision = self._revisions[order_id] = self._revisions.get(order_id, 0) + 1
+        return OrderRequest(
+            kind=kind,
+            venue=VENUE,
+            instrument=self.instrument.instrument,
+            order_id=order_id,
+            revision=revision,
+            client_id=f"{EPOCH}-{order_id}-{revision}",
+            source=RequestSource.STRATEGY,
+            **more,
+        )
+
+    def send(self, request: OrderRequest) -> OrderRequest:
+        """As the connector does it: encode, write, say so."""
+        text = self.adapter.encode(request, self.now_ns, self.now_ns)
+        self.carry(text)
+        self.adapter.sent(request, self.now_ns)
+        self.settle()
+        return request
+
+    def cancel(self, request: OrderRequest, target: str = "") -> OrderRequest:
+        return self.send(
+            self.request(RequestKind.CANCEL, request.order_id, target_client_id=target or request.client_id)
+        )
+
+    def replace(
+        self, request: OrderRequest, price: int, qty: int, filled: int = 0, target: str = ""
+    ) -> OrderRequest:
+        return self.send(
+            self.request(
+                RequestKind.REPLACE,
+                request.order_id,
+                target_client_id=target or request.client_id,
+                side=request.side,
+                type=OrderType.LIMIT,
+                tif=TimeInForce.GTC,
+                price=price,
+                qty=qty,
+                filled_qty=filled,
+            )
+        )
+
+    # -- what came out -------------------------------------------------------------------------------------------
+
+    def of(self, kind: type[E]) -> list[E]:
+        """Every Event of one type so far."""
+        return [event for event in self.events if isinstance(event, kind)]
+
+    def names(self, since: int = 0) -> list[str]:
+        return [type(event).__name__ for event in self.events[since:]]
+
+    @property
+    def far_bid(self) -> int:
+        """A price that rests: a tick grid below the market."""
+        return self._grid(self._best("bidPrice") * 95 // 100)
+
+    @property
+    def through_ask(self) -> int:
+        """A price that takes."""
+        return self._grid(self._best("askPrice") * 102 // 100)
+
+    @property
+    def lot(self) -> int:
+        """A quantity that every filter takes."""
+        step = max(self.instrument.qty_step, 1)
+        least = max(self.instrument.notional_min.value * 3 // self.far_bid, self.instrument.qty_min * 10)
+        return (least // step + 1) * step
+
+    def _grid(self, price: int) -> int:
+        tick = self.instrument.price_tick
+        return price // tick * tick
+
+    def _best(self, field: str) -> int:
+        query = f"symbol={self.instrument.symbol}"
+        _, _, body = self.venue.rest("GET", "/api/v3/ticker/bookTicker", query, {}, b"", self.now_ns)
+        return parse_decimal(json.loads(body)[field], self.instrument.price_decimals)
+
+
+def query(desk: Desk, request: OrderRequest) -> None:
+    desk.adapter.ask(
+        QueryOrder(
+            scope=request.client_id,
+            venue=VENUE,
+            instrument=request.instrument,
+            order_id=request.order_id,
+            client_id=request.client_id,
+        ),
+        desk.now_ns,
+        desk.now_ns,
+    )
+    desk.settle()
+
+
+def lose_replies(desk: Desk, to: str) -> None:
+    """Replies to ``to`` and the private stream are lost from now on."""
+    asked: set[int] = set()
+
+    def change(frame: str) -> list[str]:
+        asked.update(json.loads(text)["id"] for text in desk.sent if json.loads(text)["method"] == to)
+        document = json.loads(frame)
+        return [] if "event" in document or document.get("id") in asked else [frame]
+
+    desk.change = change
