@@ -14,6 +14,7 @@ import msgspec
 
 from livestack.exceptions import LivestackError
 from livestack.simulator.binance_spot.instruments import SYMBOLS_MAX
+from livestack.simulator.binance_spot.limits import LimitSizes
 from livestack.simulator.binance_spot.signing import make_keys
 from livestack.simulator.binance_spot.venue import BinanceSpotVenue, VenueSettings
 from livestack.simulator.capture_files import load_binance_capture
@@ -21,6 +22,7 @@ from livestack.simulator.server import VenueServer
 
 RATE_MAX = 200_000  # messages/s; far above what one process makes
 SPEED_MAX = 10_000
+ALLOWANCE_MAX = 1_000_000
 FAILURE_CHECK_S = 0.25
 
 
@@ -48,16 +50,32 @@ def venue() -> None:
     show_default=True,
     help="Market messages a second, all symbols together, about.",
 )
+@click.option(
+    "--allowance",
+    type=click.IntRange(1, ALLOWANCE_MAX),
+    default=1,
+    show_default=True,
+    help="Times the venue's request limits, for many nodes behind one address.",
+)
 @click.option("--json", "as_json", is_flag=True, help="First line of output is one JSON object.")
 def binance_spot(
-    port: int, capture: Path | None, seed: int, speed: float, symbols: int, rate: int, as_json: bool
+    port: int,
+    capture: Path | None,
+    seed: int,
+    speed: float,
+    symbols: int,
+    rate: int,
+    allowance: int,
+    as_json: bool,
 ) -> None:
     """Serve the Binance Spot protocol on this machine until stopped.
 
     The first line of output tells the URLs, the test account's API keys and the symbols. The market is synthetic, from
     the seed, or a captured one that begins to play when the first client subscribes.
     """
-    settings = VenueSettings(symbols=symbols, rate=rate, speed=round(speed * 1000))
+    settings = VenueSettings(
+        symbols=symbols, rate=rate, speed=round(speed * 1000), limits=LimitSizes().times(allowance)
+    )
     try:
         recorded = load_binance_capture(capture) if capture is not None else None
         simulated = BinanceSpotVenue(make_keys(seed), random.Random(seed), time.time_ns(), settings, recorded)

@@ -16,8 +16,6 @@ from tests.live.strategies import market_maker
 from tests.support import Venue, start_node
 
 KILLS = 30
-REQUESTS_MAX = 4
-"""Of each node in ten seconds: all of them together stay below what the venue allows the account."""
 POINTS = [
     "harness.before_step",
     "harness.after_step",
@@ -33,7 +31,7 @@ POINTS = [
 @pytest.fixture(scope="module")
 def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
     """One simulated venue for all kills: it remembers every order that ever reached it."""
-    with Venue(tmp_path_factory.mktemp("venue"), "--seed", "11", "--rate", "2000") as running:
+    with Venue(tmp_path_factory.mktemp("venue"), "--seed", "11", "--rate", "1000", "--allowance", "100") as running:
         yield running
 
 
@@ -55,8 +53,7 @@ def known_at_venue(venue: Venue) -> list[str]:
 
 def kill_when(venue: Venue, directory: Path, orders: int, environment: dict[str, str] | None = None) -> None:
     """Run a node until the venue has seen ``orders`` more requests (or it died of a failpoint), then kill -9."""
-    rules = configuration.UNLIMITED.replace("limit = 50", f"limit = {REQUESTS_MAX}")
-    path = configuration.write(directory, venue.symbols[:2], market_maker(venue.symbols[0]), rules=rules)
+    path = configuration.write(directory, venue.symbols[:2], market_maker(venue.symbols[0]))
     seen = len(known_at_venue(venue))
     with start_node(directory, path, {**venue.environment(), **(environment or {})}) as node:
         while node.running() and len(known_at_venue(venue)) < seen + orders:
@@ -69,7 +66,7 @@ def test_no_order_without_a_record(venue: Venue, tmp_path: Path) -> None:
     generator = random.Random(7)
     before = set(known_at_venue(venue))
     for _ in range(KILLS):
-        kill_when(venue, tmp_path, generator.randrange(1, REQUESTS_MAX))
+        kill_when(venue, tmp_path, generator.randrange(1, 12))
     sent = [client_id for client_id in known_at_venue(venue) if client_id not in before]
     assert len(sent) >= KILLS
     assert set() == set(sent) - journalled(tmp_path)

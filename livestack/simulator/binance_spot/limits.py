@@ -65,6 +65,15 @@ class LimitSizes:
     orders_per_day: int = 160_000
     raw_requests_per_5_minutes: int = 300_000
 
+    def times(self, allowance: int) -> LimitSizes:
+        """So many times as generous."""
+        return LimitSizes(
+            self.weight_per_minute * allowance,
+            self.orders_per_10_seconds * allowance,
+            self.orders_per_day * allowance,
+            self.raw_requests_per_5_minutes * allowance,
+        )
+
 
 class Limits:
     """Every window of one address and one account."""
