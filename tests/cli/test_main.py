@@ -25,6 +25,14 @@ def test_help_names_every_command() -> None:
         assert 0 == CliRunner().invoke(cli, [name, "--help"]).exit_code
 
 
+def test_a_broken_command_breaks_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Help loads none of them, a command none but itself."""
+    monkeypatch.setitem(COMMANDS, "broken", ("livestack.cli.no_such_module:broken", "Cannot be loaded."))
+    assert "Cannot be loaded." in CliRunner().invoke(cli, ["--help"]).output
+    assert 0 == CliRunner().invoke(cli, ["sessions", "--help"]).exit_code
+    assert 0 != CliRunner().invoke(cli, ["broken"]).exit_code
+
+
 @pytest.mark.parametrize(
     ("error", "code", "sentence"),
     [

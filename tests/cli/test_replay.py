@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -13,7 +15,10 @@ from livestack.cli.main import cli
 from livestack.core.events import IntentDispatched
 from livestack.core.types import Side
 from livestack.exceptions import UsageError
+from livestack.journal.format import EVENTS, key_of
+from tests.journal.test_reader import change
 from tests.research.sessions import CLOSING, header, opening, quotes, record, rules, store
+from tests.support import ROOT
 
 KEYS = {
     "session",
@@ -84,13 +89,53 @@ def test_a_difference_is_exit_6_and_shown_on_both_sides(tmp_path: Path) -> None:
 def test_verify_finds_damage(directory: Path) -> None:
     """Exit 0 for what is as written, 6 for what is not."""
     assert 0 == run(directory, "--verify").exit_code
-    (data,) = (directory / "sessions" / "s" / "journal").glob("*/data.mdb")
-    content = bytearray(data.read_bytes())
-    position = content.find(b"binance_spot:BTCUSDT", len(content) // 2)
-    content[position] ^= 1
-    data.write_bytes(content)
+    change(directory / "sessions", EVENTS, key_of(40), b"something else")
     result = run(directory, "--verify", "--json")
-    assert (6, False) == (result.exit_code, json.loads(result.stdout)["chain_ok"])
+    content = json.loads(result.stdout)
+    assert (6, False) == (result.exit_code, content["chain_ok"])
+    assert "seq 40" in content["damage"]
+    assert 6 == run(directory, "--json").exit_code
+
+
+@pytest.mark.parametrize("options", [["--verify"], ["--export", "/dev/null"], ["--to", "5"]])
+def test_every_way_to_look_has_the_same_keys(directory: Path, options: list[str]) -> None:
+    """What was not looked at is null."""
+    content = json.loads(run(directory, *options, "--json").stdout)
+    assert content.keys() >= KEYS
+    assert "s" == content["session"]
+
+
+def test_a_file_that_cannot_be_opened_is_exit_6_with_the_same_keys(directory: Path) -> None:
+    """In a process of its own: an object for tools, a sentence for people, no traceback."""
+    (data,) = (directory / "sessions" / "s" / "journal").glob("*/data.mdb")
+    data.write_bytes(b"garbage")
+    ended = subprocess.run(
+        [sys.executable, "-m", "livestack", "replay", "--json", "--data-dir", str(directory)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    content = json.loads(ended.stdout)
+    assert (6, False, False) == (ended.returncode, content["chain_ok"], content["identical"])
+    assert content.keys() >= KEYS
+    assert "damaged" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_other_semantics_are_no_failure(tmp_path: Path) -> None:
+    """It is said; the exit code claims no difference."""
+    configuration = rules(tmp_path)
+    stream = record(configuration, [*opening("s"), *quotes(5), *CLOSING])
+    store(tmp_path, header("s", configuration, semantics_version=0), stream)
+    result = run(tmp_path)
+    assert 0 == result.exit_code
+    assert "not comparable" in result.stdout
+
+
+def test_an_export_that_cannot_be_written_is_a_usage_error(directory: Path) -> None:
+    """With the path and the cause."""
+    with pytest.raises(UsageError, match="cannot be written: No such file"):
+        run(directory, "--export", str(directory / "none" / "events.jsonl"))
 
 
 def test_state_at_a_position(directory: Path) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from pathlib import Path
 
 import pytest
 
 from livestack.exceptions import HeldError
-from livestack.journal.directory import DataDirectory
+from livestack.journal.directory import LOCK_NAME, DataDirectory
 
 
 def test_a_second_node_is_told_who_has_it(tmp_path: Path) -> None:
@@ -28,9 +29,10 @@ def test_looking_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_it_is_for_its_owner_alone(tmp_path: Path) -> None:
-    """Mode 0700 on what holds the journals."""
-    with DataDirectory(tmp_path / "data").acquire() as directory:
-        assert 0o700 == directory.sessions.stat().st_mode & 0o777
+    """Mode 0700 on everything that was made on the way, whatever was missing."""
+    with DataDirectory(tmp_path / "deep" / "data").acquire() as directory:
+        for made in (directory.sessions, directory.path, directory.path.parent):
+            assert 0o700 == made.stat().st_mode & 0o777
 
 
 def test_a_file_in_the_way(tmp_path: Path) -> None:
@@ -39,3 +41,22 @@ def test_a_file_in_the_way(tmp_path: Path) -> None:
     with pytest.raises(HeldError, match="cannot be used") as raised:
         DataDirectory(tmp_path / "data").acquire()
     assert 5 == raised.value.exit_code
+
+
+def test_a_look_does_not_keep_a_node_from_starting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look that is under way when a node starts is waited for; it is not taken for a holder."""
+    DataDirectory(tmp_path).acquire().release()
+    looks = [os.open(tmp_path / LOCK_NAME, os.O_RDONLY)]
+    flock = fcntl.flock
+    flock(looks[0], fcntl.LOCK_SH)
+
+    def first_refused(lock: int, operation: int) -> None:
+        try:
+            flock(lock, operation)
+        except OSError:
+            os.close(looks.pop())
+            raise
+
+    monkeypatch.setattr(fcntl, "flock", first_refused)
+    DataDirectory(tmp_path).acquire().release()
+    assert [] == looks

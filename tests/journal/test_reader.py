@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import lmdb
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,9 +17,12 @@ from hypothesis import strategies as st
 from livestack.core.events import Recorded, SessionStopped
 from livestack.core.types import Origin
 from livestack.exceptions import JournalDamagedError, JournalFormatError
-from livestack.journal.format import CHAIN, EVENTS, encode_record, key_of
+from livestack.journal import reader as reader_module
+from livestack.journal.format import CHAIN, EVENTS, FORMAT_VERSION, encode_record, key_of
 from livestack.journal.reader import JournalReader
+from livestack.journal.writer import JournalWriter
 from tests.journal.strategies import event, records
+from tests.journal.test_format import HEADER
 from tests.journal.test_writer import WRITE_FOR_EVER, plain
 from tests.journal_support import writer
 from tests.support import ROOT
@@ -178,3 +183,123 @@ def test_reads_beside_a_live_writer(tmp_path: Path) -> None:
     finally:
         process.kill()
         process.communicate()
+
+
+def test_a_refused_journal_is_refused_again_in_the_same_words(tmp_path: Path) -> None:
+    """The first refusal leaves nothing open."""
+    newer = msgspec.structs.replace(HEADER, format_version=FORMAT_VERSION + 1)
+    JournalWriter.create(tmp_path, newer, "relaxed").close()
+    refusals = []
+    for _ in range(2):
+        with pytest.raises(JournalFormatError, match="use a newer livestack") as refused:
+            JournalReader.open(tmp_path, HEADER.session)
+        refusals.append(refused)
+
+
+def make_segments(sessions: Path) -> list[Path]:
+    """A session ``s`` of 30 records in three segments, each of which continues the one before."""
+    header = msgspec.structs.replace(HEADER, session="s")
+    for first in (1, 11, 21):
+        target = JournalWriter.create(sessions, msgspec.structs.replace(header, first_seq=first), "relaxed")
+        target.commit([plain(seq) for seq in range(first, first + 10)])
+        target.close()
+        header = msgspec.structs.replace(header, previous_chain=target.chain)
+    return sorted((sessions / "s" / "journal").iterdir())
+
+
+def test_segments_are_one_stream(tmp_path: Path) -> None:
+    """Read in order, across their borders; one chain."""
+    make_segments(tmp_path)
+    with JournalReader.open(tmp_path, "s") as reader:
+        assert list(range(9, 23)) == [record.seq for record in reader.records(9, 22)]
+        assert (30, 30, 20) == (reader.last_seq(), reader.verify_chain(), reader.verify_chain(to_seq=15))
+
+
+def test_a_missing_segment_is_found(tmp_path: Path) -> None:
+    """By the chain and by whoever reads."""
+    shutil.rmtree(make_segments(tmp_path)[1])
+    with JournalReader.open(tmp_path, "s") as reader:
+        with pytest.raises(JournalDamagedError, match="seq 11 is damaged: does not continue"):
+            reader.verify_chain()
+        with pytest.raises(JournalDamagedError, match="seq 11 is damaged: is missing"):
+            list(reader.records())
+
+
+def test_swapped_segments_are_found(tmp_path: Path) -> None:
+    """Each stands under the other's name."""
+    _, second, third = make_segments(tmp_path)
+    second.rename(tmp_path / "aside")
+    third.rename(second)
+    (tmp_path / "aside").rename(third)
+    with (
+        JournalReader.open(tmp_path, "s") as reader,
+        pytest.raises(JournalDamagedError, match="not continue"),
+    ):
+        reader.verify_chain()
+
+
+def test_an_empty_journal_is_a_sound_one(tmp_path: Path) -> None:
+    """A node that died before its first commit."""
+    writer(tmp_path, "s").close()
+    with JournalReader.open(tmp_path / "sessions", "s") as reader:
+        assert (0, 0, []) == (reader.last_seq(), reader.verify_chain(), list(reader.records()))
+
+
+@pytest.mark.parametrize(("records_max", "bytes_max"), [(1, 1 << 20), (7, 1 << 20), (1_000, 1)])
+def test_copies_of_any_size_join_without_a_seam(
+    journal: Path, monkeypatch: pytest.MonkeyPatch, records_max: int, bytes_max: int
+) -> None:
+    """However little is copied at a time, the records are the same."""
+    monkeypatch.setattr("livestack.journal.reader.COPY_MAX", records_max)
+    monkeypatch.setattr("livestack.journal.reader.COPY_BYTES_MAX", bytes_max)
+    with JournalReader.open(journal, "s") as reader:
+        assert [plain(seq) for seq in range(4, 30)] == list(reader.records(4, 29))
+        assert 30 == reader.verify_chain()
+
+
+WRITE_ON_REQUEST = """
+import sys
+from pathlib import Path
+from tests.journal.test_writer import plain
+from tests.journal_support import writer
+
+journal = writer(Path(sys.argv[1]), "s")
+seq = 0
+for _ in sys.stdin:
+    journal.commit([plain(seq + 1), plain(seq + 2)])
+    seq += 2
+    print(seq, flush=True)
+"""
+
+
+def test_what_is_written_during_a_check_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A commit in the middle of a check of a live journal is left for the next one."""
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITE_ON_REQUEST, str(tmp_path)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        bufsize=1,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        requests, answers = process.stdin, process.stdout
+
+        def commit() -> None:
+            requests.write("\n")
+            assert answers.readline()
+
+        last_keys = reader_module._last_keys
+
+        def then_commit(environment: lmdb.Environment) -> tuple[bytes, bytes]:
+            keys = last_keys(environment)
+            commit()
+            return keys
+
+        commit()
+        monkeypatch.setattr(reader_module, "_last_keys", then_commit)
+        with JournalReader.open(tmp_path / "sessions", "s", live=True) as reader:
+            assert [2, 4, 6] == [reader.verify_chain() for _ in range(3)]
+        requests.close()
+        answers.read()

@@ -64,3 +64,20 @@ def test_an_unknown_session_is_answered_with_what_there_is(tmp_path: Path) -> No
     make(tmp_path, "a", stopped=True)
     with pytest.raises(UsageError, match="there are: latest, a"):
         resolve(DataDirectory(tmp_path), "b")
+
+
+def test_an_orderly_end_is_not_checked_again_byte_by_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look at many large sessions costs little; one that was interrupted is checked before it is opened."""
+    checked: list[str] = []
+    monkeypatch.setattr(
+        "livestack.journal.reader._verify", lambda segment: checked.append(str(segment)) or ""
+    )
+    make(tmp_path, "a", stopped=True)
+    make(tmp_path, "b", stopped=False)
+    infos = list_sessions(DataDirectory(tmp_path))
+    assert [("stopped", 1, 2), ("interrupted", 1, 1)] == [
+        (info.state, info.first_seq, info.last_seq) for info in infos
+    ]
+    assert ["b"] == [Path(path).parts[-3] for path in checked]

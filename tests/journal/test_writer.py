@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import lmdb
@@ -17,7 +20,7 @@ from livestack.journal.reader import JournalReader
 from livestack.journal.writer import CommittedDispatch, JournalWriter
 from tests.actors.fakes import REQUEST, dispatched
 from tests.journal.test_format import HEADER
-from tests.journal_support import writer
+from tests.journal_support import committed, writer
 from tests.support import ROOT
 
 
@@ -34,10 +37,61 @@ def test_releases_exactly_what_it_committed(tmp_path: Path) -> None:
     journal.close()
 
 
-def test_nobody_else_can_make_a_committed_dispatch() -> None:
-    """Without the journal's own seal there is none."""
+@pytest.mark.parametrize(
+    "forge",
+    [
+        lambda real: CommittedDispatch(object(), 1, 1, REQUEST),
+        lambda real: CommittedDispatch.__new__(CommittedDispatch),
+        lambda real: type("Forged", (CommittedDispatch,), {}),
+        copy.copy,
+        copy.deepcopy,
+        pickle.dumps,
+    ],
+    ids=["made", "bare", "derived", "copied", "copied deeply", "pickled"],
+)
+def test_nobody_else_can_make_a_committed_dispatch(
+    tmp_path: Path, forge: Callable[[CommittedDispatch], object]
+) -> None:
+    """Without the journal's own seal there is none, not even from one that is real."""
+    (real,) = committed(tmp_path, [dispatched(1, ts=5)])
     with pytest.raises(TypeError, match="only the journal's commit"):
-        CommittedDispatch(object(), 1, 1, REQUEST)
+        forge(real)
+
+
+@pytest.mark.parametrize("name", ["seq", "ts", "request"])
+def test_a_committed_dispatch_stays_what_was_committed(tmp_path: Path, name: str) -> None:
+    """Nothing can be put into it afterwards."""
+    (real,) = committed(tmp_path, [dispatched(1, ts=5)])
+    with pytest.raises(AttributeError, match="what was committed"):
+        setattr(real, name, 7)
+
+
+def test_no_records_are_no_commit(tmp_path: Path) -> None:
+    """Nothing is written or released, and the writer goes on."""
+    journal = writer(tmp_path)
+    for seq in (1, 2):
+        assert () == journal.commit([])
+        journal.commit([plain(seq)])
+    assert (2, False) == (journal.last_seq, journal.failed)
+    journal.close()
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        Recorded(2, 1, Origin.INPUT, SessionStopped(reason="\ud800")),
+        Recorded(2, 2**70, Origin.INPUT, SessionStopped(reason="")),
+    ],
+    ids=["text", "number"],
+)
+def test_a_value_that_cannot_be_written_releases_nothing(tmp_path: Path, record: Recorded) -> None:
+    """A journal error with its cause; the dispatch before it in the group stays where it is."""
+    journal = writer(tmp_path)
+    with pytest.raises(JournalError, match="commit of seq 1 to 2 failed") as refused:
+        journal.commit([dispatched(1, ts=5), record])
+    assert refused.value.__cause__ is not None
+    assert (0, True) == (journal.last_seq, journal.failed)
+    journal.close()
 
 
 @pytest.mark.parametrize("records", [[plain(2)], [plain(1), plain(3)], [plain(1), plain(1)]])
@@ -75,7 +129,8 @@ def test_files_are_for_their_owner_alone(tmp_path: Path) -> None:
     writer(tmp_path, "s").close()
     (data,) = (tmp_path / "sessions" / "s" / "journal").glob("*/data.mdb")
     assert 0o600 == data.stat().st_mode & 0o777
-    assert 0o700 == data.parent.stat().st_mode & 0o777
+    for made in (data.parent, data.parent.parent, tmp_path / "sessions" / "s", tmp_path / "sessions"):
+        assert 0o700 == made.stat().st_mode & 0o777
 
 
 @pytest.mark.parametrize("durability", ["full", "relaxed"])

@@ -9,9 +9,11 @@ import pytest
 
 from livestack.core.events import IntentDispatched, Recorded
 from livestack.core.types import Origin
+from livestack.journal.format import CHAIN, key_of
 from livestack.journal.reader import JournalReader
 from livestack.research.replay import Replay, replay
 from livestack.strategies.loading import strategy_source
+from tests.journal.test_reader import change
 from tests.research.sessions import CLOSING, header, opening, quotes, record, rules, store
 
 
@@ -107,3 +109,39 @@ def test_the_archived_strategy_decides_when_the_installed_one_changed(
         tmp_path, stream, strategy_source=strategy_source(path) + "\n# changed since\n"
     ) as reader:
         assert replay(reader).identical
+
+
+def test_a_difference_is_not_called_complete(tmp_path: Path, stream: list[Recorded]) -> None:
+    """What comes behind it was not looked at."""
+    index = next(i for i, one in enumerate(stream) if one.origin is Origin.DERIVED)
+    del stream[index]
+    shifted = [msgspec.structs.replace(one, seq=number) for number, one in enumerate(stream, 1)]
+    with open_session(tmp_path, shifted) as reader:
+        assert not replay(reader).complete
+
+
+def test_other_semantics_that_decide_otherwise_are_no_difference(
+    tmp_path: Path, stream: list[Recorded]
+) -> None:
+    """A decision that does not come out under another Core proves nothing."""
+    index = next(i for i, one in enumerate(stream) if one.origin is Origin.DERIVED)
+    del stream[index]
+    shifted = [msgspec.structs.replace(one, seq=number) for number, one in enumerate(stream, 1)]
+    with open_session(tmp_path, shifted, semantics_version=0) as reader:
+        result = replay(reader)
+    assert (False, False, None) == (result.comparable, result.identical, result.first_difference)
+
+
+def test_the_chain_of_a_part_is_really_looked_at(tmp_path: Path, stream: list[Recorded]) -> None:
+    """A link changed inside the part is found; one behind it is not claimed about."""
+    open_session(tmp_path, stream).close()
+    change(tmp_path / "sessions", CHAIN, key_of(30), bytes(16))
+    with JournalReader.open(tmp_path / "sessions", "s") as reader:
+        assert (True, False) == (replay(reader, to_seq=20).chain_ok, replay(reader, to_seq=30).chain_ok)
+
+
+def test_an_empty_journal_is_replayed_to_nothing(tmp_path: Path) -> None:
+    """A node that died before its first commit decided nothing, and did so identically."""
+    with open_session(tmp_path, []) as reader:
+        result = replay(reader)
+    assert (0, True, True) == (result.events, result.identical, result.chain_ok)
