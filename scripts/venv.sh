@@ -45,3 +45,24 @@ install() {
 }
 
 fingerprint() { { cat "$root/setup.cfg" "$root/pyproject.toml"; printf '%s\n' "$root" "$1"; } | cksum; }
+
+# other_interpreters: .venv-3.12 and .venv-3.13 with livestack alone, where such an interpreter starts, so that a session
+# can be replayed by each of them.
+other_interpreters() {
+    local version candidate found stamp
+    for version in 3.12 3.13; do
+        found=
+        for candidate in "python$version" "${PYENV_ROOT:-$HOME/.pyenv}"/versions/"$version"*/bin/"python$version"; do
+            if is_usable "$candidate"; then found=$candidate; break; fi
+        done
+        if [ -z "$found" ]; then say "no Python $version starts here: replay is not compared with it"; continue; fi
+        stamp="$root/.venv-$version/livestack-installed"
+        if [ "$(cat "$stamp" 2>/dev/null || true)" != "$(fingerprint "$version")" ]; then
+            say "making .venv-$version for replay"
+            rm -rf "$root/.venv-$version"
+            "$found" -m venv "$root/.venv-$version"
+            "$root/.venv-$version/bin/python" -m pip install --quiet --disable-pip-version-check --editable "$root" >&2
+            fingerprint "$version" >"$stamp"
+        fi
+    done
+}

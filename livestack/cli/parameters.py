@@ -13,7 +13,7 @@ _UNITS_NS = {"ms": 1_000_000, "s": 1_000_000_000, "m": 60_000_000_000, "h": 3_60
 _DURATION = re.compile(r"(\d+)(ms|s|m|h)")
 
 
-class Duration(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases of click only
+class Duration(click.ParamType[int]):
     """``250ms``, ``30s``, ``5m``, ``2h`` -> nanoseconds."""
 
     name = "duration"

@@ -307,7 +307,7 @@ class VenueBackoff(msgspec.Struct, frozen=True, array_like=True, kw_only=True, g
 
 
 class RequestSent(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False, tag=34):
-    """Every byte of a committed dispatch was written. ``gate_ns``/``send_ns``: monotonic, before and after the write."""
+    """Every byte of a committed dispatch was written. ``gate_ns``, ``send_ns``: before and after the write."""
 
     venue: str
     instrument: str

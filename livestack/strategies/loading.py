@@ -27,7 +27,7 @@ def load_archived_strategy(source: str, path: str, parameters: dict[str, object]
     """The class of ``path`` as ``source`` defines it, whatever is installed under that name now."""
     module = types.ModuleType(f"livestack_archived_{path.partition(':')[2]}")
     sys.modules[module.__name__] = module  # typed parameters look their annotations up there
-    exec(compile(source, f"<archived {path}>", "exec"), module.__dict__)
+    exec(compile(source, f"<archived {path}>", "exec"), module.__dict__)  # noqa: S102 - it ran in the session already
     return _build(_class_in(module, path), parameters)
 
 
