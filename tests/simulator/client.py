@@ -38,7 +38,12 @@ class Client:
     """Talks to a ``BinanceSpotVenue`` without a socket, on virtual time. Connection 1 is its WebSocket API."""
 
     def __init__(
-        self, settings: VenueSettings | None = None, *, seed: int = 7, capture: Capture | None = None, kind: str = "hmac"
+        self,
+        settings: VenueSettings | None = None,
+        *,
+        seed: int = 7,
+        capture: Capture | None = None,
+        kind: str = "hmac",
     ) -> None:
         self.now_ns = START_NS
         self.venue = BinanceSpotVenue(make_keys(seed), random.Random(seed), START_NS, settings, capture)

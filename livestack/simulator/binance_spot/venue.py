@@ -243,12 +243,12 @@ class BinanceSpotVenue:
 
     def _end_old_connections(self, now_ns: int) -> None:
         """The oldest connection is the first in the table: most calls look at one entry."""
-        for connection_id, opened_ns in self._opened.items():
+        while self._opened:
+            connection_id, opened_ns = next(iter(self._opened.items()))
             if now_ns - opened_ns < self._settings.connection_life_ns:
                 return
+            del self._opened[connection_id]
             self._closing.append((connection_id, GOING_AWAY, "connection lifetime reached"))
-            self._opened[connection_id] = now_ns
-            return
 
     def _synthetic(self, symbols: Sequence[Symbol], random: Random, now_ns: int) -> MarketSource:
         flows = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from decimal import Decimal
 from typing import Any
 
@@ -66,7 +67,7 @@ def test_public_market_agrees_with_itself() -> None:
 def test_own_orders_are_public_in_a_synthetic_market() -> None:
     """An order that rests shows in the book, and its trade in the trade stream."""
     client = Client(VenueSettings(rate=1))
-    bid, ask = client.best()
+    _, ask = client.best()
     price = str(Decimal(ask) - Decimal("0.01"))
     assert client.limit("SELL", price, "0.01", newOrderRespType="ACK")["status"] == 200
     _, _, ticker = client.rest("GET", "ticker/bookTicker", symbol="BTCUSDT")
@@ -93,7 +94,9 @@ def test_resting_orders_fill_from_the_market() -> None:
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(["limit", "maker", "ioc", "fok", "market", "budget", "stop", "cancel", "amend", "wait"]),
+            st.sampled_from(
+                ["limit", "maker", "ioc", "fok", "market", "budget", "stop", "cancel", "amend", "wait"]
+            ),
             st.sampled_from(["BUY", "SELL"]),
             st.integers(-400, 400),
             st.integers(1, 200),
@@ -187,10 +190,10 @@ def test_answer_and_reports_come_in_either_order(reports_first: bool) -> None:
     """An order's reports may be made to precede its answer: the venue promises neither."""
     client = Client(VenueSettings(rate=1, reports_first=reports_first))
     client.subscribe()
-    request = {"id": 9, "method": "order.place", "params": client.signed(
-        {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "price": "50000", "quantity": "0.01"}
-    )}
-    client.venue.message(1, __import__("json").dumps(request), client.now_ns)
+    order = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC"}
+    order |= {"price": "50000", "quantity": "0.01"}
+    request = {"id": 9, "method": "order.place", "params": client.signed(order)}
+    client.venue.message(1, json.dumps(request), client.now_ns)
     kinds = ["answer" if '"status"' in text else "event" for _, text in client.venue.drain()]
     assert (["event", "event", "answer"] if reports_first else ["answer", "event", "event"]) == kinds
 
