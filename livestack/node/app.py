@@ -22,12 +22,13 @@ import msgspec
 import structlog
 
 import livestack
+from livestack.actors.feed import as_fetched
 from livestack.actors.messages import StopRequested
 from livestack.core.configuration import Configuration
 from livestack.core.events import Recorded, SessionStarted
 from livestack.core.runtime import SEMANTICS_VERSION, CoreRuntime
 from livestack.core.types import make_epoch
-from livestack.exceptions import LivestackError, UnreachableError, UsageError
+from livestack.exceptions import UnreachableError, UsageError
 from livestack.journal.directory import DataDirectory
 from livestack.journal.format import SegmentHeader
 from livestack.journal.writer import JournalWriter
@@ -39,7 +40,7 @@ from livestack.transports.base import HttpRequest, HttpResponse, HttpTransport
 from livestack.transports.clock import SystemClock, TimerThread
 from livestack.transports.http import RequestsTransport
 from livestack.transports.websocket import WebSocketClientTransport
-from livestack.venues.adapter import Credentials, Fetched, VenueModule
+from livestack.venues.adapter import Credentials, VenueModule
 from livestack.venues.binance_spot import BinanceSpot
 
 SWITCH_INTERVAL_S = 1e-4
@@ -132,22 +133,12 @@ def _venue_parts(
         response = _ask(http, HttpRequest(fetch.method, url, fetch.headers))
     finally:
         http.close()
-    if response is None or response.status != 200:
-        cause = (
-            "no answer in time" if response is None else response.error or f"HTTP status {response.status}"
-        )
-        raise UnreachableError(url, cause)
-    answer = Fetched(
-        fetch.fetch_id,
-        response.status,
-        response.headers,
-        response.body,
-        response.error,
-        response.begun_ns,
-        response.recv_ns,
-    )
+    if response is None:
+        raise UnreachableError(url, "no answer in time")
+    if response.status not in (200, 400):  # 400 is an answer: it says what is wrong with the question
+        raise UnreachableError(url, response.error or f"HTTP status {response.status}")
     try:
-        instruments = module.parse_instruments(venue, settings.symbols, answer)
+        instruments = module.parse_instruments(venue, settings.symbols, as_fetched(fetch.fetch_id, response))
     except ValueError as error:
         raise UsageError(f"venues.{venue}.symbols: {error}") from error
     return VenueParts(module, settings, credentials, tuple(instruments))
@@ -176,7 +167,7 @@ def _run_session(
         runtime=CoreRuntime(configuration, strategy),
         writer=writer,
         venues=venues,
-        set_aside=lambda record, error: _set_aside(sessions / first.session, record, error),
+        set_aside=lambda record, error: set_aside(sessions / first.session, record, error),
     )
     log = structlog.get_logger("node")
     log.info("session_started", session=first.session, strategy=first.strategy)
@@ -232,7 +223,7 @@ def describe_session(
     return first, header
 
 
-def _set_aside(session: Path, record: Recorded, error: str) -> None:
+def set_aside(session: Path, record: Recorded, error: str) -> None:
     """Keep the input that we could not handle, in a file of its own, out of recovery's way."""
     path = session / f"poison-{record.seq}.json"
     path.write_bytes(msgspec.json.encode({"error": error, "record": msgspec.to_builtins(record)}))
@@ -253,5 +244,3 @@ def _signals(node: Node) -> Iterator[None]:
         for number, handler in before.items():
             signal.signal(number, handler)
 
-
-__all__ = ["LivestackError", "Process", "describe_session", "new_session_id", "run"]

@@ -1,0 +1,88 @@
+"""The node as a process: what it refuses before it begins, and what it says of a session."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from livestack.core.events import Recorded, SessionStopped
+from livestack.core.types import Origin, parse_client_id
+from livestack.exceptions import UsageError
+from livestack.node.app import (
+    ADAPTERS,
+    describe_session,
+    new_session_id,
+    refuse_real_venues_unless_live,
+    set_aside,
+)
+from livestack.settings import load
+from tests.live import configuration
+from tests.live.strategies import market_maker
+from tests.research.sessions import ENVIRONMENT, WALL_NS
+
+
+def settings_and_rules(directory: Path, **changes: str):
+    path = configuration.write(directory, ["BTCUSDT"], market_maker("BTCUSDT"))
+    return load(path, {**ENVIRONMENT, **changes})
+
+
+def test_a_real_venue_needs_live(tmp_path: Path) -> None:
+    """The sentence names the venue, its host and the option; with the option it is allowed."""
+    settings, _ = settings_and_rules(tmp_path, VENUE_WS_API="wss://venue.example/ws-api/v3")
+    with pytest.raises(UsageError, match=r"binance_spot is at venue\.example.*--live"):
+        refuse_real_venues_unless_live(settings, live=False)
+    refuse_real_venues_unless_live(settings, live=True)
+
+
+def test_a_venue_on_this_machine_is_paper(tmp_path: Path) -> None:
+    """Loopback addresses need nothing."""
+    refuse_real_venues_unless_live(settings_and_rules(tmp_path)[0], live=False)
+
+
+def test_header_and_first_event_say_the_same(tmp_path: Path) -> None:
+    """Session, strategy and configuration are one identity; the epoch makes valid client ids."""
+    settings, rules = settings_and_rules(tmp_path)
+    first, header = describe_session(settings, rules, WALL_NS, random.Random(1))
+    assert (first.session, first.strategy_digest, first.configuration_digest) == (
+        header.session,
+        header.strategy_digest,
+        header.configuration_digest,
+    )
+    assert rules.digest() == header.configuration_digest
+    assert "class MarketMaker" in header.strategy_source
+    assert parse_client_id(f"{first.epoch}-1-1") is not None
+
+
+def test_two_sessions_never_share_an_epoch(tmp_path: Path) -> None:
+    """Not even begun in the same second: the random part differs."""
+    settings, rules = settings_and_rules(tmp_path)
+    source = random.Random(1)
+    epochs = {describe_session(settings, rules, WALL_NS, source)[0].epoch for _ in range(50)}
+    assert 50 == len(epochs)
+
+
+def test_session_ids_sort_by_time() -> None:
+    """The newest is the last by name."""
+    source = random.Random(1)
+    ids = [new_session_id(WALL_NS + number * 1_000_000_000, source) for number in range(5)]
+    assert ids == sorted(ids)
+    assert 5 == len(set(ids))
+
+
+def test_the_poisonous_input_is_kept_readable(tmp_path: Path) -> None:
+    """A file of its own with the error and the Event."""
+    set_aside(tmp_path, Recorded(7, 1, Origin.INPUT, SessionStopped(reason="x")), "InvariantViolation: y")
+    content = msgspec.json.decode((tmp_path / "poison-7.json").read_bytes())
+    assert "InvariantViolation: y" == content["error"]
+    assert 7 == content["record"][0]
+
+
+def test_every_adapter_of_the_settings_can_be_made(tmp_path: Path) -> None:
+    """The registry and the settings' list of adapters do not drift apart."""
+    settings, _ = settings_and_rules(tmp_path)
+    for venue_settings in settings.venues.values():
+        module = ADAPTERS[venue_settings.adapter](venue_settings)
+        assert module.instruments_fetch(("BTCUSDT",)).path.startswith("/")
