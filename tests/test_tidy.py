@@ -30,6 +30,7 @@ TESTED_ELSEWHERE = {
     "core/intents.py": "declarations; every test of risk and execution control uses them",
     "core/obligations.py": "declarations; every test of the runtime uses them",
     "failpoints.py": "a switch for tests; tests/live/test_crash.py arms every one",
+    "actors/progress.py": "two counters; the tests of harness and recorder read them",
     "actors/messages.py": "declarations; every test of an actor uses them",
     "transports/base.py": "declarations; every transport's tests use them",
     "venues/adapter.py": "the contract; every adapter's tests use it",

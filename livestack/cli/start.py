@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import os
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 import msgspec
 from rich.console import Console
+from rich.live import Live
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from livestack.cli.parameters import DURATION, data_dir_option
+from livestack.core.events import IntentDispatched, OrderFill
 from livestack.node.app import Process, run
+from livestack.node.composition import Node
 from livestack.node.summary import SessionSummary
 from livestack.settings import load
 from livestack.telemetry import logs
+
+FRACTION_SHOWN = 8
+"""Digits behind the point that people are shown; ``--json`` has them all."""
 
 
 @click.command()
@@ -45,7 +55,8 @@ def start(data_dir: Path | None, path: Path, duration_ns: int, live: bool, as_js
             environment=os.environ,
             duration_ns=duration_ns,
             live=live,
-        )
+        ),
+        lambda node: watch(node, duration_ns),
     )
     if as_json:
         click.echo(msgspec.json.encode(summary))
@@ -54,8 +65,36 @@ def start(data_dir: Path | None, path: Path, duration_ns: int, live: bool, as_js
     sys.exit(summary.exit)
 
 
+@contextmanager
+def watch(node: Node, duration_ns: int) -> Iterator[None]:
+    """A line on stderr that lives with the session, where that is a terminal. It reads counters and nothing else."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield
+        return
+    began = time.monotonic()
+
+    def line() -> Table:
+        counts, elapsed = node.progress.counts, time.monotonic() - began
+        grid = Table.grid(padding=(0, 2))
+        if duration_ns:
+            grid.add_column(width=20)
+        cells = [ProgressBar(total=duration_ns / 1e9, completed=elapsed, width=20)] if duration_ns else []
+        grid.add_row(
+            *cells,
+            f"{elapsed:.0f} s",
+            f"{node.progress.committed:,} Events",
+            f"{counts.get(IntentDispatched, 0):,} dispatches",
+            f"{counts.get(OrderFill, 0):,} fills",
+        )
+        return grid
+
+    with Live(get_renderable=line, console=console, refresh_per_second=4, transient=True):
+        yield
+
+
 def show(summary: SessionSummary) -> None:
-    """The summary for people."""
+    """The summary for people; fits 80 columns."""
     console = Console()
     table = Table(title=f"Session {summary.session}", title_justify="left", show_header=False)
     table.add_column(style="bold")
@@ -69,7 +108,7 @@ def show(summary: SessionSummary) -> None:
         "dispatches": f"{summary.dispatches:,}",
         "orders": f"{summary.orders:,}",
         "fills": f"{summary.fills:,}",
-        **{f"realised P&L {asset}": amount for asset, amount in summary.realised_pnl.items()},
+        **{f"realised P&L {asset}": short(amount) for asset, amount in summary.realised_pnl.items()},
         "digest": f"{summary.digest[:16]}… at seq {summary.last_seq:,}",
     }
     for name, value in rows.items():
@@ -79,11 +118,19 @@ def show(summary: SessionSummary) -> None:
         console.print(_positions(summary))
 
 
+def short(decimal: str) -> str:
+    """A decimal string for the eye: at most eight digits behind the point, no zeros at the end."""
+    whole, _, fraction = decimal.partition(".")
+    fraction = fraction[:FRACTION_SHOWN].rstrip("0")
+    return f"{whole}.{fraction}" if fraction else whole
+
+
 def _positions(summary: SessionSummary) -> Table:
     table = Table(title="Positions", title_justify="left")
     for name in ("instrument", "quantity", "average price", "realised P&L", "fees"):
-        table.add_column(name, justify="left" if name in ("instrument", "fees") else "right")
+        table.add_column(name, justify="left" if name == "instrument" else "right", no_wrap=name != "fees")
     for position in summary.positions:
-        fees = ", ".join(f"{amount} {asset}" for asset, amount in position.fees.items())
-        table.add_row(position.instrument, position.qty, position.average_price, position.realised_pnl, fees)
+        fees = "\n".join(f"{short(amount)} {asset}" for asset, amount in position.fees.items())
+        values = (position.qty, position.average_price, position.realised_pnl)
+        table.add_row(position.instrument, *map(short, values), fees)
     return table

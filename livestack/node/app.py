@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -69,8 +69,15 @@ class Process(msgspec.Struct, frozen=True):
     live: bool = False
 
 
-def run(process: Process) -> SessionSummary:
-    """Run one session to its end. Raises only before it began: unusable input, held directory, unreachable venue."""
+Watching = Callable[[Node], AbstractContextManager[object]]
+"""Something that looks at a running node, and only looks: a line on a terminal."""
+
+
+def run(process: Process, watching: Watching = nullcontext) -> SessionSummary:
+    """Run one session to its end, ``watching`` it meanwhile.
+
+    Raises only before it began: unusable input, a held directory, a venue that is not reachable.
+    """
     settings = process.settings
     refuse_real_venues_unless_live(settings, process.live)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
@@ -83,7 +90,7 @@ def run(process: Process) -> SessionSummary:
                 venue: _venue_parts(venue, venue_settings, seams, process.environment)
                 for venue, venue_settings in settings.venues.items()
             }
-            return _run_session(process, directory.sessions, seams, venues)
+            return _run_session(process, directory.sessions, seams, venues, watching)
         finally:
             timers.close()
 
@@ -154,7 +161,11 @@ def _ask(http: HttpTransport, request: HttpRequest) -> HttpResponse | None:
 
 
 def _run_session(
-    process: Process, sessions: Path, seams: Seams, venues: Mapping[str, VenueParts]
+    process: Process,
+    sessions: Path,
+    seams: Seams,
+    venues: Mapping[str, VenueParts],
+    watching: Watching,
 ) -> SessionSummary:
     settings, configuration = process.settings, process.configuration
     wall_ns = seams.clock.wall_ns()
@@ -172,7 +183,7 @@ def _run_session(
     log = structlog.get_logger("node")
     log.info("session_started", session=first.session, strategy=first.strategy)
     leaked: list[str] = []
-    with _signals(node):
+    with _signals(node), watching(node):
         try:
             node.start(first)
             gc.collect()
@@ -243,4 +254,3 @@ def _signals(node: Node) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-

@@ -68,7 +68,7 @@ class ThreadLauncher:
         for reference in reversed(self._references):
             try:
                 reference.stop(block=True, timeout=STOP_TIMEOUT_S)
-            except (pykka.ActorDeadError, pykka.Timeout):
+            except pykka.Timeout:
                 leaked.append(reference.actor_class.__name__)
         self._references = []
         return leaked

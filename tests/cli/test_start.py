@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from livestack.cli.main import cli
-from livestack.cli.start import show
+from livestack.cli.start import short, show
 from livestack.exceptions import ConfigurationError
 from livestack.node.summary import PositionSummary, SessionSummary
 
@@ -55,3 +55,18 @@ def test_the_summary_is_readable(capsys: pytest.CaptureFixture[str]) -> None:
     text = capsys.readouterr().out
     assert "1,234" in text
     assert "0.1 BTC" in text
+
+
+@pytest.mark.parametrize(
+    ("decimal", "text"),
+    [
+        ("0.36339627179", "0.36339627"),
+        ("2.50000000", "2.5"),
+        ("-3.000", "-3"),
+        ("100", "100"),
+        ("0.000000001", "0"),
+    ],
+)
+def test_numbers_are_short_for_people(decimal: str, text: str) -> None:
+    """Cut, never rounded; no zeros at the end."""
+    assert text == short(decimal)

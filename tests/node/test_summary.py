@@ -54,7 +54,11 @@ def test_positions_and_profit_are_exact(tmp_path: Path) -> None:
     )
     summary = summarise(node, events[0], 0, WALL_NS, WALL_NS)  # type: ignore[arg-type]
     (position,) = summary.positions
-    assert ("0.01000", "60000.00", "1.0000000") == (position.qty, position.average_price, position.realised_pnl)
+    assert ("0.01000", "60000.00", "1.0000000") == (
+        position.qty,
+        position.average_price,
+        position.realised_pnl,
+    )
     assert {"USDT": "0.12000000"} == position.fees
     assert {"USDT": "1.0000000"} == summary.realised_pnl
     assert (2, seq) == (summary.fills, summary.last_seq)

@@ -25,7 +25,10 @@ logging.getLogger("urllib3").debug("chatter")
 def test_one_line_per_fact_on_stderr(as_json: bool) -> None:
     """JSON has every field; below the level and from libraries nothing is said; stdout stays free for results."""
     run = subprocess.run(
-        [sys.executable, "-c", PROGRAM.format(level="info", json=as_json)], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "-c", PROGRAM.format(level="info", json=as_json)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
     )
     (line,) = run.stderr.splitlines()
     assert "" == run.stdout
