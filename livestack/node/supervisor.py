@@ -105,7 +105,7 @@ class Supervisor:
                 self.phase = Phase.DONE
             case Unreachable(address, cause) if self.phase in (Phase.STARTING, Phase.RUNNING):
                 self.exit_code = EXIT_UNREACHABLE
-                self._end(f"cannot reach {address}: {cause}")
+                self._begin_stop("supervisor", f"cannot reach {address}: {cause}")
             case ActorFailed():
                 self._fail(message)
             case DeadlinePassed(name):
@@ -116,10 +116,14 @@ class Supervisor:
             self._gate.close(Hold.SHUTDOWN)
             self._finish(EXIT_SECOND_SIGNAL, "second signal")
         elif self.phase in (Phase.STARTING, Phase.RUNNING):
-            self.phase = Phase.STOPPING
-            self.reason = message.reason
-            self._harness.tell_control((SessionStopping(by=message.by, reason=message.reason),))
-            self._deadline_in(self._timeout_ns, "outcomes")
+            self._begin_stop(message.by, message.reason)
+
+    def _begin_stop(self, by: str, reason: str) -> None:
+        """No New or Replace from here on; what is open is cancelled or left, by Configuration, and awaited."""
+        self.phase = Phase.STOPPING
+        self.reason = reason
+        self._harness.tell_control((SessionStopping(by=by, reason=reason),))
+        self._deadline_in(self._timeout_ns, "outcomes")
 
     def _end(self, reason: str) -> None:
         self.phase = Phase.ENDING

@@ -62,7 +62,7 @@ REACHED = {
 
 AFTER = {
     (Phase.RUNNING, StopRequested): Phase.STOPPING,
-    (Phase.RUNNING, Unreachable): Phase.ENDING,
+    (Phase.RUNNING, Unreachable): Phase.STOPPING,
     (Phase.STOPPING, StopRequested): Phase.DONE,
     (Phase.STOPPING, Quiescent): Phase.ENDING,
     (Phase.ENDING, StopRequested): Phase.DONE,
@@ -136,7 +136,7 @@ def test_the_poisonous_input_is_set_aside() -> None:
 def test_an_unreachable_venue_ends_with_its_own_code() -> None:
     """Exit 3 with address and cause as the reason."""
     bench = Bench()
-    bench.handle(Unreachable("ws://x", "refused"), SessionEnded(2))
+    bench.handle(Unreachable("ws://x", "refused"), Quiescent(), SessionEnded(2))
     assert (3, "cannot reach ws://x: refused") == (bench.supervisor.exit_code, bench.supervisor.reason)
 
 
