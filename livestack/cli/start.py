@@ -62,6 +62,8 @@ def start(data_dir: Path | None, path: Path, duration_ns: int, live: bool, as_js
         click.echo(msgspec.json.encode(summary))
     else:
         show(summary)
+    if summary.exit:
+        click.secho(f"livestack: {summary.reason}", fg="red", err=True)
     sys.exit(summary.exit)
 
 
