@@ -26,8 +26,11 @@ class NodeActor(pykka.ThreadingActor):
     """An actor of the node. ``name`` is its thread's name; ``supervisor`` hears of its death.
 
     Subclasses implement :meth:`on_batch`. A subclass can be built without being started, and its ``on_receive`` be
-    called by a test or by the simulation, on whatever thread that is.
+    called by a test or by the simulation, on whatever thread that is. Its thread is a daemon: an actor that cannot be
+    stopped is reported, and must not keep the process from ending.
     """
+
+    use_daemon_thread = True
 
     def __init__(self, name: str, mailbox: Mailbox, supervisor: Mailbox) -> None:
         self._mailbox = mailbox

@@ -163,6 +163,7 @@ class ConnectorActor(NodeActor):
                 return self._not_sent(request, str(error), encoded=True)
             except TransportError as error:
                 self._log.warning("send_outcome_unknown", order_id=request.order_id, cause=str(error))
+                self._adapter.sent(request, self._clock.now_ns())  # perhaps: its settling time begins now
                 return self._connection.close()
         failpoint("connector.after_send")
         send_ns = self._clock.now_ns()
@@ -219,6 +220,7 @@ class ConnectorActor(NodeActor):
         is_live = self._adapter.status is ConnectionStatus.LIVE
         if is_live and not self._was_live:
             self._gate.open(Hold.VENUE_DOWN, self._venue)
+            self._backoff.reset()
         elif self._was_live and not is_live:
             self._gate.close(Hold.VENUE_DOWN, self._venue)
         self._was_live = is_live

@@ -16,7 +16,7 @@ import structlog
 from livestack.actors.base import NodeActor
 from livestack.actors.mailbox import HarnessMailbox, Mailbox
 from livestack.actors.messages import Closed, Connect, Opened, Unreachable
-from livestack.core.events import Event, FeedStatusChanged
+from livestack.core.events import Event, FeedStatusChanged, VenueBackoff
 from livestack.core.types import ConnectionStatus
 from livestack.exceptions import TransportError
 from livestack.transports.backoff import Backoff
@@ -90,9 +90,9 @@ class FeedReader:
 
     def on_close(self, reason: str, now_ns: int) -> None:
         self._adapter.disconnected(reason, now_ns)
-        self._harness.tell_feed_status(
-            [event for event in self._adapter.events() if isinstance(event, FeedStatusChanged)]
-        )
+        events = self._adapter.events()
+        self._tell_backoff(events)
+        self._harness.tell_feed_status([event for event in events if isinstance(event, FeedStatusChanged)])
         self._adapter.outgoing()
         self._overflowed = False
         self._actor.tell(Closed(self._number, reason, now_ns))
@@ -104,12 +104,17 @@ class FeedReader:
     def _pump(self, now_ns: int) -> None:
         events = self._adapter.events()
         if events and not self._harness.offer_market(events):
+            self._tell_backoff(events)
             self._overflow(events, now_ns)
         self._unsent.extend(self._adapter.outgoing())
         if self._unsent and self._connection is not None:
             self._send(self._connection)
         for complaint in self._adapter.complaints():
             self._log.warning(complaint.kind, detail=complaint.detail, frame=repr(complaint.frame_head))
+
+    def _tell_backoff(self, events: list[Event]) -> None:
+        """A venue's order to be silent holds for orders too: it is never lost with market data."""
+        self._harness.tell_execution([event for event in events if isinstance(event, VenueBackoff)])
 
     def _overflow(self, events: list[Event], now_ns: int) -> None:
         """The lane is full: say that there is a gap, then be silent until there is room."""

@@ -60,14 +60,23 @@ class HarnessActor(NodeActor):
     def poison(self) -> Recorded | None:
         return self._current
 
+    def on_stop(self) -> None:
+        self._lanes.paused = False  # or Pykka would wait for market data that nobody lets through any more
+
+    def on_failure(self, *error: Any) -> None:
+        self._lanes.paused = False
+        super().on_failure(*error)
+
     def on_batch(self, batch: list[Any]) -> None:
         obligations_changed = False
-        for event in batch:
-            if self._ended:
-                return  # whatever comes behind SessionStopped is the next session's to find out
-            obligations_changed |= self._sequence(event)
+        try:
+            for event in batch:
+                if self._ended:
+                    return  # whatever comes behind SessionStopped is the next session's to find out
+                obligations_changed |= self._sequence(event)
+        finally:
+            self._hand_over()  # whole steps are kept, whatever the one after them did
         self._current = None
-        self._hand_over()
         if obligations_changed:
             self._schedule()
         if self._progress.uncommitted() > self._uncommitted_max:

@@ -180,16 +180,17 @@ def order_report(state: State, event: events.OrderReport, out: Derivation) -> No
 
 
 def _confirm(state: State, order: Order, event: events.OrderReport) -> None:
-    """It is open there. An unresolved request is settled by what the order looks like now."""
+    """It is open there: its New arrived, a refused Cancel left it so. A Replace may still execute: only its own outcome
+    or proof of its absence ends that."""
     if order.status is OrderStatus.SUBMITTED:
         order.happen(Happening.ACCEPTED, state.control.ts)
         order.client_id = event.client_id
     order.venue_order_id = event.venue_order_id or order.venue_order_id
     settle(state, order, RequestKind.NEW)
     imply_replaced(state, order, event.client_id)
-    unresolved = state.execution.unresolved.pop(order.order_id, None)
-    if unresolved is not None and event.qty > 0:
-        order.price, order.qty = event.price, event.qty if order.qty else 0
+    unresolved = state.execution.unresolved.get(order.order_id)
+    if unresolved is not None and unresolved.kind is not RequestKind.REPLACE:
+        del state.execution.unresolved[order.order_id]
 
 
 def fills_reconciled(state: State, event: events.FillsReconciled, out: Derivation) -> None:

@@ -127,6 +127,7 @@ class CoreRuntime:
         except Exception as error:  # noqa: BLE001 - a Strategy's failure is an Event
             return self._complete_after(error)
         if decision is None and not self._view.armed:
+            self.state.control.memory = self._strategy.memory
             return _EMPTY
         return self._complete_after(decision)
 
@@ -230,7 +231,7 @@ class CoreRuntime:
             self._submit(intent, RequestSource.STRATEGY)
 
     def _fail(self, hook: str, error: Exception) -> None:
-        self._out.emit(events.StrategyFailed(hook=hook, error=_place(error)))
+        self._out.emit(events.StrategyFailed(hook=hook, error=type(error).__name__))
         if self.state.configuration.strategy.on_failure == "disable":
             self._out.emit(events.StrategyDisabled(by="core", reason=f"{hook} failed"))
 
@@ -315,11 +316,3 @@ class CoreRuntime:
     _every_nth: int = 1
     _owed: tuple[Obligation, ...] = ()
     _next_timer: int = NEVER
-
-
-def _place(error: Exception) -> str:
-    """Type and function of a Strategy's exception: never its text, and no line numbers (they differ by interpreter)."""
-    name, trace = "", error.__traceback__
-    while trace is not None:
-        name, trace = trace.tb_frame.f_code.co_name, trace.tb_next
-    return f"{type(error).__name__} in {name}"

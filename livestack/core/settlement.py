@@ -126,7 +126,7 @@ def claim(state: State, order: Order, what: Claim) -> None:
     """The venue counts fills that we lack: ask for them; until they are here the worst case stands."""
     order.claim = None if order.is_terminal else what
     state.execution.fetch_fills[order.instrument] = state.control.ts
-    for kind in RequestKind:
+    for kind in (RequestKind.NEW, RequestKind.CANCEL):
         settle(state, order, kind)
 
 

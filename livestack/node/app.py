@@ -34,6 +34,7 @@ from livestack.journal.format import SegmentHeader
 from livestack.journal.writer import JournalWriter
 from livestack.node.composition import Node, Seams, ThreadLauncher, VenueParts
 from livestack.node.summary import SessionSummary, summarise
+from livestack.node.supervisor import EXIT_FAIL_SAFE
 from livestack.settings import Settings, VenueSettings, read_credentials
 from livestack.strategies.loading import load_strategy, strategy_source
 from livestack.transports.base import HttpRequest, HttpResponse, HttpTransport
@@ -200,6 +201,7 @@ def _run_session(
         finally:
             leaked = node.stop()
     if leaked:
+        exit_code = EXIT_FAIL_SAFE
         log.error("threads_leaked", actors=leaked, alive=[thread.name for thread in threading.enumerate()])
     log.info("session_stopped", session=first.session, exit=exit_code, reason=node.supervisor.reason)
     return summarise(node, first, exit_code, wall_ns, seams.clock.wall_ns())

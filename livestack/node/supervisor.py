@@ -73,6 +73,7 @@ class Supervisor:
         self.phase = Phase.STARTING
         self.exit_code = EXIT_CLEAN
         self.reason = ""
+        self._signals = 0
         self._harness = harness
         self._connectors = connectors
         self._gate = gate
@@ -112,7 +113,8 @@ class Supervisor:
                 self._deadline(name)
 
     def _stop(self, message: StopRequested) -> None:
-        if self.phase in (Phase.STOPPING, Phase.ENDING) and message.by == "signal":
+        self._signals += message.by == "signal"
+        if self.phase in (Phase.STOPPING, Phase.ENDING) and self._signals > 1:
             self._gate.close(Hold.SHUTDOWN)
             self._finish(EXIT_SECOND_SIGNAL, "second signal")
         elif self.phase in (Phase.STARTING, Phase.RUNNING):
@@ -128,15 +130,14 @@ class Supervisor:
     def _end(self, reason: str) -> None:
         self.phase = Phase.ENDING
         self.reason = reason
-        self._harness.tell_control((SessionStopped(reason=reason),))
+        # Behind every execution Event that is here already: the stream does not end before what was received.
+        self._harness.tell_execution((SessionStopped(reason=reason),))
         self._deadline_in(ENDING_NS, "last commit")
 
     def _fail(self, message: ActorFailed) -> None:
         """Fail-stop: nothing leaves any more, venues are asked to cancel, the input in hand is set aside."""
         self._log.error("actor_failed", actor=message.actor, error=message.error)
         self._gate.close(Hold.STALL)
-        if message.poison is not None:
-            self._set_aside(message.poison, message.error)
         if self.phase in (Phase.FAILING, Phase.DONE):
             return
         self.phase = Phase.FAILING
@@ -144,6 +145,15 @@ class Supervisor:
             connector.tell(AskVenue(CancelAllAtVenue(scope=f"fail-safe {venue}", venue=venue, instrument="")))
         self.reason = f"{message.actor} failed: {message.error}"
         self._deadline_in(MASS_CANCEL_NS, "mass cancel")
+        if message.poison is not None:
+            self._keep(message.poison, message.error)
+
+    def _keep(self, poison: Recorded, error: str) -> None:
+        """Set the input aside; the fail-safe goes on whether that works or not."""
+        try:
+            self._set_aside(poison, error)
+        except Exception as failure:  # noqa: BLE001 - a full disk, or a value that does not encode
+            self._log.error("poison_not_kept", seq=poison.seq, cause=str(failure))
 
     def _deadline(self, name: str) -> None:
         match name, self.phase:

@@ -5,14 +5,17 @@ Pure. Same rules as in ``messages``: only what is used, names spelt out, limits 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import field
+from msgspec import Meta, field
 
 from livestack.venues.binance_spot.messages import ApiError, Count, Id, Message, Millis, SignedId
 
 _NULL = msgspec.Raw(b"null")
+
+IntervalNumber = Annotated[int, Meta(ge=0, le=10_000)]
+"""So many of an interval make a window: a day times this is still a number that a journal can hold."""
 
 
 class RateLimit(Message, rename="camel"):
@@ -20,7 +23,7 @@ class RateLimit(Message, rename="camel"):
 
     rate_limit_type: str
     interval: str
-    interval_num: Count
+    interval_num: IntervalNumber
     limit: Count
     count: Count
 
