@@ -33,7 +33,7 @@ from livestack.journal.writer import CommittedDispatch
 from livestack.transports.backoff import Backoff
 from livestack.transports.base import Connection, WebSocketTransport
 from livestack.transports.clock import Clock, Timers
-from livestack.venues.adapter import HostQuery, OrderEntryAdapter
+from livestack.venues.adapter import LOG_ON_REFUSED, HostQuery, OrderEntryAdapter
 
 TICK_NS = 250_000_000
 """How often the adapter looks at the time: a quarter of the shortest time-out that it has."""
@@ -99,6 +99,7 @@ class ConnectorActor(NodeActor):
         self._number = 0
         self._was_open = False
         self._was_live = False
+        self._ever_live = False
         self._stopping = False
         self._has_baseline = False
         self._questions: list[HostQuery] = []
@@ -213,11 +214,14 @@ class ConnectorActor(NodeActor):
             self._harness.tell_execution(self._with_baseline(events))
         self._follow_status()
         for complaint in adapter.complaints():
+            if complaint.kind == LOG_ON_REFUSED and not self._ever_live:
+                self._supervisor.tell(Unreachable(self._url, f"log-on refused: {complaint.detail}"))
             self._log.warning(complaint.kind, detail=complaint.detail, frame=repr(complaint.frame_head))
 
     def _follow_status(self) -> None:
         """The ``venue_down`` hold stands whenever the adapter is not LIVE."""
         is_live = self._adapter.status is ConnectionStatus.LIVE
+        self._ever_live |= is_live
         if is_live and not self._was_live:
             self._gate.open(Hold.VENUE_DOWN, self._venue)
             self._backoff.reset()

@@ -14,7 +14,7 @@ from livestack.actors.base import NodeActor
 from livestack.actors.mailbox import HarnessMailbox, Mailbox
 from livestack.actors.messages import AskVenue, Quiescent, RecordBatch
 from livestack.actors.progress import Progress
-from livestack.core.events import ControlTime, InputEvent, Recorded, SessionStopped
+from livestack.core.events import ControlTime, InputEvent, IntentDenied, Recorded, SessionStopped
 from livestack.core.obligations import Obligation, WakeAt
 from livestack.core.runtime import CoreRuntime
 from livestack.core.types import Origin, SessionPhase
@@ -100,11 +100,17 @@ class HarnessActor(NodeActor):
             self._records.append(Recorded(seq, ts, Origin.DERIVED, derived))
             kind = type(derived)
             counts[kind] = counts.get(kind, 0) + 1
+            if type(derived) is IntentDenied:
+                self._count_denial(derived)
         self._progress.sequenced = seq
         self._ended = type(event) is SessionStopped
         if step.dispatches or self._ended:
             self._hand_over(final=self._ended)
         return step.obligations_changed
+
+    def _count_denial(self, denied: IntentDenied) -> None:
+        times, first = self._progress.denials.get(denied.rule, (0, denied.detail))
+        self._progress.denials[denied.rule] = (times + 1, first)
 
     def _hand_over(self, final: bool = False) -> None:
         if self._records:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 
 class Progress:
-    """``sequenced`` and ``counts`` (Events by type) are written by the harness, ``committed`` by the recorder."""
+    """``committed`` is written by the recorder, everything else by the harness.
 
-    __slots__ = ("committed", "counts", "sequenced")
+    ``counts``: Events by type. ``denials``: by rule how often, and the first one's sentence.
+    """
+
+    __slots__ = ("committed", "counts", "denials", "sequenced")
 
     def __init__(self, last_seq: int = 0) -> None:
         self.sequenced = last_seq
         self.committed = last_seq
         self.counts: dict[type, int] = {}
+        self.denials: dict[str, tuple[int, str]] = {}
 
     def uncommitted(self) -> int:
         """Events that the Core has seen and the disk has not."""

@@ -101,6 +101,7 @@ def show(summary: SessionSummary) -> None:
     table = Table(title=f"Session {summary.session}", title_justify="left", show_header=False)
     table.add_column(style="bold")
     table.add_column(justify="right")
+    fees = [f"{short(fee)} {asset}" for one in summary.positions for asset, fee in one.fees.items()]
     rows = {
         "ended": summary.reason,
         "Events": f"{summary.events:,}",
@@ -111,6 +112,7 @@ def show(summary: SessionSummary) -> None:
         "orders": f"{summary.orders:,}",
         "fills": f"{summary.fills:,}",
         **{f"realised P&L {asset}": short(amount) for asset, amount in summary.realised_pnl.items()},
+        "fees": "\n".join(fees) or "none",
         "digest": f"{summary.digest[:16]}… at seq {summary.last_seq:,}",
     }
     for name, value in rows.items():
@@ -118,6 +120,8 @@ def show(summary: SessionSummary) -> None:
     console.print(table)
     if summary.positions:
         console.print(_positions(summary))
+    for rule, denial in summary.denials.items():
+        console.print(f"[yellow]{rule} denied {denial.count:,}[/]: {denial.first}", highlight=False)
 
 
 def short(decimal: str) -> str:
@@ -129,10 +133,9 @@ def short(decimal: str) -> str:
 
 def _positions(summary: SessionSummary) -> Table:
     table = Table(title="Positions", title_justify="left")
-    for name in ("instrument", "quantity", "average price", "realised P&L", "fees"):
-        table.add_column(name, justify="left" if name == "instrument" else "right", no_wrap=name != "fees")
+    for name in ("instrument", "quantity", "average price", "realised P&L"):
+        table.add_column(name, justify="left" if name == "instrument" else "right", no_wrap=True)
     for position in summary.positions:
-        fees = "\n".join(f"{short(amount)} {asset}" for asset, amount in position.fees.items())
         values = (position.qty, position.average_price, position.realised_pnl)
-        table.add_row(position.instrument, *map(short, values), fees)
+        table.add_row(position.instrument, *map(short, values))
     return table

@@ -142,9 +142,10 @@ def _venue_parts(
     finally:
         http.close()
     if response is None:
-        raise UnreachableError(url, "no answer in time")
+        raise UnreachableError(f"venue {venue} at {settings.rest_url}", "no answer in time")
     if response.status not in (200, 400):  # 400 is an answer: it says what is wrong with the question
-        raise UnreachableError(url, response.error or f"HTTP status {response.status}")
+        cause = response.error or f"HTTP status {response.status}"
+        raise UnreachableError(f"venue {venue} at {settings.rest_url}", cause)
     try:
         instruments = module.parse_instruments(venue, settings.symbols, as_fetched(fetch.fetch_id, response))
     except ValueError as error:

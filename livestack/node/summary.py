@@ -24,6 +24,13 @@ class PositionSummary(msgspec.Struct, frozen=True):
     fees: dict[str, str]
 
 
+class DenialSummary(msgspec.Struct, frozen=True):
+    """How often one rule denied, and what it said the first time."""
+
+    count: int
+    first: str
+
+
 class SessionSummary(msgspec.Struct, frozen=True):
     """The keys of ``livestack start --json``. ``realised_pnl`` is by quote asset, before fees, as decimal strings."""
 
@@ -35,6 +42,7 @@ class SessionSummary(msgspec.Struct, frozen=True):
     execution_events: int
     intents: int
     denied: int
+    denials: dict[str, DenialSummary]
     dispatches: int
     orders: int
     fills: int
@@ -64,6 +72,7 @@ def summarise(
         execution_events=_count(counts, EXECUTION_EVENTS),
         intents=state.execution.counts.total,
         denied=state.execution.counts.denied,
+        denials={rule: DenialSummary(*told) for rule, told in node.progress.denials.items()},
         dispatches=state.execution.counts.dispatched,
         orders=state.execution.session_orders,
         fills=counts.get(OrderFill, 0),

@@ -158,7 +158,8 @@ class Supervisor:
     def _deadline(self, name: str) -> None:
         match name, self.phase:
             case "outcomes", Phase.STOPPING:
-                self._log.warning("stopped_with_open_orders")
+                self._log.error("orders_may_be_open", venues=list(self._connectors))
+                self.exit_code = self.exit_code or EXIT_FAIL_SAFE
                 self._end(f"{self.reason}; outcomes still open")
             case "last commit", Phase.ENDING:
                 self._finish(EXIT_FAIL_SAFE, "the last commit did not end in time")

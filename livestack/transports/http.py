@@ -97,7 +97,7 @@ class RequestsTransport:
                 headers = tuple((name.lower(), value) for name, value in response.headers.items())
                 return HttpResponse(response.status_code, headers, body, "", begun_ns, self._clock.now_ns())
         except Exception as error:  # noqa: BLE001 - whatever a peer can provoke in there: the outcome is unknown
-            return self._failed(f"{type(error).__name__}: {error}", begun_ns)
+            return self._failed(_cause(error), begun_ns)
 
     def _body(self, response: requests.Response, begun_ns: int) -> bytes:
         chunks: list[bytes] = []
@@ -113,3 +113,14 @@ class RequestsTransport:
 
     def _failed(self, error: str, begun_ns: int) -> HttpResponse:
         return HttpResponse(0, (), b"", error, begun_ns, self._clock.now_ns())
+
+
+def _cause(error: BaseException) -> str:
+    """What really went wrong, below what the libraries wrapped around it."""
+    deepest: BaseException | None = error
+    while deepest is not None:
+        if isinstance(deepest, OSError) and deepest.errno is not None and deepest.strerror:
+            return deepest.strerror
+        reason = next((getattr(argument, "reason", None) for argument in deepest.args), None)
+        deepest = reason if isinstance(reason, BaseException) else deepest.__cause__ or deepest.__context__
+    return f"{type(error).__name__}: {error}"

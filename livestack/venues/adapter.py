@@ -21,6 +21,9 @@ from livestack.core.types import ConnectionStatus, OrderRequest
 FRAME_HEAD_BYTES = 256
 """How much of an offending frame is kept for the log: enough to see what it is, too little to flood it."""
 
+LOG_ON_REFUSED = "log_on_refused"
+"""The ``Complaint.kind`` of a venue that lets us in no more: wrong key, secret or permission. Repeating is no use."""
+
 HostQuery = QueryOrder | QueryOpenOrders | QueryFills | CancelAllAtVenue
 """What the Core may ask of the host about a venue: it only looks or reduces, so it needs no committed record."""
 

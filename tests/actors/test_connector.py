@@ -15,7 +15,7 @@ from livestack.core.obligations import QueryOpenOrders
 from livestack.core.types import ConnectionStatus, FailureReason
 from livestack.exceptions import NotSentError, TransportError
 from livestack.journal.writer import CommittedDispatch
-from livestack.venues.adapter import HostRequest
+from livestack.venues.adapter import LOG_ON_REFUSED, Complaint, HostRequest
 from tests.actors.fakes import (
     FakeBackoff,
     FakeClock,
@@ -195,6 +195,18 @@ def test_an_unreachable_venue_is_reported(tmp_path: Path) -> None:
     bench = Bench(tmp_path, live=False)
     bench.actor.on_receive([Closed(1, "refused", 1)])
     assert [Unreachable("ws://venue", "refused")] == messages(bench.supervisor)
+
+
+def test_a_refused_log_on_ends_a_session_that_has_not_begun(tmp_path: Path) -> None:
+    """Wrong credentials: the supervisor hears what the venue said; after having been LIVE it is only logged."""
+    bench = Bench(tmp_path, live=False)
+    bench.adapter.pending_complaints = [Complaint(LOG_ON_REFUSED, "bad signature (-1022)", b"")]
+    bench.actor.on_receive([FrameReceived(1, b"", 1)])
+    assert [Unreachable("ws://venue", "log-on refused: bad signature (-1022)")] == messages(bench.supervisor)
+    bench.actor.on_receive([Opened(1, 5)])
+    bench.adapter.pending_complaints = [Complaint(LOG_ON_REFUSED, "bad signature (-1022)", b"")]
+    bench.actor.on_receive([FrameReceived(1, b"", 1)])
+    assert [] == messages(bench.supervisor)
 
 
 def test_status_is_never_guessed(tmp_path: Path) -> None:

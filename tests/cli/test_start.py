@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from livestack.cli.main import cli
 from livestack.cli.start import short, show
 from livestack.exceptions import ConfigurationError
-from livestack.node.summary import PositionSummary, SessionSummary
+from livestack.node.summary import DenialSummary, PositionSummary, SessionSummary
 
 
 def test_every_fault_is_listed_and_nothing_is_started(tmp_path: Path) -> None:
@@ -40,6 +40,7 @@ def test_the_summary_is_readable(capsys: pytest.CaptureFixture[str]) -> None:
             execution_events=200,
             intents=10,
             denied=1,
+            denials={"max_position": DenialSummary(1, "not configured")},
             dispatches=9,
             orders=5,
             fills=3,
@@ -55,6 +56,7 @@ def test_the_summary_is_readable(capsys: pytest.CaptureFixture[str]) -> None:
     text = capsys.readouterr().out
     assert "1,234" in text
     assert "0.1 BTC" in text
+    assert "max_position denied 1: not configured" in text
 
 
 @pytest.mark.parametrize(

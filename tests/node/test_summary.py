@@ -49,7 +49,7 @@ def test_positions_and_profit_are_exact(tmp_path: Path) -> None:
         seq += 1 + len(step.derived)
     node = SimpleNamespace(
         runtime=runtime,
-        progress=SimpleNamespace(counts={OrderFill: 2}, committed=seq),
+        progress=SimpleNamespace(counts={OrderFill: 2}, committed=seq, denials={"max_position": (3, "no limit")}),
         supervisor=SimpleNamespace(reason="over"),
     )
     summary = summarise(node, events[0], 0, WALL_NS, WALL_NS)  # type: ignore[arg-type]
@@ -61,6 +61,7 @@ def test_positions_and_profit_are_exact(tmp_path: Path) -> None:
     )
     assert {"USDT": "0.12000000"} == position.fees
     assert {"USDT": "1.0000000"} == summary.realised_pnl
+    assert (3, "no limit") == (summary.denials["max_position"].count, summary.denials["max_position"].first)
     assert (2, seq) == (summary.fills, summary.last_seq)
 
 

@@ -22,7 +22,7 @@ from livestack.core.events import (
     VenueStatusChanged,
 )
 from livestack.core.types import ConnectionStatus, OrderRequest, RateUsage, RequestKind
-from livestack.venues.adapter import Complaint, Credentials, HostQuery, HostRequest
+from livestack.venues.adapter import LOG_ON_REFUSED, Complaint, Credentials, HostQuery, HostRequest
 from livestack.venues.binance_spot import outcomes
 from livestack.venues.binance_spot.calls import Calls, Pending, VenueTime
 from livestack.venues.binance_spot.handshake import Handshake, Step
@@ -138,7 +138,7 @@ class BinanceOrderEntry:
             self._clock_due_ns = now_ns + CLOCK_NS
             self._questions.tick()
             return
-        self._complaints.add("handshake_failed", reason)
+        self._complaints.add(LOG_ON_REFUSED if is_refused else "handshake_failed", reason)
         if is_refused:
             self._signal(Signal.DEGRADE, reason, now_ns)
 
