@@ -101,7 +101,7 @@ def show(summary: SessionSummary) -> None:
     table = Table(title=f"Session {summary.session}", title_justify="left", show_header=False)
     table.add_column(style="bold")
     table.add_column(justify="right")
-    fees = [f"{short(fee)} {asset}" for one in summary.positions for asset, fee in one.fees.items()]
+    fees = [f"{short(fee)} {asset}" for asset, fee in summary.fees.items()]
     rows = {
         "ended": summary.reason,
         "Events": f"{summary.events:,}",

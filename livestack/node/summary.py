@@ -48,6 +48,7 @@ class SessionSummary(msgspec.Struct, frozen=True):
     fills: int
     positions: list[PositionSummary]
     realised_pnl: dict[str, str]
+    fees: dict[str, str]
     digest: str
     last_seq: int
     recovered: bool
@@ -78,6 +79,7 @@ def summarise(
         fills=counts.get(OrderFill, 0),
         positions=positions,
         realised_pnl=_realised(state),
+        fees=_fees(state),
         digest=state.digest(),
         last_seq=node.progress.committed,
         recovered=False,
@@ -110,13 +112,26 @@ def _realised(state: State) -> dict[str, str]:
         definition = state.market.instruments[instrument].definition
         decimals = definition.price_decimals + definition.qty_decimals
         by_asset.setdefault(definition.quote, []).append((position.realised, decimals))
-    total = {}
+    return _totals(by_asset)
+
+
+def _fees(state: State) -> dict[str, str]:
+    """Of all instruments together, by the asset that they were paid in."""
+    by_asset: dict[str, list[tuple[int, int]]] = {}
+    for position in state.execution.positions.values():
+        for asset, fee in position.fees.items():
+            by_asset.setdefault(asset, []).append((fee.amount, fee.decimals))
+    return _totals(by_asset)
+
+
+def _totals(by_asset: dict[str, list[tuple[int, int]]]) -> dict[str, str]:
+    """Exact sums of ``(value, decimals)``, in the finest of each asset's scales."""
+    totals = {}
     for asset, amounts in by_asset.items():
         finest = max(decimals for _, decimals in amounts)
-        total[asset] = format_decimal(
-            sum(value * 10 ** (finest - decimals) for value, decimals in amounts), finest
-        )
-    return total
+        total = sum(value * 10 ** (finest - decimals) for value, decimals in amounts)
+        totals[asset] = format_decimal(total, finest)
+    return totals
 
 
 def rfc3339(wall_ns: int) -> str:

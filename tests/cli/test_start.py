@@ -46,6 +46,7 @@ def test_the_summary_is_readable(capsys: pytest.CaptureFixture[str]) -> None:
             fills=3,
             positions=[PositionSummary("v:S", "1.0", "2.00", "0.5", {"BTC": "0.1"})],
             realised_pnl={"USDT": "0.5"},
+            fees={"BTC": "0.1"},
             digest="d" * 64,
             last_seq=1234,
             recovered=False,

@@ -61,6 +61,7 @@ def test_positions_and_profit_are_exact(tmp_path: Path) -> None:
     )
     assert {"USDT": "0.12000000"} == position.fees
     assert {"USDT": "1.0000000"} == summary.realised_pnl
+    assert {"USDT": "0.12000000"} == summary.fees
     assert (3, "no limit") == (summary.denials["max_position"].count, summary.denials["max_position"].first)
     assert (2, seq) == (summary.fills, summary.last_seq)
 
