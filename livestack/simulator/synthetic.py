@@ -3,7 +3,7 @@
 Pure, integers only. Runs on the venue's thread. Each symbol has a *fair value* that wanders (noise), leans one way for
 a while (trend) and stays within a factor of two of where it began. Anonymous limit orders arrive around it, so that a
 value that moved makes them cross and trade; others are cancelled; market orders take. Activity comes in bursts. Memory
-is bounded: a side holds at most ``LEVELS_MAX`` levels.
+is bounded: the market holds at most ``LEVELS_MAX`` levels of a side.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ class SyntheticSymbol:
         bits = self._bits(32)
         self._drift(bits)
         kind, side, offset = bits & 0xFF, bits >> 8 & 1, _OFFSET_TABLE[bits >> 9 & 0x7F]
-        levels = len(self.engine.sides[side].keys)
-        if levels > LEVELS_MAX:
-            self._cancel(side, levels - 1, whole=True)
+        levels = len(self.engine.sides[side].market)  # our orders' levels are no reason to stop
+        if levels >= LEVELS_MAX:
+            self._cancel_last(side)
         elif kind < 110 or levels < LEVELS_MIN:
             self.engine.market_limit(side, self._price(side, offset), self._quantity())
         elif kind < 216:
@@ -98,6 +98,12 @@ class SyntheticSymbol:
         held = book.market.get(price, 0)
         part = held if whole else held // self._lot // 2 * self._lot
         self.engine.market_cancel(side, price, part)
+
+    def _cancel_last(self, side: int) -> None:
+        """Empty the market's last level, whatever of ours stands behind it."""
+        book = self.engine.sides[side]
+        price = next(key * book.sign for key in reversed(book.keys) if key * book.sign in book.market)
+        self.engine.market_cancel(side, price, book.market[price])
 
     def _take(self, bits: int) -> None:
         """A market order: a part of the touch, sometimes all of it and more."""
