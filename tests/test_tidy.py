@@ -48,7 +48,7 @@ TESTED_ELSEWHERE = {
     "simulator/binance_spot/streams.py": "tests/simulator/binance_spot/test_venue.py",
     "simulator/binance_spot/websocket_api.py": "tests/simulator/binance_spot/test_order_operations.py",
     "simulator/capture.py": "by a whole capture: tests/live/test_capture.py",
-    "simulator/capture_files.py": "by a whole capture: tests/live/test_capture.py; tests/cli/test_venue.py for what is none",
+    "simulator/capture_files.py": "tests/live/test_capture.py; tests/cli/test_venue.py",
     "simulator/market.py": "an interface; tests/simulator/test_synthetic.py implements and drives it",
     "simulator/server.py": "over real sockets: tests/venues/binance_spot and tests/live",
     "actors/progress.py": "two counters; the tests of harness and recorder read them",
