@@ -138,6 +138,7 @@ def nothing(state: State, event: object, out: Derivation) -> None:
 
 
 def operator_command(state: State, event: events.OperatorCommand, out: Derivation) -> None:
+    state.execution.unattended_fills = 0
     _COMMANDS[type(event.command)](state, event, event.command, out)
 
 
@@ -156,7 +157,9 @@ def _set_trading_state(
     out.emit(events.TradingStateChanged(state=command.state, by=event.who, reason=event.why))
 
 
-def _cancel_order(state: State, event: events.OperatorCommand, command: events.CancelOrder, out: Derivation) -> None:
+def _cancel_order(
+    state: State, event: events.OperatorCommand, command: events.CancelOrder, out: Derivation
+) -> None:
     execution = state.execution
     order = execution.orders.get(command.order_id)
     pending = execution.queue.pending.get(command.order_id)
@@ -170,7 +173,9 @@ def _cancel_order(state: State, event: events.OperatorCommand, command: events.C
         out.withdraw_one(pending, WithdrawReason.SUPERSEDED)
 
 
-def _cancel_all(state: State, event: events.OperatorCommand, command: events.CancelAll, out: Derivation) -> None:
+def _cancel_all(
+    state: State, event: events.OperatorCommand, command: events.CancelAll, out: Derivation
+) -> None:
     _applied(event, out)
     for pending in list(state.execution.queue.pending.values()):
         covered = covers(command.venue, command.instrument, pending.venue, pending.instrument)

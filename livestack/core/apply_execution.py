@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from livestack.core import events
 from livestack.core.derivation import Derivation
+from livestack.core.limits import to_common
 from livestack.core.orders import REPORTS, Claim, Effect, Happening, Order, ReportEffect
 from livestack.core.positions import Position
 from livestack.core.rates import VenueRates
@@ -79,6 +80,8 @@ def order_fill(state: State, event: events.OrderFill, out: Derivation) -> None:
     position.trade(event.side, event.qty, event.price)
     rules = market.definition
     position.charge(event.fee_asset, event.fee_decimals, event.fee.value, rules.base, rules.qty_decimals)
+    _mark_fee(state, event, position, rules)
+    state.execution.unattended_fills += 1
     if order is None:
         return
     if (order.side, order.instrument) != (event.side, event.instrument):
@@ -100,6 +103,18 @@ def order_fill(state: State, event: events.OrderFill, out: Derivation) -> None:
         finish(state, order)
     else:
         settle_claim(state, order)
+
+
+def _mark_fee(
+    state: State, event: events.OrderFill, position: Position, rules: events.InstrumentDefined
+) -> None:
+    """A fee in a third asset enters P&L at the price of its conversion mark, where one is named and has a price."""
+    mark = state.market.instruments.get(state.configuration.valuation.fee_marks.get(event.fee_asset, ""))
+    if mark is None or event.fee_asset in (rules.base, rules.quote):
+        return
+    if (mark.definition.base, mark.definition.quote) == (event.fee_asset, rules.quote):
+        decimals = event.fee_decimals + mark.definition.price_decimals
+        position.marked_fees += to_common(event.fee.value * (mark.ask or mark.last_price), decimals)
 
 
 def order_closed(state: State, event: events.OrderCancelled | events.OrderExpired, out: Derivation) -> None:
@@ -163,6 +178,7 @@ def order_report(state: State, event: events.OrderReport, out: Derivation) -> No
     order = owner(state, event, out)
     if order is None:
         return
+    order.in_doubt = False
     if event.filled_qty > order.filled_qty:
         if order.status is OrderStatus.SUBMITTED:
             order.happen(Happening.ACCEPTED, state.control.ts)
@@ -244,7 +260,8 @@ def rate_limit_report(state: State, event: events.RateLimitReport, out: Derivati
         return
     execution = state.execution
     idle = not any(
-        order.venue == event.venue and order.order_id in execution.requests for order in execution.orders.values()
+        order.venue == event.venue and order.order_id in execution.requests
+        for order in execution.orders.values()
     )
     rates = execution.rates.setdefault(event.venue, VenueRates())
     rates.reported(venue.rate_limits, (event.order_id, event.revision), event.usage, idle, state.control.ts)
@@ -265,7 +282,9 @@ def dispatch_failed(state: State, event: events.DispatchFailed, out: Derivation)
     execution = state.execution
     order = execution.order(event.order_id)
     if order is None:
-        out.anomaly("unknown_dispatch", "a failed dispatch that we did not make", event.venue, event.instrument)
+        out.anomaly(
+            "unknown_dispatch", "a failed dispatch that we did not make", event.venue, event.instrument
+        )
         return
     if event.kind is not RequestKind.NEW:
         if settle(state, order, event.kind, event.revision) is not None and event.kind is RequestKind.CANCEL:

@@ -101,10 +101,14 @@ def instrument_defined(state: State, event: InstrumentDefined, out: Derivation) 
         return market
     known = market.definition
     if (known.price_decimals, known.qty_decimals) != (event.price_decimals, event.qty_decimals):
-        out.anomaly("scale_changed", "the instrument's scale changed", event.venue, event.instrument, halt=True)
+        out.anomaly(
+            "scale_changed", "the instrument's scale changed", event.venue, event.instrument, halt=True
+        )
         return None
     if (known.venue, known.base, known.quote) != (event.venue, event.base, event.quote):
-        out.anomaly("identity_changed", "the instrument's assets changed", event.venue, event.instrument, halt=True)
+        out.anomaly(
+            "identity_changed", "the instrument's assets changed", event.venue, event.instrument, halt=True
+        )
         return None
     market.definition = event
     return market

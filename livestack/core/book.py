@@ -130,7 +130,12 @@ class Book(msgspec.Struct, kw_only=True):
     @classmethod
     def __raise__(cls, data: Any) -> Book:
         valid, last_update_id, bids, asks = data
-        book = cls(valid=valid, last_update_id=last_update_id, bids=dict(map(tuple, bids)), asks=dict(map(tuple, asks)))
+        book = cls(
+            valid=valid,
+            last_update_id=last_update_id,
+            bids=dict(map(tuple, bids)),
+            asks=dict(map(tuple, asks)),
+        )
         book.bid_keys = sorted(book.bids)
         book.ask_keys = sorted(-price for price in book.asks)
         return book

@@ -44,7 +44,9 @@ def _lower(value: Any) -> Any:
         return [[_lower(key), _lower(item)] for key, item in value.items()]
     if isinstance(value, list | tuple):
         return [_lower(item) for item in value]
-    raise TypeError(f"{type(value).__name__} has no canonical form; use int, str, bytes, enum, struct, list or dict")
+    raise TypeError(
+        f"{type(value).__name__} has no canonical form; use int, str, bytes, enum, struct, list or dict"
+    )
 
 
 def _raise_to(data: Any, type_: Any) -> Any:

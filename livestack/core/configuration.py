@@ -20,7 +20,7 @@ from livestack.exceptions import ConfigurationError
 SLIDING_LIMIT_MAX = 10_000
 """A sliding window remembers each dispatch; longer ones must be aligned, which takes two counters."""
 
-LIVE_TABLES = frozenset({"risk", "execution", "decisions", "kill"})
+LIVE_TABLES = frozenset({"risk", "execution", "decisions", "kill", "valuation"})
 """Tables whose keys may change during a session; every other key asks for a restart."""
 
 Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)]
@@ -63,7 +63,9 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
     max_session_notional: PerCurrency | Unlimited | None = None
     max_session_loss: PerCurrency | Unlimited | None = None
     max_consecutive_rejects: Count | Unlimited | None = None
+    max_unattended_fills: Count | Unlimited | None = None
     max_data_age: Duration | Unlimited | None = None
+    max_resting_data_age: Duration | Unlimited | None = None
     duplicate_window: Duration | Unlimited | None = None
     self_trade: Literal["deny", "allow"] | None = None
     balance: Literal["check", "ignore"] | None = None
@@ -140,6 +142,12 @@ class Kill(msgspec.Struct, frozen=True, kw_only=True):
     cancel_open_orders: bool = True
 
 
+class Valuation(msgspec.Struct, frozen=True, kw_only=True):
+    """``fee_marks``: by fee asset, the instrument at whose price such fees enter P&L; others are their own line."""
+
+    fee_marks: dict[str, str] = {}
+
+
 class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     """One version of everything. Build it with :meth:`from_plain`; change it with :meth:`patched`."""
 
@@ -149,6 +157,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     execution: Execution = Execution()
     recovery: Recovery = Recovery()
     kill: Kill = Kill()
+    valuation: Valuation = Valuation()
     version: Count = 1
 
     @classmethod
@@ -215,7 +224,9 @@ def _set(data: dict[str, object], key: str, text: str, faults: Faults) -> None:
         faults.append((key, f"cannot be read: {error}"))
         return
     if (tables or [name])[0] not in LIVE_TABLES:
-        faults.append((key, f"needs a restart; only {', '.join(sorted(LIVE_TABLES))} may change in a session"))
+        faults.append(
+            (key, f"needs a restart; only {', '.join(sorted(LIVE_TABLES))} may change in a session")
+        )
         return
     table = data
     for part in tables:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from livestack.core import events
 from livestack.core.events import DerivedEvent
-from livestack.core.limits import NOTIONAL_DECIMALS
+from livestack.core.limits import to_common
 from livestack.core.orders import Order, Request, open_order
 from livestack.core.pending import Pending
 from livestack.core.rates import VenueRates
@@ -41,7 +41,13 @@ class Derivation:
         _APPLY[type(event)](self, event)
 
     def anomaly(
-        self, kind: str, detail: str, venue: str = "", instrument: str = "", order_id: int = 0, halt: bool = False
+        self,
+        kind: str,
+        detail: str,
+        venue: str = "",
+        instrument: str = "",
+        order_id: int = 0,
+        halt: bool = False,
     ) -> None:
         """Something from outside contradicts State; ``halt`` the instrument, or the venue where there is none."""
         scope = (instrument or venue) if halt else ""
@@ -60,7 +66,9 @@ class Derivation:
     def withdraw(self, reason: WithdrawReason, venue: str = "", instrument: str = "") -> None:
         """Take every pending New and Replace in scope out of the Queue."""
         for pending in list(self.state.execution.queue.pending.values()):
-            if pending.kind is not RequestKind.CANCEL and covers(venue, instrument, pending.venue, pending.instrument):
+            if pending.kind is not RequestKind.CANCEL and covers(
+                venue, instrument, pending.venue, pending.instrument
+            ):
                 self.withdraw_one(pending, reason)
 
     def withdraw_one(self, pending: Pending, reason: WithdrawReason) -> None:
@@ -121,6 +129,7 @@ def _dispatched(out: Derivation, event: events.IntentDispatched) -> None:
         execution.session_orders += 1
         amount = request.quote_qty or order.leaves_qty * (request.price or market.ask or market.last_price)
         _spend(state, request.instrument, amount)
+        state.control.stale_checks.setdefault(request.instrument, 0)
     else:
         execution.orders[request.order_id].revision = request.revision
     execution.requests[request.order_id] = Request(
@@ -139,8 +148,7 @@ def _dispatched(out: Derivation, event: events.IntentDispatched) -> None:
 
 def _spend(state: State, instrument: str, amount: int) -> None:
     definition = state.market.instruments[instrument].definition
-    scale = NOTIONAL_DECIMALS - definition.price_decimals - definition.qty_decimals
-    total = amount * 10**scale if scale >= 0 else -(-amount // 10**-scale)
+    total = to_common(amount, definition.price_decimals + definition.qty_decimals)
     spent = state.execution.session_notional
     spent[definition.quote] = spent.get(definition.quote, 0) + total
 
@@ -183,6 +191,9 @@ def _configuration(out: Derivation, event: events.ConfigurationChanged) -> None:
     state.control.configuration_digest = event.digest
     if any(key.split(".", 1)[0] == "risk" for key, _ in event.patch):
         out.withdraw(WithdrawReason.CONFIGURATION)
+        state.control.stale_checks |= dict.fromkeys(
+            (one.instrument for one in state.execution.orders.values()), 0
+        )
 
 
 def _strategy_failed(out: Derivation, event: events.StrategyFailed) -> None:
@@ -212,4 +223,3 @@ _APPLY: Final[dict[type, Callable[[Derivation, Any], None]]] = {
     events.StrategyEnabled: _strategy_enabled,
     events.Checkpoint: _nothing,
 }
-

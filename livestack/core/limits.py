@@ -39,7 +39,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     max_session_notional_total: int | None
     max_session_loss_total: int | None
     max_consecutive_rejects: int | None
+    max_unattended_fills: int | None
     max_data_age: int | None
+    max_resting_data_age: int | None
     duplicate_window: int | None
     allow_self_trade: bool | None
     check_balance: bool | None
@@ -67,11 +69,20 @@ def resolve(configuration: Configuration, definition: InstrumentDefined) -> Limi
         max_session_notional_total=_per_currency(merged.max_session_notional, quote, NOTIONAL_DECIMALS),
         max_session_loss_total=_per_currency(merged.max_session_loss, quote, NOTIONAL_DECIMALS),
         max_consecutive_rejects=_number(merged.max_consecutive_rejects),
+        max_unattended_fills=_number(merged.max_unattended_fills),
         max_data_age=_number(merged.max_data_age),
+        max_resting_data_age=_number(merged.max_resting_data_age),
         duplicate_window=0 if merged.duplicate_window == "unlimited" else _number(merged.duplicate_window),
         allow_self_trade=None if merged.self_trade is None else merged.self_trade == "allow",
         check_balance=None if merged.balance is None else merged.balance == "check",
     )
+
+
+def to_common(amount: int, decimals: int) -> int:
+    """An amount in ``decimals`` as one in ``NOTIONAL_DECIMALS``, rounded up."""
+    if decimals <= NOTIONAL_DECIMALS:
+        return int(amount * 10 ** (NOTIONAL_DECIMALS - decimals))
+    return -int(-amount // 10 ** (decimals - NOTIONAL_DECIMALS))
 
 
 def merge(*scopes: RiskLimits) -> RiskLimits:

@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from livestack.core.events import OrderReport
 from livestack.core.types import (
     OrderRequest,
     OrderStatus,
@@ -135,7 +136,8 @@ class Order(msgspec.Struct, kw_only=True):
 
     ``client_id`` is the id by which the venue knows it now, ``revision`` the last one that a request of it used.
     ``worst_qty`` is the most that an order by quote quantity can fill. ``closing`` asks for Cancels until it is
-    closed, on behalf of an operator or of the Core (kill-switch, REDUCING, stopping).
+    closed, on behalf of an operator or of the Core (kill-switch, REDUCING, stopping). ``foreign_id`` is the id under
+    which an adopted order was found at the venue; ``in_doubt``: the venue contradicted itself and is to be asked.
     """
 
     order_id: int
@@ -166,6 +168,8 @@ class Order(msgspec.Struct, kw_only=True):
     worst_qty: int = 0
     closing: RequestSource | None = None
     cancel_not_before: int = 0
+    foreign_id: str = ""
+    in_doubt: bool = False
 
     @property
     def is_terminal(self) -> bool:
@@ -227,4 +231,32 @@ def open_order(request: OrderRequest, ts: int, worst_qty: int) -> Order:
         submitted_ts=ts,
         changed_ts=ts,
         worst_qty=worst_qty,
+    )
+
+
+def adopted_order(report: OrderReport, order_id: int, ts: int) -> Order:
+    """The Order that an order found at the venue becomes. What it had filled, and at which prices, was not ours."""
+    return Order(
+        order_id=order_id,
+        venue=report.venue,
+        instrument=report.instrument,
+        side=report.side,
+        type=report.order_type,
+        tif=report.tif,
+        qty=report.qty,
+        quote_qty=0,
+        price=report.price,
+        stop_price=0,
+        post_only=False,
+        reduce_only=False,
+        stp=SelfTradePrevention.NONE,
+        source=RequestSource.OPERATOR,
+        client_id=report.client_id,
+        revision=0,
+        submitted_ts=ts,
+        changed_ts=ts,
+        status=OrderStatus.PARTIALLY_FILLED if report.filled_qty else OrderStatus.ACCEPTED,
+        venue_order_id=report.venue_order_id,
+        filled_qty=report.filled_qty,
+        foreign_id=report.client_id,
     )

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Final
 
 from livestack.core.execution_control import retry_at
-from livestack.core.obligations import Obligation, QueryFills, QueryOrder, WakeAt
+from livestack.core.obligations import CancelAllAtVenue, Obligation, QueryFills, QueryOrder, WakeAt
+from livestack.core.orders import Order
 from livestack.core.rates import NEVER
 from livestack.core.state import State
 from livestack.core.types import ConnectionStatus, RequestKind, SessionPhase
@@ -26,7 +27,9 @@ def obligations(state: State) -> tuple[Obligation, ...]:
     owed: list[Obligation] = []
     retry_ts = retry_at(state)
     if retry_ts < NEVER:
-        owed.append(WakeAt(scope="queue", deadline_ns=retry_ts, reason="capacity returns or a command is too old"))
+        owed.append(
+            WakeAt(scope="queue", deadline_ns=retry_ts, reason="capacity returns or a command is too old")
+        )
     if execution.requests:
         deadline_ns = min(request.deadline_ns for request in execution.requests.values())
         owed.append(WakeAt(scope="timeout", deadline_ns=deadline_ns, reason="a request times out"))
@@ -35,16 +38,14 @@ def obligations(state: State) -> tuple[Obligation, ...]:
         owed.append(WakeAt(scope="cancel", deadline_ns=cancel_ts, reason="an order is to be cancelled again"))
     for name, deadline_ns in control.strategy_deadlines.items():
         owed.append(WakeAt(scope=f"strategy {name}", deadline_ns=deadline_ns, reason="the strategy asked"))
-    for order_id, request in execution.unresolved.items():
-        order = execution.orders[order_id]
-        if control.venue_status.get(order.venue) is ConnectionStatus.LIVE:
-            target = order.client_id if request.kind is RequestKind.CANCEL else request.client_id
-            scope = f"order {order_id}-{request.revision}"
+    for name, deadline_ns in control.stale_checks.items():
+        if deadline_ns:
             owed.append(
-                QueryOrder(
-                    scope=scope, venue=order.venue, instrument=order.instrument, order_id=order_id, client_id=target
+                WakeAt(
+                    scope=f"data {name}", deadline_ns=deadline_ns, reason="its data may be too old by then"
                 )
             )
+    owed += _about_orders(state)
     wanted = dict(execution.fetch_fills)
     for instrument, ledger in execution.ledgers.items():
         if len(ledger.seen) >= FILLS_RECONCILE_AT:
@@ -54,8 +55,47 @@ def obligations(state: State) -> tuple[Obligation, ...]:
         known = execution.ledgers.get(instrument)
         after = max(known.floor, 0) if known is not None else 0
         if control.venue_status.get(venue) is ConnectionStatus.LIVE:
-            owed.append(QueryFills(scope=f"fills {instrument}", venue=venue, instrument=instrument, after=after))
+            owed.append(
+                QueryFills(scope=f"fills {instrument}", venue=venue, instrument=instrument, after=after)
+            )
     return tuple(owed)
+
+
+def _about_orders(state: State) -> list[Obligation]:
+    """Questions about orders of unknown fate, or in doubt; where a Cancel under the kill-switch got no answer, the
+    venue is asked to cancel everything there."""
+    execution, control = state.execution, state.control
+    owed: list[Obligation] = []
+    cancel_all: dict[tuple[str, str], None] = {}
+    for order_id, request in execution.unresolved.items():
+        order = execution.orders[order_id]
+        if control.venue_status.get(order.venue) is not ConnectionStatus.LIVE:
+            continue
+        cancels = request.kind is RequestKind.CANCEL
+        owed.append(
+            _question(
+                order, f"{order_id}-{request.revision}", order.client_id if cancels else request.client_id
+            )
+        )
+        if cancels and order.closing is not None and control.killed(order.venue, order.instrument):
+            cancel_all[(order.venue, order.instrument)] = None
+    for order in execution.orders.values():
+        live = control.venue_status.get(order.venue) is ConnectionStatus.LIVE
+        if order.in_doubt and order.order_id not in execution.unresolved and live:
+            owed.append(_question(order, f"{order.order_id} in doubt", order.client_id))
+    for venue, instrument in cancel_all:
+        owed.append(CancelAllAtVenue(scope=f"cancel all {instrument}", venue=venue, instrument=instrument))
+    return owed
+
+
+def _question(order: Order, scope: str, client_id: str) -> QueryOrder:
+    return QueryOrder(
+        scope=f"order {scope}",
+        venue=order.venue,
+        instrument=order.instrument,
+        order_id=order.order_id,
+        client_id=client_id,
+    )
 
 
 def cancel_retry_at(state: State) -> int:
@@ -78,4 +118,5 @@ def next_timer(state: State) -> int:
         cancel_retry_at(state),
         min((request.deadline_ns for request in requests.values()), default=NEVER),
         min(state.control.strategy_deadlines.values(), default=NEVER),
+        min(filter(None, state.control.stale_checks.values()), default=NEVER),
     )

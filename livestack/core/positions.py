@@ -21,7 +21,11 @@ class FeeTotal(msgspec.Struct):
 
 
 class Position(msgspec.Struct, kw_only=True):
-    """Inventory of one instrument in this session."""
+    """Inventory of one instrument in this session.
+
+    ``marked_fees``: fees in third assets at their conversion mark when they were paid, in ``NOTIONAL_DECIMALS`` of the
+    quote asset; a rebate lowers it.
+    """
 
     qty: int = 0
     cost: int = 0
@@ -29,6 +33,7 @@ class Position(msgspec.Struct, kw_only=True):
     bought_qty: int = 0
     sold_qty: int = 0
     fees: dict[str, FeeTotal] = {}
+    marked_fees: int = 0
 
     def trade(self, side: Side, qty: int, price: int) -> None:
         """A fill of ``qty > 0`` at ``price``; what goes beyond flat opens the other way."""
@@ -66,7 +71,9 @@ class Position(msgspec.Struct, kw_only=True):
         before = total.amount
         total.amount += amount * POWERS_OF_TEN[total.decimals - decimals]
         if asset == base:
-            units = _units(total.amount, total.decimals, qty_decimals) - _units(before, total.decimals, qty_decimals)
+            units = _units(total.amount, total.decimals, qty_decimals) - _units(
+                before, total.decimals, qty_decimals
+            )
             if units:
                 self._move(-units, 0)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import msgspec
 
 from livestack.core.intents import New, Replace
-from livestack.core.limits import NOTIONAL_DECIMALS, UNLIMITED, Limits
+from livestack.core.limits import UNLIMITED, Limits, to_common
 from livestack.core.orders import Order, Request
 from livestack.core.pending import Pending
 from livestack.core.state import ExecutionState, InstrumentMarket, State
@@ -120,7 +120,11 @@ def worst_price(terms: New, market: InstrumentMarket, limits: Limits) -> int:
     """Worst price that ``terms`` may trade at: its limit, or the opposite best (the trigger) beyond the collar."""
     if terms.type in PRICED_TYPES:
         return terms.price
-    base = terms.stop_price if terms.type in STOP_TYPES else (market.ask if terms.side is Side.BUY else market.bid)
+    base = (
+        terms.stop_price
+        if terms.type in STOP_TYPES
+        else (market.ask if terms.side is Side.BUY else market.bid)
+    )
     collar = limits.price_collar_bps
     if collar is None or collar >= UNLIMITED:
         return _end_of_book(terms.side, market) or base
@@ -130,10 +134,7 @@ def worst_price(terms: New, market: InstrumentMarket, limits: Limits) -> int:
 
 def total_notional(amount: int, market: InstrumentMarket) -> int:
     """An amount of one instrument in the common scale, rounded up."""
-    decimals = market.definition.price_decimals + market.definition.qty_decimals
-    if decimals <= NOTIONAL_DECIMALS:
-        return int(amount * 10 ** (NOTIONAL_DECIMALS - decimals))
-    return -int(-amount // 10 ** (decimals - NOTIONAL_DECIMALS))
+    return to_common(amount, market.definition.price_decimals + market.definition.qty_decimals)
 
 
 def _end_of_book(side: Side, market: InstrumentMarket) -> int:

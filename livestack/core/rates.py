@@ -68,7 +68,10 @@ class LimitUsage(msgspec.Struct, kw_only=True):
         """Earliest venue time at which ``used`` can be at or below ``room``."""
         if limit.aligned:
             first, last = _touched(limit, guard_ns, venue_ns)
-            full = max((window for window in range(first, last + 1) if self.windows.get(window, 0) > room), default=-1)
+            full = max(
+                (window for window in range(first, last + 1) if self.windows.get(window, 0) > room),
+                default=-1,
+            )
             return (full + 1) * limit.interval + guard_ns if full >= 0 else venue_ns
         used = self.used(limit, guard_ns, venue_ns)
         horizon = venue_ns - limit.interval - 2 * limit.guard_band
@@ -131,7 +134,9 @@ class VenueRates(msgspec.Struct, kw_only=True):
                 earliest = max(earliest, free_ts, ts + 1)
         return earliest
 
-    def dispatched(self, rules: tuple[RateLimit, ...], kind: RequestKind, key: tuple[int, int], ts: int) -> None:
+    def dispatched(
+        self, rules: tuple[RateLimit, ...], kind: RequestKind, key: tuple[int, int], ts: int
+    ) -> None:
         """Count one request ``key = (order_id, revision)``."""
         self.shape(rules)
         for rule, usage in zip(rules, self.limits, strict=True):
@@ -143,7 +148,12 @@ class VenueRates(msgspec.Struct, kw_only=True):
             del self.stamps[next(iter(self.stamps))]
 
     def reported(
-        self, rules: tuple[RateLimit, ...], key: tuple[int, int], usage: tuple[RateUsage, ...], idle: bool, ts: int
+        self,
+        rules: tuple[RateLimit, ...],
+        key: tuple[int, int],
+        usage: tuple[RateUsage, ...],
+        idle: bool,
+        ts: int,
     ) -> None:
         """The venue's own counters, as of request ``key``; ``idle``: nothing of ours is inflight there."""
         self.shape(rules)

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
+
 from livestack.core.intents import Cancel, Intent, New, Replace
-from livestack.core.limits import Limits, resolve
+from livestack.core.limits import UNLIMITED, Limits, resolve
 from livestack.core.proposal import Proposal, propose
 from livestack.core.risk_rules import RULES, Denial, Rule, deny
 from livestack.core.state import InstrumentMarket, State
@@ -45,8 +47,23 @@ class Allowed:
         self.proposal = proposal
 
 
+class SessionLimits(msgspec.Struct, frozen=True):
+    """The strictest of all instruments for what a session has one of; ``UNLIMITED`` where none is written.
+
+    ``losses`` by quote currency, in ``NOTIONAL_DECIMALS``.
+    """
+
+    version: int
+    instruments: int
+    consecutive_rejects: int
+    unattended_fills: int
+    losses: dict[str, int]
+
+
 class Risk:
     """Judges Intents against State; ``rules`` in order."""
+
+    _session: SessionLimits | None = None
 
     def __init__(self, rules: dict[str, Rule] = RULES) -> None:
         self._rules = rules
@@ -61,10 +78,32 @@ class Risk:
             limits = self._limits[name] = resolve(state.configuration, market.definition)
         return limits
 
+    def session_limits(self, state: State) -> SessionLimits:
+        """What the monitors watch; derived once per Configuration version and number of instruments."""
+        version, markets = state.configuration.version, state.market.instruments
+        session = self._session
+        if session is not None and (session.version, session.instruments) == (version, len(markets)):
+            return session
+        each = [self.limits(state, market) for market in markets.values()]
+        losses: dict[str, int] = {}
+        for one in each:
+            quote = one.definition.quote
+            losses[quote] = min(losses.get(quote, UNLIMITED), _written(one.max_session_loss_total))
+        self._session = SessionLimits(
+            version,
+            len(markets),
+            min((_written(one.max_consecutive_rejects) for one in each), default=UNLIMITED),
+            min((_written(one.max_unattended_fills) for one in each), default=UNLIMITED),
+            losses,
+        )
+        return self._session
+
     def judge(self, intent: Intent, source: RequestSource, state: State) -> Allowed | Denial:
         """Allow ``intent``, or say which rule denies it and by which numbers."""
         if not _well_typed(intent):
-            return Denial((), "every number of an Intent is an integer, side and type are enums", "order_terms")
+            return Denial(
+                (), "every number of an Intent is an integer, side and type are enums", "order_terms"
+            )
         where = locate(intent, state)
         if isinstance(where, Denial):
             return where
@@ -82,6 +121,10 @@ class Risk:
         except Exception as error:  # noqa: BLE001 - a rule that fails is a rule that objects
             return Denial((f"error={type(error).__name__}",), "the rule failed", name)
         return Allowed(_KEY, intent, source, venue, instrument, proposal)
+
+
+def _written(limit: int | None) -> int:
+    return UNLIMITED if limit is None else limit
 
 
 _TYPES: Final[dict[type, dict[str, type]]] = {
@@ -112,7 +155,9 @@ def locate(intent: Intent, state: State) -> tuple[str, str] | Denial:
     if isinstance(intent, New):
         market = state.market.instruments.get(intent.instrument)
         if market is None:
-            return Denial((f"instrument={intent.instrument}",), "the instrument is not defined", "instrument_defined")
+            return Denial(
+                (f"instrument={intent.instrument}",), "the instrument is not defined", "instrument_defined"
+            )
         if order_id not in execution.drawn and pending is None:
             return _bad_id("is not one that was drawn and is unused", order_id)
         if pending is not None and pending.instrument != intent.instrument:
@@ -128,5 +173,3 @@ def locate(intent: Intent, state: State) -> tuple[str, str] | Denial:
 def _bad_id(what: str, order_id: int) -> Denial:
     denial = deny(f"order id {what}", order_id=order_id)
     return Denial(denial.inputs, denial.detail, "order_id")
-
-

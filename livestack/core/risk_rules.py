@@ -61,6 +61,18 @@ def session_phase(proposal: Proposal, state: State) -> Denial | None:
     return None if phase is SessionPhase.RUNNING else deny("the session is not running", phase=phase.name)
 
 
+def monitored_limits(proposal: Proposal, state: State) -> Denial | None:
+    """Monitors watch these after each Event and judge no order: here it only counts that they are written."""
+    limits = proposal.limits
+    if limits.max_session_loss_total is None:
+        return _not_configured(f"max_session_loss.{proposal.market.definition.quote}")
+    if limits.max_consecutive_rejects is None:
+        return _not_configured("max_consecutive_rejects")
+    if limits.max_unattended_fills is None:
+        return _not_configured("max_unattended_fills")
+    return _not_configured("max_resting_data_age") if limits.max_resting_data_age is None else None
+
+
 def kill_switch(proposal: Proposal, state: State) -> Denial | None:
     definition = proposal.market.definition
     killed = state.control.killed(definition.venue, definition.instrument)
@@ -242,8 +254,12 @@ def max_gross_notional(proposal: Proposal, state: State) -> Denial | None:
         if name == proposal.terms.instrument:
             buying, selling = proposal.buying, proposal.selling
         else:
-            buying = sum(one.qty for one in proposal.working if one.instrument == name and one.side is Side.BUY)
-            selling = sum(one.qty for one in proposal.working if one.instrument == name and one.side is Side.SELL)
+            buying = sum(
+                one.qty for one in proposal.working if one.instrument == name and one.side is Side.BUY
+            )
+            selling = sum(
+                one.qty for one in proposal.working if one.instrument == name and one.side is Side.SELL
+            )
         worst = max(abs(position + buying), abs(position - selling))
         price = max(market.ask, market.bid, market.last_price)
         if worst and not price:
@@ -270,7 +286,9 @@ def max_intents_per_second(proposal: Proposal, state: State) -> Denial | None:
 def max_session_orders(proposal: Proposal, state: State) -> Denial | None:
     execution = state.execution
     queued = sum(1 for one in execution.queue.pending.values() if one.kind is RequestKind.NEW)
-    return _at_most(execution.session_orders + queued + 1, proposal.limits.max_session_orders, "max_session_orders")
+    return _at_most(
+        execution.session_orders + queued + 1, proposal.limits.max_session_orders, "max_session_orders"
+    )
 
 
 def max_session_notional(proposal: Proposal, state: State) -> Denial | None:
@@ -334,6 +352,7 @@ def balance(proposal: Proposal, state: State) -> Denial | None:
 
 RULES: Final[dict[str, Rule]] = {
     "session_phase": session_phase,
+    "monitored_limits": monitored_limits,
     "kill_switch": kill_switch,
     "trading_state": trading_state,
     "instrument_tradable": instrument_tradable,
@@ -359,4 +378,3 @@ RULES: Final[dict[str, Rule]] = {
     "reduce_only": reduce_only,
 }
 """In the order in which they are asked; the first Denial ends it."""
-

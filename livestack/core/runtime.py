@@ -24,7 +24,7 @@ from livestack.core.derivation import Derivation
 from livestack.core.events import DerivedEvent, InputEvent
 from livestack.core.execution_control import admit, process
 from livestack.core.intents import Cancel, Intent, New, Replace
-from livestack.core.monitors import watch
+from livestack.core.monitors import Alarms, alarms, watch
 from livestack.core.obligations import Obligation
 from livestack.core.owed import next_timer, obligations
 from livestack.core.pending import kind_of
@@ -36,7 +36,7 @@ from livestack.core.strategy import Decision, Strategy, View
 from livestack.core.types import OrderRequest, RequestKind, RequestSource, SessionPhase
 from livestack.exceptions import InvariantViolation
 
-SEMANTICS_VERSION: Final = 1
+SEMANTICS_VERSION: Final = 2
 """Raised whenever the same Events could mean another State: journals of another version are not comparable."""
 
 INTENTS_MAX: Final = 1_000
@@ -117,7 +117,9 @@ class CoreRuntime:
         control.ts = ts
         control.seq = seq
         market = apply_market(self.state, event, self._out)
-        if market is None or ts >= self._next_timer:
+        if market is None or ts >= self._next_timer or (self._alarms and self._rings(market)):
+            self._expire()
+            watch(self._out, self._risk)
             return self._complete(event, market is not None and self._is_relevant(event, market))
         self._next_seq = seq + 1
         if kind not in self._asks or not self._is_relevant(event, market):
@@ -130,6 +132,11 @@ class CoreRuntime:
             self.state.control.memory = self._strategy.memory
             return _EMPTY
         return self._complete_after(decision)
+
+    def _rings(self, market: InstrumentMarket) -> bool:
+        """Whether the prices of ``market`` are beyond those up to which the monitors have nothing to say."""
+        alarm = self._alarms.get(market.definition.instrument)
+        return alarm is not None and (market.bid < alarm[0] or market.ask > alarm[1])
 
     def _is_relevant(self, event: InputEvent, market: InstrumentMarket) -> bool:
         """Whether the Strategy wants to be asked about this market Event; counts towards every n-th."""
@@ -152,7 +159,9 @@ class CoreRuntime:
         control.seq = seq
         before = control.phase
         apply(self.state, event, self._out)
-        relevant = kind in self._asks and (self._only is None or getattr(event, "instrument", "") in self._only)
+        relevant = kind in self._asks and (
+            self._only is None or getattr(event, "instrument", "") in self._only
+        )
         self._expire()
         if control.phase is SessionPhase.STARTING:
             self._begin()
@@ -180,7 +189,6 @@ class CoreRuntime:
 
     def _complete(self, event: InputEvent, relevant: bool) -> Step:
         """Timers, then the Strategy if the Event is relevant, then everything that follows."""
-        self._expire()
         control = self.state.control
         for name in [name for name, ts in control.strategy_deadlines.items() if ts <= control.ts]:
             del control.strategy_deadlines[name]
@@ -270,7 +278,12 @@ class CoreRuntime:
             pending, request = execution.queue.pending.get(order_id), execution.requests.get(order_id)
             waits = pending is not None and pending.kind is RequestKind.CANCEL
             flies = request is not None and request.kind is RequestKind.CANCEL
-            if order.closing is not None and not waits and not flies and control.ts >= order.cancel_not_before:
+            if (
+                order.closing is not None
+                and not waits
+                and not flies
+                and control.ts >= order.cancel_not_before
+            ):
                 self._submit(Cancel(order_id=order_id), order.closing)
 
     def _digest(self) -> str:
@@ -301,12 +314,15 @@ class CoreRuntime:
         running = control.phase is SessionPhase.RUNNING and control.strategy_enabled
         if self._decisions is not decisions:
             self._decisions = decisions
-            self._wanted = frozenset(kind for kind, name in _DECISION_NAMES.items() if name in decisions.events)
+            self._wanted = frozenset(
+                kind for kind, name in _DECISION_NAMES.items() if name in decisions.events
+            )
             self._only = frozenset(decisions.instruments) if decisions.instruments else None
             self._every_nth = decisions.every_nth
         self._asks = self._wanted if running else frozenset()
         self._owed = obligations(state)
         self._next_timer = next_timer(state)
+        self._alarms = alarms(state, self._risk)
         self._view.disarm()
 
     _decisions: Decisions | None = None
@@ -316,3 +332,4 @@ class CoreRuntime:
     _every_nth: int = 1
     _owed: tuple[Obligation, ...] = ()
     _next_timer: int = NEVER
+    _alarms: Alarms

@@ -6,27 +6,12 @@ Order leaves ``orders`` for ``closed``, and that by a rule in count and age. Har
 
 from __future__ import annotations
 
-from typing import Final, Protocol
-
-from livestack.core import events
+from livestack.core import events, external
 from livestack.core.derivation import Derivation
+from livestack.core.external import OfAnOrder
 from livestack.core.orders import Claim, Happening, Order, Request
-from livestack.core.state import ExternalOrder, State
-from livestack.core.types import ClientId, OrderStatus, RequestKind, parse_client_id
-
-EXTERNAL_ORDERS_MAX: Final = 1_000
-"""Orders of others that are shown; beyond it the oldest leave."""
-
-
-class OfAnOrder(Protocol):
-    """An Event that names an order by a client id."""
-
-    @property
-    def venue(self) -> str: ...
-    @property
-    def instrument(self) -> str: ...
-    @property
-    def client_id(self) -> str: ...
+from livestack.core.state import State
+from livestack.core.types import OrderStatus, RequestKind, parse_client_id
 
 
 def owner(state: State, event: OfAnOrder, out: Derivation) -> Order | None:
@@ -34,7 +19,10 @@ def owner(state: State, event: OfAnOrder, out: Derivation) -> Order | None:
     execution = state.execution
     parsed = parse_client_id(event.client_id)
     if parsed is None or parsed.epoch not in execution.epochs:
-        _external(state, event, parsed, out)
+        adopted = execution.adopted.get((event.venue, event.client_id))
+        if adopted is not None:
+            return execution.order(adopted)
+        external.see(state, event, parsed is not None, out)
         return None
     order = execution.order(parsed.order_id)
     if order is not None:
@@ -44,33 +32,6 @@ def owner(state: State, event: OfAnOrder, out: Derivation) -> Order | None:
         detail = f"{type(event).__name__} for an order that we {'no longer know' if known else 'never made'}"
         out.anomaly("unknown_order", detail, event.venue, event.instrument, parsed.order_id, halt=True)
     return None
-
-
-def _external(state: State, event: OfAnOrder, parsed: ClientId | None, out: Derivation) -> None:
-    """Keep an order of others (or of an earlier session of ours) in sight while it is open."""
-    external = state.execution.external
-    if isinstance(event, events.OrderCancelled | events.OrderExpired):
-        external.pop(event.client_id, None)
-    if not isinstance(event, events.OrderReport):
-        return
-    if event.status not in (OrderStatus.ACCEPTED, OrderStatus.PARTIALLY_FILLED):
-        external.pop(event.client_id, None)
-        return
-    if event.client_id not in external:
-        kind = "external_order" if parsed is None else "orphan_order"
-        out.anomaly(kind, f"{event.client_id} is open at the venue", event.venue, event.instrument)
-        if len(external) >= EXTERNAL_ORDERS_MAX:
-            del external[next(iter(external))]
-    external[event.client_id] = ExternalOrder(
-        venue=event.venue,
-        instrument=event.instrument,
-        client_id=event.client_id,
-        venue_order_id=event.venue_order_id,
-        side=event.side,
-        price=event.price,
-        leaves_qty=max(event.qty - event.filled_qty, 0),
-        ours=parsed is not None,
-    )
 
 
 def settle(state: State, order: Order, kind: RequestKind, revision: int = 0) -> Request | None:
@@ -91,6 +52,7 @@ def finish(state: State, order: Order) -> None:
     execution.unresolved.pop(order_id, None)
     execution.closing.pop(order_id, None)
     order.claim = order.closing = None
+    order.in_doubt = False
     if execution.orders.pop(order_id, None) is None:
         return
     execution.closed[order_id] = order
@@ -102,11 +64,13 @@ def finish(state: State, order: Order) -> None:
         if oldest is order:
             break
         del execution.closed[oldest.order_id]
+        if oldest.foreign_id:
+            del execution.adopted[(oldest.venue, oldest.foreign_id)]
 
 
 def illegal(order: Order, detail: str, out: Derivation) -> None:
     """The venue contradicts itself: the Event is kept, the Order anomalous, the instrument halts."""
-    order.anomalous = True
+    order.anomalous = order.in_doubt = True
     out.anomaly("illegal_transition", detail, order.venue, order.instrument, order.order_id, halt=True)
 
 

@@ -128,7 +128,8 @@ class ExecutionState(msgspec.Struct, kw_only=True):
 
     ``requests`` are inflight, ``unresolved`` timed out without an outcome; ``recent`` holds the last New per
     (instrument, side, price, quantity), for the duplicate rule; ``fetch_fills`` are instruments whose fills the venue
-    is to be asked for; ``closing`` lists Orders that are to be cancelled until they are closed.
+    is to be asked for; ``closing`` lists Orders that are to be cancelled until they are closed; ``adopted`` are the
+    Orders found at the venue, by venue and foreign id. ``unattended_fills`` counts since an operator's last command.
     """
 
     orders: dict[int, Order] = {}
@@ -137,7 +138,7 @@ class ExecutionState(msgspec.Struct, kw_only=True):
     balances: dict[str, dict[str, Balance]] = {}
     baselines: dict[str, int] = {}
     ledgers: dict[str, FillLedger] = {}
-    external: dict[str, ExternalOrder] = {}
+    external: dict[tuple[str, str], ExternalOrder] = {}
     queue: Queue
     requests: dict[int, Request] = {}
     unresolved: dict[int, Request] = {}
@@ -153,6 +154,8 @@ class ExecutionState(msgspec.Struct, kw_only=True):
     consecutive_rejects: int = 0
     fetch_fills: dict[str, int] = {}
     closing: dict[int, None] = {}
+    adopted: dict[tuple[str, str], int] = {}
+    unattended_fills: int = 0
     leaves_open: bool = False
 
     def order(self, order_id: int) -> Order | None:
@@ -172,7 +175,8 @@ class ExecutionState(msgspec.Struct, kw_only=True):
         if self.queue.pending or self.requests or self.unresolved:
             return False
         return not self.orders or (
-            self.leaves_open and all(order.status is not OrderStatus.SUBMITTED for order in self.orders.values())
+            self.leaves_open
+            and all(order.status is not OrderStatus.SUBMITTED for order in self.orders.values())
         )
 
 
@@ -189,7 +193,11 @@ class KillRecord(msgspec.Struct, frozen=True):
 
 
 class ControlState(msgspec.Struct, kw_only=True):
-    """``trading`` and ``kill`` are by scope: '' everything, a venue, or an instrument; the strictest one decides."""
+    """``trading`` and ``kill`` are by scope: '' everything, a venue, or an instrument; the strictest one decides.
+
+    ``stale_checks``: instruments with orders and the ``ts`` at which the age of their data is looked at (0: to be set);
+    ``stale``: those that are REDUCING because their data was too old.
+    """
 
     phase: SessionPhase = SessionPhase.STARTING
     session: str = ""
@@ -204,6 +212,8 @@ class ControlState(msgspec.Struct, kw_only=True):
     strategy_started: bool = False
     strategy_failures: int = 0
     strategy_deadlines: dict[str, int] = {}
+    stale_checks: dict[str, int] = {}
+    stale: dict[str, None] = {}
     memory: Any = None
     ts: int = 0
     seq: int = 0

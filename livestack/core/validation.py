@@ -83,14 +83,18 @@ def to_plain(value: object, type_: Any) -> object:
     if isinstance(value, msgspec.Struct):
         fields = msgspec.structs.fields(value)
         items = {field.encode_name: (getattr(value, field.name), field.type) for field in fields}
-        return {name: to_plain(item, item_type) for name, (item, item_type) in items.items() if item is not None}
+        return {
+            name: to_plain(item, item_type) for name, (item, item_type) in items.items() if item is not None
+        }
     if isinstance(value, enum.Enum):
         return value.name.lower()
     if isinstance(value, dict):
         item_type = next((get_args(one)[1] for one in _members(base) if get_origin(one) is dict), object)
         return {name: to_plain(item, item_type) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        item_type = next((get_args(one)[0] for one in _members(base) if get_origin(one) in (list, tuple)), object)
+        item_type = next(
+            (get_args(one)[0] for one in _members(base) if get_origin(one) in (list, tuple)), object
+        )
         return [to_plain(item, item_type) for item in value]
     if type(value) is int and any(_unwrap(one)[1][:1] == (_Text("duration"),) for one in _members(type_)):
         unit = next(unit for unit in ("h", "m", "s", "ms", "us", "ns") if value % _UNIT_NS[unit] == 0)

@@ -44,6 +44,8 @@ UNLIMITED: dict[str, Any] = {
     "max_session_notional": "unlimited",
     "max_session_loss": "unlimited",
     "max_consecutive_rejects": "unlimited",
+    "max_unattended_fills": "unlimited",
+    "max_resting_data_age": "unlimited",
     "max_data_age": "unlimited",
     "duplicate_window": "unlimited",
     "self_trade": "allow",
@@ -171,7 +173,9 @@ class Bench:
             self.quote(instrument=one.instrument)
         return self
 
-    def quote(self, bid: int = 10_000, ask: int = 10_010, instrument: str = INSTRUMENT, wait_ns: int = 0) -> Step:
+    def quote(
+        self, bid: int = 10_000, ask: int = 10_010, instrument: str = INSTRUMENT, wait_ns: int = 0
+    ) -> Step:
         self.ts += wait_ns
         return self.feed(quote(bid, ask, instrument, self.ts))
 
@@ -188,6 +192,16 @@ class Bench:
         """Submit a limit order; its Order ID."""
         order_id = self.new_id()
         self.want(New(order_id=order_id, instrument=INSTRUMENT, side=Side.BUY, qty=qty, price=price, **terms))
+        return order_id
+
+    def known(self, instrument: str = INSTRUMENT) -> int:
+        """Submit a large order far from the market, whatever asks the strategy; its Order ID."""
+        assert isinstance(self.strategy, Scripted)
+        order_id = self.new_id()
+        intent = New(order_id=order_id, instrument=instrument, side=Side.BUY, qty=1_000, price=1)
+        self.strategy.script.append(lambda view: [intent])
+        self.runtime._view.wake_at("known", self.ts)
+        self.feed(events.ControlTime(scope="strategy known", deadline_ns=self.ts))
         return order_id
 
     def order(self, order_id: int) -> Order:
@@ -224,7 +238,9 @@ def balance(asset: str, free: int, decimals: int = 8) -> AssetBalance:
     return AssetBalance(asset, decimals, Amount.of(free * 10**decimals), Amount.of(0))
 
 
-def feed_status(status: ConnectionStatus, venue: str = VENUE, instrument: str = "") -> events.FeedStatusChanged:
+def feed_status(
+    status: ConnectionStatus, venue: str = VENUE, instrument: str = ""
+) -> events.FeedStatusChanged:
     return events.FeedStatusChanged(recv_ns=0, venue=venue, instrument=instrument, status=status, reason="")
 
 
@@ -234,14 +250,27 @@ def venue_status(status: ConnectionStatus, venue: str = VENUE) -> events.VenueSt
 
 def quote(bid: int, ask: int, instrument: str = INSTRUMENT, recv_ns: int = 0) -> events.QuoteTick:
     return events.QuoteTick(
-        recv_ns=recv_ns, instrument=instrument, event_ns=0, update_id=0, bid=bid, bid_qty=50, ask=ask, ask_qty=50
+        recv_ns=recv_ns,
+        instrument=instrument,
+        event_ns=0,
+        update_id=0,
+        bid=bid,
+        bid_qty=50,
+        ask=ask,
+        ask_qty=50,
     )
 
 
 def named(order_id: int, revision: int = 1, epoch: str = EPOCH) -> dict[str, Any]:
     """The fields by which an execution Event names an order."""
     client_id = str(ClientId(epoch, order_id, revision))
-    return {"recv_ns": 0, "venue": VENUE, "instrument": INSTRUMENT, "client_id": client_id, "order_id": order_id}
+    return {
+        "recv_ns": 0,
+        "venue": VENUE,
+        "instrument": INSTRUMENT,
+        "client_id": client_id,
+        "order_id": order_id,
+    }
 
 
 def accepted(order_id: int, revision: int = 1) -> events.OrderAccepted:
@@ -271,7 +300,11 @@ def fill(order_id: int, qty: int, fill_id: int, price: int = 9_990, **changes: A
 
 def cancelled(order_id: int, filled_qty: int = -1, revision: int = 1) -> events.OrderCancelled:
     return events.OrderCancelled(
-        **named(order_id, revision), venue_order_id=f"v{order_id}", event_ns=0, reason="", filled_qty=filled_qty
+        **named(order_id, revision),
+        venue_order_id=f"v{order_id}",
+        event_ns=0,
+        reason="",
+        filled_qty=filled_qty,
     )
 
 
@@ -283,12 +316,18 @@ def expired(order_id: int, filled_qty: int = -1) -> events.OrderExpired:
 
 def replaced(order_id: int, revision: int, qty: int, price: int) -> events.OrderReplaced:
     return events.OrderReplaced(
-        **named(order_id, revision), venue_order_id=f"v{order_id}-{revision}", event_ns=0, price=price, qty=qty
+        **named(order_id, revision),
+        venue_order_id=f"v{order_id}-{revision}",
+        event_ns=0,
+        price=price,
+        qty=qty,
     )
 
 
 def cancel_rejected(order_id: int, revision: int = 0) -> events.CancelRejected:
-    return events.CancelRejected(**named(order_id), revision=revision, event_ns=0, code="-2011", reason="unknown")
+    return events.CancelRejected(
+        **named(order_id), revision=revision, event_ns=0, code="-2011", reason="unknown"
+    )
 
 
 def replace_rejected(order_id: int, revision: int = 0) -> events.ReplaceRejected:
@@ -332,4 +371,10 @@ def report(order_id: int, status: OrderStatus, filled_qty: int = 0, **changes: A
 def command(payload: events.Command, base_version: int = 0) -> events.OperatorCommand:
     return events.OperatorCommand(
         request_id="r1", command=payload, who="op", why="because", base_version=base_version
+    )
+
+
+def killed(venue: str = "", instrument: str = "") -> events.KillSwitchEngaged:
+    return events.KillSwitchEngaged(
+        trigger="operator", by="op", reason="because", venue=venue, instrument=instrument
     )

@@ -171,11 +171,11 @@ def test_a_rejected_cancel_of_an_open_order_asks_the_venue() -> None:
 
 def test_events_of_others_leave_us_alone() -> None:
     """A foreign order is shown while it is open and its fills are not ours; an unknown one of ours halts."""
-    bench = Bench().start()
+    bench = Bench(support.configuration(execution={"orphan_orders": "ignore"})).start()
     foreign: dict[str, Any] = {"client_id": "web_123"}
     bench.feed(support.report(0, OrderStatus.ACCEPTED, **foreign))
     bench.feed(support.fill(0, 1, 1, **foreign))
-    assert (["web_123"], {}) == (list(bench.execution.external), bench.execution.positions)
+    assert ([("sim", "web_123")], {}) == (list(bench.execution.external), bench.execution.positions)
     bench.feed(support.report(0, OrderStatus.CANCELLED, **foreign))
     bench.feed(support.report(0, OrderStatus.ACCEPTED, client_id="ZZZZZZZZZ-1-1"))
     assert [("ZZZZZZZZZ-1-1", True)] == [(one.client_id, one.ours) for one in bench.execution.external.values()]

@@ -7,7 +7,7 @@ from livestack.core.owed import next_timer, obligations
 from livestack.core.rates import NEVER
 from livestack.core.state import State
 from livestack.core.strategy import NoMemory
-from livestack.core.types import ConnectionStatus
+from livestack.core.types import ConnectionStatus, OrderStatus
 from tests.core import support
 from tests.core.support import Bench
 
@@ -27,6 +27,33 @@ def test_the_full_set_survives_a_crash() -> None:
     assert obligations(bench.state) == obligations(restored)
     assert ["timeout", "strategy x"] == [one.scope for one in obligations(restored)]
     assert bench.ts + 9 == next_timer(restored)
+
+
+def test_a_contradicted_order_is_asked_about() -> None:
+    """After an illegal transition the venue is asked for the Order until it reports it, whatever it says then."""
+    bench = Bench().start()
+    order_id = bench.buy()
+    bench.feed(support.accepted(order_id))
+    bench.feed(support.rejected(order_id))
+    assert [f"order {order_id} in doubt"] == [one.scope for one in bench.runtime.obligations()]
+    bench.feed(support.report(order_id, OrderStatus.ACCEPTED))
+    assert () == bench.runtime.obligations()
+
+
+def test_a_cancel_without_an_answer_under_the_kill_switch_cancels_everything() -> None:
+    """The venue is asked about the order, and to cancel all there is on the instrument, until it is closed."""
+    bench = Bench().start()
+    order_id = bench.buy()
+    bench.feed(support.accepted(order_id))
+    bench.feed(support.killed())
+    assert ["timeout"] == [one.scope for one in bench.runtime.obligations()]
+    bench.feed(events.ControlTime(scope="timeout", deadline_ns=0), wait_ns=10 * support.SECOND)
+    scopes = [one.scope for one in bench.runtime.obligations()]
+    assert [f"order {order_id}-2", f"cancel all {support.INSTRUMENT}"] == [
+        one for one in scopes if one != "timeout"
+    ]
+    bench.feed(support.cancelled(order_id))
+    assert () == bench.runtime.obligations()
 
 
 def test_questions_wait_for_the_connection() -> None:

@@ -61,6 +61,7 @@ CASES: dict[str, tuple[list[Any], list[Any]]] = {
         [{}, {}, nothing, {}],
         [{}, {}, lambda bench: bench.feed(support.command(events.SetStrategyEnabled(True))), {"qty": 1}],
     ),
+    "monitored_limits": ([{}, {}, nothing, {}], [{"max_unattended_fills": None}, {}, nothing, {}]),
     "kill_switch": (
         [{}, {}, lambda b: b.feed(events.KillSwitchEngaged(trigger="t", by="b", reason="r", venue="x")), {}],
         [{}, {}, lambda b: b.feed(events.KillSwitchEngaged(trigger="t", by="b", reason="r", venue="sim")), {}],

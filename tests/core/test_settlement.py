@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from livestack.core.settlement import EXTERNAL_ORDERS_MAX, settle
+from livestack.core.external import EXTERNAL_ORDERS_MAX
+from livestack.core.settlement import settle
 from livestack.core.types import OrderStatus, RequestKind
 from tests.core import support
 from tests.core.support import SECOND, Bench, configuration

@@ -1,0 +1,88 @@
+"""Orders at the venue that this session did not make: shown, adopted or cancelled, as the Configuration says.
+
+Pure. Two kinds: *external* (a foreign id) and *orphan* (our id pattern, another session's epoch). To adopt is to make
+it an Order of this session with an Order ID of its own, so that risk counts it, the Strategy sees it, and it can be
+replaced and cancelled like any other; policy ``cancel`` adopts it and closes it. Its fills from then on are ours; what
+had filled before is not. Harness thread.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+from livestack.core import events
+from livestack.core.derivation import Derivation, close_order
+from livestack.core.orders import Order, adopted_order
+from livestack.core.state import ExternalOrder, State
+from livestack.core.types import ORDER_ID_MAX, OrderStatus, RequestSource
+
+EXTERNAL_ORDERS_MAX: Final = 1_000
+"""Orders of others that are shown; beyond it the oldest leave."""
+
+
+class OfAnOrder(Protocol):
+    """An Event that names an order by a client id."""
+
+    @property
+    def venue(self) -> str: ...
+    @property
+    def instrument(self) -> str: ...
+    @property
+    def client_id(self) -> str: ...
+
+
+def see(state: State, event: OfAnOrder, ours: bool, out: Derivation) -> None:
+    """Take in an Event about an order that is not of this session; ``ours`` by the pattern of its id."""
+    execution, key = state.execution, (event.venue, event.client_id)
+    if isinstance(event, events.OrderCancelled | events.OrderExpired):
+        execution.external.pop(key, None)
+    if not isinstance(event, events.OrderReport):
+        return
+    if event.status not in (OrderStatus.ACCEPTED, OrderStatus.PARTIALLY_FILLED):
+        execution.external.pop(key, None)
+        return
+    rules = state.configuration.execution
+    policy = rules.orphan_orders if ours else rules.external_orders
+    if key not in execution.external:
+        kind = "orphan_order" if ours else "external_order"
+        out.anomaly(kind, f"{event.client_id} is open at the venue: {policy}", event.venue, event.instrument)
+    order = _adopt(state, event) if policy != "ignore" else None
+    if order is None:
+        _show(state, event, ours)
+    elif policy == "cancel":
+        close_order(state, order, RequestSource.CORE)
+
+
+def _adopt(state: State, event: events.OrderReport) -> Order | None:
+    """None where it cannot be: an instrument that is not defined, or a report that makes no sense."""
+    execution = state.execution
+    sane = 0 <= event.filled_qty < event.qty and event.price >= 0
+    if (
+        not sane
+        or event.instrument not in state.market.instruments
+        or execution.order_counter >= ORDER_ID_MAX
+    ):
+        return None
+    execution.order_counter += 1
+    order = adopted_order(event, execution.order_counter, state.control.ts)
+    execution.orders[order.order_id] = order
+    execution.adopted[(event.venue, event.client_id)] = order.order_id
+    execution.external.pop((event.venue, event.client_id), None)
+    state.control.stale_checks.setdefault(event.instrument, 0)
+    return order
+
+
+def _show(state: State, event: events.OrderReport, ours: bool) -> None:
+    external, key = state.execution.external, (event.venue, event.client_id)
+    if key not in external and len(external) >= EXTERNAL_ORDERS_MAX:
+        del external[next(iter(external))]
+    external[key] = ExternalOrder(
+        venue=event.venue,
+        instrument=event.instrument,
+        client_id=event.client_id,
+        venue_order_id=event.venue_order_id,
+        side=event.side,
+        price=event.price,
+        leaves_qty=max(event.qty - event.filled_qty, 0),
+        ours=ours,
+    )
