@@ -178,7 +178,7 @@ def order_report(state: State, event: events.OrderReport, out: Derivation) -> No
     order = owner(state, event, out)
     if order is None:
         return
-    order.in_doubt = False
+    state.execution.in_doubt.pop(order.order_id, None)
     if event.filled_qty > order.filled_qty:
         if order.status is OrderStatus.SUBMITTED:
             order.happen(Happening.ACCEPTED, state.control.ts)

@@ -10,6 +10,8 @@ and Cancels wait for nobody but Cancels. There is no tick and no thread: what is
 
 from __future__ import annotations
 
+from bisect import bisect_right
+
 from livestack.core.derivation import Derivation
 from livestack.core.events import IntentDispatched
 from livestack.core.orders import Order
@@ -44,8 +46,9 @@ def admit(allowed: Allowed, state: State) -> Dominance:
     if proposal is not None:
         terms = proposal.terms
         worst_qty = worst_quantity(terms, proposal.market)
-        horizon = ts - NANOS_PER_SECOND
-        execution.intent_times = [one for one in execution.intent_times if one > horizon] + [ts]
+        times = execution.intent_times
+        times.append(ts)
+        del times[: bisect_right(times, ts - NANOS_PER_SECOND)]
         key = (terms.instrument, int(terms.side), terms.price, terms.qty or terms.quote_qty)
         execution.recent.pop(key, None)
         execution.recent[key] = ts
@@ -80,7 +83,7 @@ def retry_at(state: State) -> int:
     """When rate capacity returns for the first in line, or the first command is too old; ``NEVER``: time alone
     changes nothing. A pure function of State."""
     earliest = NEVER
-    if state.control.phase is SessionPhase.STOPPED:
+    if not state.execution.queue.pending or state.control.phase is SessionPhase.STOPPED:
         return earliest
     lanes: dict[tuple[str, bool], None] = {}
     for pending in _in_order(state):

@@ -8,8 +8,11 @@ fills, a currency's loss), the strictest counts. Theory of the short way: prices
 
 from __future__ import annotations
 
+from typing import Final
+
+from livestack.core import events
 from livestack.core.derivation import Derivation
-from livestack.core.events import StrategyDisabled, TradingStateChanged
+from livestack.core.events import InputEvent, StrategyDisabled, TradingStateChanged
 from livestack.core.limits import UNLIMITED
 from livestack.core.positions import Position
 from livestack.core.proposal import total_notional
@@ -26,14 +29,27 @@ Alarms = dict[str, tuple[int, int]]
 """By instrument: the bid below which, and the ask above which, the monitors have to look again."""
 
 
-def watch(out: Derivation, risk: Risk) -> None:
+_NO_LOSS: Final = frozenset(
+    {
+        events.OrderAccepted,
+        events.RequestSent,
+        events.RateLimitReport,
+        events.BalanceReport,
+        events.ControlTime,
+    }
+)
+"""Frequent Events that move neither a position nor a price nor a limit."""
+
+
+def watch(out: Derivation, risk: Risk, event: InputEvent) -> None:
     """Loss and unattended fills halt, rejects in a row disable the Strategy, old data makes an instrument REDUCING."""
     _resting_data(out, risk)
     if out.state.control.trading_state() is TradingState.HALTED:
         return
     _consecutive_rejects(out, risk)
     _unattended_fills(out, risk)
-    _session_loss(out, risk)
+    if type(event) not in _NO_LOSS:
+        _session_loss(out, risk)
 
 
 def session_result(state: State) -> dict[str, int]:
@@ -68,6 +84,12 @@ def alarms(state: State, risk: Risk) -> Alarms:
     for name in state.control.stale:
         found[name] = (_ANY_PRICE, _ANY_PRICE)
     return found
+
+
+def rings(watched: Alarms, market: InstrumentMarket) -> bool:
+    """Whether the prices of ``market`` are beyond those up to which the monitors have nothing to say."""
+    bounds = watched.get(market.definition.instrument)
+    return bounds is not None and (market.bid < bounds[0] or market.ask > bounds[1])
 
 
 def _bounds(position: Position, market: InstrumentMarket, share: int) -> tuple[int, int]:

@@ -137,7 +137,7 @@ class Order(msgspec.Struct, kw_only=True):
     ``client_id`` is the id by which the venue knows it now, ``revision`` the last one that a request of it used.
     ``worst_qty`` is the most that an order by quote quantity can fill. ``closing`` asks for Cancels until it is
     closed, on behalf of an operator or of the Core (kill-switch, REDUCING, stopping). ``foreign_id`` is the id under
-    which an adopted order was found at the venue; ``in_doubt``: the venue contradicted itself and is to be asked.
+    which an adopted order was found at the venue.
     """
 
     order_id: int
@@ -169,7 +169,6 @@ class Order(msgspec.Struct, kw_only=True):
     closing: RequestSource | None = None
     cancel_not_before: int = 0
     foreign_id: str = ""
-    in_doubt: bool = False
 
     @property
     def is_terminal(self) -> bool:

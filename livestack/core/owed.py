@@ -25,16 +25,14 @@ def obligations(state: State) -> tuple[Obligation, ...]:
     if control.phase is SessionPhase.STOPPED:
         return ()
     owed: list[Obligation] = []
-    retry_ts = retry_at(state)
-    if retry_ts < NEVER:
+    if execution.queue.pending and (retry_ts := retry_at(state)) < NEVER:
         owed.append(
             WakeAt(scope="queue", deadline_ns=retry_ts, reason="capacity returns or a command is too old")
         )
     if execution.requests:
-        deadline_ns = min(request.deadline_ns for request in execution.requests.values())
+        deadline_ns = min([request.deadline_ns for request in execution.requests.values()])
         owed.append(WakeAt(scope="timeout", deadline_ns=deadline_ns, reason="a request times out"))
-    cancel_ts = cancel_retry_at(state)
-    if cancel_ts < NEVER:
+    if execution.closing and (cancel_ts := cancel_retry_at(state)) < NEVER:
         owed.append(WakeAt(scope="cancel", deadline_ns=cancel_ts, reason="an order is to be cancelled again"))
     for name, deadline_ns in control.strategy_deadlines.items():
         owed.append(WakeAt(scope=f"strategy {name}", deadline_ns=deadline_ns, reason="the strategy asked"))
@@ -45,8 +43,17 @@ def obligations(state: State) -> tuple[Obligation, ...]:
                     scope=f"data {name}", deadline_ns=deadline_ns, reason="its data may be too old by then"
                 )
             )
-    owed += _about_orders(state)
-    wanted = dict(execution.fetch_fills)
+    if execution.unresolved or execution.in_doubt:
+        owed += _about_orders(state)
+    owed += _fills_wanted(state)
+    return tuple(owed)
+
+
+def _fills_wanted(state: State) -> list[Obligation]:
+    """Fills that a claim lacks, and a floor that has to move because too many fill ids are remembered above it."""
+    execution = state.execution
+    owed: list[Obligation] = []
+    wanted = dict(execution.fetch_fills) if execution.fetch_fills else {}
     for instrument, ledger in execution.ledgers.items():
         if len(ledger.seen) >= FILLS_RECONCILE_AT:
             wanted.setdefault(instrument, 0)
@@ -54,11 +61,11 @@ def obligations(state: State) -> tuple[Obligation, ...]:
         venue = state.market.instruments[instrument].definition.venue
         known = execution.ledgers.get(instrument)
         after = max(known.floor, 0) if known is not None else 0
-        if control.venue_status.get(venue) is ConnectionStatus.LIVE:
+        if state.control.venue_status.get(venue) is ConnectionStatus.LIVE:
             owed.append(
                 QueryFills(scope=f"fills {instrument}", venue=venue, instrument=instrument, after=after)
             )
-    return tuple(owed)
+    return owed
 
 
 def _about_orders(state: State) -> list[Obligation]:
@@ -79,10 +86,13 @@ def _about_orders(state: State) -> list[Obligation]:
         )
         if cancels and order.closing is not None and control.killed(order.venue, order.instrument):
             cancel_all[(order.venue, order.instrument)] = None
-    for order in execution.orders.values():
-        live = control.venue_status.get(order.venue) is ConnectionStatus.LIVE
-        if order.in_doubt and order.order_id not in execution.unresolved and live:
-            owed.append(_question(order, f"{order.order_id} in doubt", order.client_id))
+    for order_id in execution.in_doubt:
+        order = execution.orders[order_id]
+        if (
+            order_id not in execution.unresolved
+            and control.venue_status.get(order.venue) is ConnectionStatus.LIVE
+        ):
+            owed.append(_question(order, f"{order_id} in doubt", order.client_id))
     for venue, instrument in cancel_all:
         owed.append(CancelAllAtVenue(scope=f"cancel all {instrument}", venue=venue, instrument=instrument))
     return owed
@@ -108,15 +118,6 @@ def cancel_retry_at(state: State) -> int:
     return earliest
 
 
-def next_timer(state: State) -> int:
+def next_timer(owed: tuple[Obligation, ...]) -> int:
     """Earliest ``ts`` at which a step has something to do because of time alone."""
-    if state.control.phase is SessionPhase.STOPPED:
-        return NEVER
-    requests = state.execution.requests
-    return min(
-        retry_at(state),
-        cancel_retry_at(state),
-        min((request.deadline_ns for request in requests.values()), default=NEVER),
-        min(state.control.strategy_deadlines.values(), default=NEVER),
-        min(filter(None, state.control.stale_checks.values()), default=NEVER),
-    )
+    return min((one.deadline_ns for one in owed if type(one) is WakeAt), default=NEVER)

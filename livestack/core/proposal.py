@@ -12,7 +12,7 @@ import msgspec
 
 from livestack.core.intents import New, Replace
 from livestack.core.limits import UNLIMITED, Limits, to_common
-from livestack.core.orders import Order, Request
+from livestack.core.orders import Order
 from livestack.core.pending import Pending
 from livestack.core.state import ExecutionState, InstrumentMarket, State
 from livestack.core.types import OrderStatus, OrderType, RequestKind, RequestSource, Side
@@ -40,8 +40,8 @@ class Working(msgspec.Struct, frozen=True):
 class Proposal(msgspec.Struct, kw_only=True):
     """``terms`` are the whole order; ``leaves_qty`` is what of it may fill; ``order`` is the one to be replaced.
 
-    ``worst_price`` is the worst it may trade at (0: unknown). ``buying``/``selling`` are the worst cases of everything
-    working in this instrument, this proposal included.
+    ``worst_price`` is the worst it may trade at (0: unknown). ``working`` is everything else in this instrument that
+    may still fill; ``buying``/``selling`` are the worst cases of all of it, this proposal included.
     """
 
     kind: RequestKind
@@ -69,16 +69,16 @@ def propose(
     execution = state.execution
     order = execution.orders.get(intent.order_id)
     terms = intent if isinstance(intent, New) else _replaced(intent, order, execution)
-    worst = worst_price(terms, market, limits)
-    working = list(all_working(execution))
-    same = [one for one in working if one.instrument == terms.instrument]
-    filled = order.filled_qty if order is not None else 0
+    filled, own = (0, 0) if order is None else (order.filled_qty, order.leaves_qty)
     leaves = worst_quantity(terms, market) - filled
-    own = 0 if order is None else order.leaves_qty
-    others = [one for one in same if one.order_id != terms.order_id]
     mine = leaves + own  # a replacement may fill on top of what the old order fills before it goes
-    buying = sum(one.qty for one in others if one.side is Side.BUY)
-    selling = sum(one.qty for one in others if one.side is Side.SELL)
+    buying, selling = (mine, 0) if terms.side is Side.BUY else (0, mine)
+    others = [one for one in working(execution, terms.instrument) if one.order_id != terms.order_id]
+    for one in others:
+        if one.side is Side.BUY:
+            buying += one.qty
+        else:
+            selling += one.qty
     return Proposal(
         kind=RequestKind.NEW if isinstance(intent, New) else RequestKind.REPLACE,
         source=source,
@@ -87,28 +87,57 @@ def propose(
         limits=limits,
         order=order,
         leaves_qty=leaves,
-        worst_price=worst,
-        working=[one for one in working if one.order_id != terms.order_id],
-        buying=buying + mine if terms.side is Side.BUY else buying,
-        selling=selling + mine if terms.side is Side.SELL else selling,
+        worst_price=worst_price(terms, market, limits),
+        working=others,
+        buying=buying,
+        selling=selling,
     )
 
 
-def all_working(execution: ExecutionState) -> Iterator[Working]:
-    """Everything that may still fill, over all instruments."""
+def working(execution: ExecutionState, instrument: str) -> Iterator[Working]:
+    """Everything of ``instrument`` that may still fill."""
     for order in execution.orders.values():
-        unsettled = order.status is OrderStatus.SUBMITTED
-        leaves = order.leaves_qty
-        yield Working(order.order_id, order.instrument, order.side, order.price, leaves, unsettled)
-        for request in _requests(execution, order.order_id):
+        if order.instrument == instrument:
+            unsettled = order.status is OrderStatus.SUBMITTED
+            yield Working(order.order_id, instrument, order.side, order.price, order.leaves_qty, unsettled)
+    for one in under_way(execution):
+        if one.instrument == instrument:
+            yield one
+
+
+def under_way(execution: ExecutionState) -> Iterator[Working]:
+    """What no Order shows yet, over all instruments: replacements in flight, and the Queue."""
+    for requests in (execution.requests, execution.unresolved):
+        for order_id, request in requests.items():
             if request.kind is RequestKind.REPLACE:
+                order = execution.orders[order_id]
                 rest = max(request.qty - order.filled_qty, 0)
-                yield Working(order.order_id, order.instrument, order.side, request.price, rest, True)
+                yield Working(order_id, order.instrument, order.side, request.price, rest, True)
     for pending in execution.queue.pending.values():
         made = _pending_terms(pending, execution)
         if made is not None:
             terms, rest = made
             yield Working(pending.order_id, pending.instrument, terms.side, terms.price, rest, True)
+
+
+def unsettled(execution: ExecutionState) -> Iterator[Working]:
+    """What no balance report can contain yet, over all instruments."""
+    for requests in (execution.requests, execution.unresolved):
+        for order_id, request in requests.items():
+            order = execution.orders[order_id]
+            if request.kind is RequestKind.NEW and order.status is OrderStatus.SUBMITTED:
+                yield Working(order_id, order.instrument, order.side, order.price, order.leaves_qty, True)
+    yield from under_way(execution)
+
+
+def exposures(execution: ExecutionState) -> dict[str, list[int]]:
+    """Worst cases ``[buying, selling]`` of everything that may still fill, by instrument."""
+    found: dict[str, list[int]] = {}
+    for order in execution.orders.values():
+        found.setdefault(order.instrument, [0, 0])[order.side - 1] += order.leaves_qty
+    for one in under_way(execution):
+        found.setdefault(one.instrument, [0, 0])[one.side - 1] += one.qty
+    return found
 
 
 def reference_price(market: InstrumentMarket, side: Side) -> int:
@@ -148,13 +177,6 @@ def worst_quantity(terms: New, market: InstrumentMarket) -> int:
         return terms.qty
     price = market.ask if terms.side is Side.BUY else _end_of_book(Side.SELL, market)
     return -(-terms.quote_qty // price) if price > 0 else UNLIMITED
-
-
-def _requests(execution: ExecutionState, order_id: int) -> Iterator[Request]:
-    for requests in (execution.requests, execution.unresolved):
-        request = requests.get(order_id)
-        if request is not None:
-            yield request
 
 
 def _pending_terms(pending: Pending, execution: ExecutionState) -> tuple[New, int] | None:

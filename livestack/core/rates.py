@@ -37,7 +37,8 @@ class LimitUsage(msgspec.Struct, kw_only=True):
         """The fullest of the windows that a request sent now may fall into."""
         if limit.aligned:
             first, last = _touched(limit, guard_ns, venue_ns)
-            return max(self.windows.get(window, 0) for window in range(first, last + 1))
+            used = self.windows.get(first, 0)
+            return used if first == last else max(used, self.windows.get(last, 0))
         horizon = venue_ns - limit.interval - 2 * limit.guard_band
         return sum(weight for sent_ns, weight in self.sent if sent_ns > horizon)
 
@@ -48,9 +49,12 @@ class LimitUsage(msgspec.Struct, kw_only=True):
             self.sent.append((venue_ns, weight))
             return
         first, last = _touched(limit, guard_ns, venue_ns)
-        self.windows = {window: used for window, used in self.windows.items() if window >= first}
-        for window in range(first, last + 1):
-            self.windows[window] = self.windows.get(window, 0) + weight
+        windows = self.windows
+        for window in [window for window in windows if window < first]:
+            del windows[window]
+        windows[first] = windows.get(first, 0) + weight
+        if last != first:
+            windows[last] = windows.get(last, 0) + weight
 
     def correct(self, limit: RateLimit, guard_ns: int, venue_ns: int, used: int, exact: bool) -> None:
         """Take the venue's count; downwards only when it is ``exact`` and the limit counts in windows."""
@@ -185,6 +189,6 @@ def weight_of(rule: RateLimit, kind: RequestKind) -> int:
 
 
 def _touched(limit: RateLimit, guard_ns: int, venue_ns: int) -> tuple[int, int]:
-    """First and last window that a request sent at ``venue_ns`` may be counted in."""
+    """First and last window that a request sent at ``venue_ns`` may be counted in: the same, or neighbours."""
     guard_ns = min(guard_ns, limit.interval // 2)
     return (venue_ns - guard_ns) // limit.interval, (venue_ns + guard_ns) // limit.interval

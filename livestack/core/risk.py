@@ -127,23 +127,26 @@ def _written(limit: int | None) -> int:
     return UNLIMITED if limit is None else limit
 
 
-_TYPES: Final[dict[type, dict[str, type]]] = {
-    New: dict.fromkeys(("order_id", "qty", "quote_qty", "price", "stop_price"), int)
-    | dict.fromkeys(("post_only", "reduce_only"), bool)
-    | {"instrument": str, "side": Side, "type": OrderType, "tif": TimeInForce, "stp": SelfTradePrevention},
-    Replace: dict.fromkeys(("order_id", "qty", "price"), int),
-    Cancel: {"order_id": int},
-}
 _INT64_MAX: Final = 2**63 - 1
 
 
 def _well_typed(intent: Intent) -> bool:
     """Structs do not check what a Strategy puts into them."""
-    for name, wanted in _TYPES[type(intent)].items():
-        value = getattr(intent, name)
-        if type(value) is not wanted or (isinstance(value, int) and not -_INT64_MAX <= value <= _INT64_MAX):
-            return False
-    return True
+    if isinstance(intent, Cancel):
+        return _integers(intent.order_id)
+    if isinstance(intent, Replace):
+        return _integers(intent.order_id, intent.qty, intent.price)
+    enums = (type(intent.side), type(intent.type), type(intent.tif), type(intent.stp))
+    others = (type(intent.instrument), type(intent.post_only), type(intent.reduce_only))
+    return (
+        enums == (Side, OrderType, TimeInForce, SelfTradePrevention)
+        and others == (str, bool, bool)
+        and _integers(intent.order_id, intent.qty, intent.quote_qty, intent.price, intent.stop_price)
+    )
+
+
+def _integers(*values: object) -> bool:
+    return all(type(value) is int and -_INT64_MAX <= value <= _INT64_MAX for value in values)
 
 
 def locate(intent: Intent, state: State) -> tuple[str, str] | Denial:

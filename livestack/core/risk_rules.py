@@ -6,13 +6,23 @@ denies and names its key. Rules change nothing and know nothing of pacing; Cance
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable
 from typing import Final
 
 import msgspec
 
-from livestack.core.limits import UNLIMITED
-from livestack.core.proposal import PRICED_TYPES, STOP_TYPES, Proposal, reference_price, total_notional
+from livestack.core.limits import UNLIMITED, to_common
+from livestack.core.proposal import (
+    PRICED_TYPES,
+    STOP_TYPES,
+    Proposal,
+    Working,
+    exposures,
+    reference_price,
+    total_notional,
+    unsettled,
+)
 from livestack.core.state import State
 from livestack.core.types import (
     NANOS_PER_SECOND,
@@ -246,20 +256,15 @@ def max_gross_notional(proposal: Proposal, state: State) -> Denial | None:
     limit = proposal.limits.max_gross_notional_total
     if limit is None or limit >= UNLIMITED:
         return None if limit else _not_configured(f"max_gross_notional.{quote}")
+    found = exposures(state.execution)
+    found[proposal.terms.instrument] = [proposal.buying, proposal.selling]
     total = 0
-    for name, market in state.market.instruments.items():
+    for name in found | state.execution.positions:
+        market = state.market.instruments[name]
         if market.definition.quote != quote:
             continue
         position = state.execution.position(name).qty
-        if name == proposal.terms.instrument:
-            buying, selling = proposal.buying, proposal.selling
-        else:
-            buying = sum(
-                one.qty for one in proposal.working if one.instrument == name and one.side is Side.BUY
-            )
-            selling = sum(
-                one.qty for one in proposal.working if one.instrument == name and one.side is Side.SELL
-            )
+        buying, selling = found.get(name, (0, 0))
         worst = max(abs(position + buying), abs(position - selling))
         price = max(market.ask, market.bid, market.last_price)
         if worst and not price:
@@ -269,8 +274,7 @@ def max_gross_notional(proposal: Proposal, state: State) -> Denial | None:
 
 
 def max_open_orders(proposal: Proposal, state: State) -> Denial | None:
-    instrument = proposal.terms.instrument
-    ids = {one.order_id: None for one in proposal.working if one.instrument == instrument}
+    ids = {one.order_id: None for one in proposal.working}
     venue_limit = proposal.market.definition.max_open_orders
     if venue_limit and len(ids) + 1 > venue_limit:
         return deny("above the venue's open orders", value=len(ids) + 1, limit=venue_limit)
@@ -278,8 +282,8 @@ def max_open_orders(proposal: Proposal, state: State) -> Denial | None:
 
 
 def max_intents_per_second(proposal: Proposal, state: State) -> Denial | None:
-    since = state.control.ts - NANOS_PER_SECOND
-    recent = sum(1 for ts in state.execution.intent_times if ts > since)
+    times = state.execution.intent_times
+    recent = len(times) - bisect_right(times, state.control.ts - NANOS_PER_SECOND)
     return _at_most(recent + 1, proposal.limits.max_intents_per_second, "max_intents_per_second")
 
 
@@ -306,7 +310,7 @@ def self_trade(proposal: Proposal, state: State) -> Denial | None:
         return None
     terms, price = proposal.terms, proposal.worst_price
     for one in proposal.working:
-        if one.instrument != terms.instrument or one.side is terms.side or one.qty == 0:
+        if one.side is terms.side or one.qty == 0:
             continue
         meets = price >= one.price if terms.side is Side.BUY else price <= one.price
         if meets or one.price == 0:
@@ -341,13 +345,26 @@ def balance(proposal: Proposal, state: State) -> Denial | None:
     if proposal.order is not None and proposal.order.status is not OrderStatus.SUBMITTED:
         held_back = proposal.order.leaves_qty * (proposal.order.price if buy else 1)
         needed = max(needed - held_back, 0)
-    for one in proposal.working:
-        if one.unsettled and one.instrument == rules.instrument and one.side is proposal.terms.side:
-            needed += one.qty * (one.price or proposal.worst_price) if buy else one.qty
-    decimals = rules.price_decimals + rules.qty_decimals if buy else rules.qty_decimals
-    if needed * 10**held.decimals > held.free * 10**decimals:
-        return deny("not enough balance", asset=asset, needed=needed, decimals=decimals, free=held.free)
-    return None
+    total = total_notional(needed, proposal.market) if buy else to_common(needed, rules.qty_decimals)
+    for one in unsettled(state.execution):
+        if one.side is proposal.terms.side and one.order_id != proposal.terms.order_id:
+            total += _held_back(one, proposal, state, asset)
+    free = to_common(held.free, held.decimals)
+    return deny("not enough balance", asset=asset, needed=total, free=free) if total > free else None
+
+
+def _held_back(one: Working, proposal: Proposal, state: State, asset: str) -> int:
+    """What of ``asset`` something that no balance report contains will take, in ``NOTIONAL_DECIMALS``."""
+    market = state.market.instruments[one.instrument]
+    rules = market.definition
+    if rules.venue != proposal.market.definition.venue:
+        return 0
+    if one.side is Side.SELL:
+        return to_common(one.qty, rules.qty_decimals) if rules.base == asset else 0
+    if rules.quote != asset:
+        return 0
+    worst = proposal.worst_price if market is proposal.market else market.ask or market.last_price
+    return total_notional(one.qty * (one.price or worst), market)
 
 
 RULES: Final[dict[str, Rule]] = {

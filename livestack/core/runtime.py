@@ -9,6 +9,7 @@ short way through ``step`` and gets the one empty Step there is. Harness thread;
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import islice
 from typing import Final
 
@@ -24,7 +25,7 @@ from livestack.core.derivation import Derivation
 from livestack.core.events import DerivedEvent, InputEvent
 from livestack.core.execution_control import admit, process
 from livestack.core.intents import Cancel, Intent, New, Replace
-from livestack.core.monitors import Alarms, alarms, watch
+from livestack.core.monitors import Alarms, alarms, rings, watch
 from livestack.core.obligations import Obligation
 from livestack.core.owed import next_timer, obligations
 from livestack.core.pending import kind_of
@@ -32,7 +33,7 @@ from livestack.core.rates import NEVER
 from livestack.core.risk import Risk
 from livestack.core.risk_rules import Denial
 from livestack.core.state import InstrumentMarket, State
-from livestack.core.strategy import Decision, Strategy, View
+from livestack.core.strategy import Strategy, View
 from livestack.core.types import OrderRequest, RequestKind, RequestSource, SessionPhase
 from livestack.exceptions import InvariantViolation
 
@@ -90,6 +91,7 @@ class CoreRuntime:
             state = State.initial(configuration, strategy.memory)
         strategy.memory = state.control.memory
         self.state: Final = state
+        self._control = state.control
         self._strategy = strategy
         self._risk = Risk()
         self._view = View(state)
@@ -107,36 +109,45 @@ class CoreRuntime:
         The DERIVED Events take the positions behind it. ``InvariantViolation``, before anything changed, where the
         caller broke the order of positions or of time, or where this is no INPUT Event.
         """
-        control = self.state.control
-        if ts < control.ts or seq <= control.seq or (self._next_seq and seq != self._next_seq):
-            raise InvariantViolation(f"seq {seq} at ts {ts} after seq {control.seq} at ts {control.ts}")
+        control = self._control
+        if ts < control.ts or seq != self._next_seq:
+            self._check_position(seq, ts)
         kind = type(event)
         apply_market = MARKET.get(kind)
         if apply_market is None:
             return self._full_step(seq, ts, event)
         control.ts = ts
         control.seq = seq
+        watched = self._alarms
+        if watched is None:
+            watched = self._alarms = alarms(self.state, self._risk)
         market = apply_market(self.state, event, self._out)
-        if market is None or ts >= self._next_timer or (self._alarms and self._rings(market)):
+        if market is None or ts >= self._next_timer or (watched and rings(watched, market)):
             self._expire()
-            watch(self._out, self._risk)
+            watch(self._out, self._risk, event)
             return self._complete(event, market is not None and self._is_relevant(event, market))
         self._next_seq = seq + 1
-        if kind not in self._asks or not self._is_relevant(event, market):
+        if kind not in self._asks or (self._selects and not self._is_relevant(event, market)):
             return _EMPTY
+        strategy = self._strategy
         try:
-            decision = self._strategy.on_event(self._view, event)
+            decision = strategy.on_event(self._view, event)
         except Exception as error:  # noqa: BLE001 - a Strategy's failure is an Event
-            return self._complete_after(error)
-        if decision is None and not self._view.armed:
-            self.state.control.memory = self._strategy.memory
-            return _EMPTY
-        return self._complete_after(decision)
+            return self._complete_after((), error)
+        if decision is None:
+            control.memory = strategy.memory
+            return self._complete_after((), None) if self._view.armed else _EMPTY
+        intents, failure = _collect(decision)
+        control.memory = strategy.memory
+        if intents or failure is not None or self._view.armed:
+            return self._complete_after(intents, failure)
+        return _EMPTY
 
-    def _rings(self, market: InstrumentMarket) -> bool:
-        """Whether the prices of ``market`` are beyond those up to which the monitors have nothing to say."""
-        alarm = self._alarms.get(market.definition.instrument)
-        return alarm is not None and (market.bid < alarm[0] or market.ask > alarm[1])
+    def _check_position(self, seq: int, ts: int) -> None:
+        """Positions and times never go back; after a restore the first position may be any later one."""
+        control = self._control
+        if ts < control.ts or seq <= control.seq or self._next_seq:
+            raise InvariantViolation(f"seq {seq} at ts {ts} after seq {control.seq} at ts {control.ts}")
 
     def _is_relevant(self, event: InputEvent, market: InstrumentMarket) -> bool:
         """Whether the Strategy wants to be asked about this market Event; counts towards every n-th."""
@@ -165,7 +176,7 @@ class CoreRuntime:
         self._expire()
         if control.phase is SessionPhase.STARTING:
             self._begin()
-        watch(self._out, self._risk)
+        watch(self._out, self._risk, event)
         if before is SessionPhase.STARTING and control.phase is SessionPhase.RUNNING:
             self._ask("on_start")
         elif kind is events.SessionResumed:
@@ -201,9 +212,9 @@ class CoreRuntime:
             self._out.emit(events.Checkpoint(digest=self._digest()))
         return self._finish()
 
-    def _complete_after(self, decision: Decision | Exception) -> Step:
+    def _complete_after(self, intents: tuple[Intent, ...], failure: Exception | None) -> Step:
         """The rest of a step whose Strategy has been asked already."""
-        self._take(decision, "on_event")
+        self._take(intents, failure, "on_event")
         self._cancel_closing()
         process(self._out)
         return self._finish()
@@ -214,27 +225,22 @@ class CoreRuntime:
         running = control.phase is SessionPhase.RUNNING or hook == "on_stop"
         if not running or not control.strategy_enabled:
             return
-        decision: Decision | Exception
+        intents: tuple[Intent, ...] = ()
+        failure: Exception | None = None
         try:
             decision = getattr(self._strategy, hook)(self._view, *arguments)
         except Exception as error:  # noqa: BLE001 - a Strategy's failure is an Event
-            decision = error
-        self._take(decision, hook)
+            failure = error
+        else:
+            if decision is not None:
+                intents, failure = _collect(decision)
+        control.memory = self._strategy.memory
+        self._take(intents, failure, hook)
 
-    def _take(self, decision: Decision | Exception, hook: str) -> None:
-        """Judge a decision's Intents one after another; an exception, also one on the way, discards them all."""
-        intents: tuple[Intent, ...] = ()
-        error = decision if isinstance(decision, Exception) else None
-        if error is None and decision is not None and not isinstance(decision, Exception):
-            try:
-                intents = tuple(islice(decision, INTENTS_MAX + 1))
-                if len(intents) > INTENTS_MAX or any(type(one) not in _INTENTS for one in intents):
-                    raise TypeError("a hook returns at most INTENTS_MAX New, Replace and Cancel")
-            except Exception as failure:  # noqa: BLE001 - as above
-                error, intents = failure, ()
-        self.state.control.memory = self._strategy.memory
-        if error is not None:
-            self._fail(hook, error)
+    def _take(self, intents: tuple[Intent, ...], failure: Exception | None, hook: str) -> None:
+        """Judge a decision's Intents one after another."""
+        if failure is not None:
+            self._fail(hook, failure)
         for intent in intents:
             self._submit(intent, RequestSource.STRATEGY)
 
@@ -319,10 +325,11 @@ class CoreRuntime:
             )
             self._only = frozenset(decisions.instruments) if decisions.instruments else None
             self._every_nth = decisions.every_nth
+            self._selects = self._only is not None or self._every_nth > 1
         self._asks = self._wanted if running else frozenset()
         self._owed = obligations(state)
-        self._next_timer = next_timer(state)
-        self._alarms = alarms(state, self._risk)
+        self._next_timer = next_timer(self._owed)
+        self._alarms = None
         self._view.disarm()
 
     _decisions: Decisions | None = None
@@ -330,6 +337,18 @@ class CoreRuntime:
     _asks: frozenset[type] = frozenset()
     _only: frozenset[str] | None = None
     _every_nth: int = 1
+    _selects: bool = False
     _owed: tuple[Obligation, ...] = ()
     _next_timer: int = NEVER
-    _alarms: Alarms
+    _alarms: Alarms | None = None
+
+
+def _collect(decision: Iterable[Intent]) -> tuple[tuple[Intent, ...], Exception | None]:
+    """A decision's Intents; an exception on the way discards them all."""
+    try:
+        intents = tuple(islice(decision, INTENTS_MAX + 1))
+        if len(intents) > INTENTS_MAX or not all(type(one) in _INTENTS for one in intents):
+            raise TypeError("a hook returns at most INTENTS_MAX New, Replace and Cancel")
+    except Exception as failure:  # noqa: BLE001 - a Strategy's failure is an Event
+        return (), failure
+    return intents, None

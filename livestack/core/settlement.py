@@ -17,6 +17,9 @@ from livestack.core.types import OrderStatus, RequestKind, parse_client_id
 def owner(state: State, event: OfAnOrder, out: Derivation) -> Order | None:
     """The Order that an Event is about; None for a foreign one, or one that is not known any more."""
     execution = state.execution
+    order = execution.orders.get(event.order_id)
+    if order is not None and order.client_id == event.client_id and order.venue == event.venue:
+        return order  # the usual case, without a look at the id's parts
     parsed = parse_client_id(event.client_id)
     if parsed is None or parsed.epoch not in execution.epochs:
         adopted = execution.adopted.get((event.venue, event.client_id))
@@ -51,8 +54,8 @@ def finish(state: State, order: Order) -> None:
     execution.requests.pop(order_id, None)
     execution.unresolved.pop(order_id, None)
     execution.closing.pop(order_id, None)
+    execution.in_doubt.pop(order_id, None)
     order.claim = order.closing = None
-    order.in_doubt = False
     if execution.orders.pop(order_id, None) is None:
         return
     execution.closed[order_id] = order
@@ -70,7 +73,9 @@ def finish(state: State, order: Order) -> None:
 
 def illegal(order: Order, detail: str, out: Derivation) -> None:
     """The venue contradicts itself: the Event is kept, the Order anomalous, the instrument halts."""
-    order.anomalous = order.in_doubt = True
+    order.anomalous = True
+    if order.order_id in out.state.execution.orders:
+        out.state.execution.in_doubt[order.order_id] = None
     out.anomaly("illegal_transition", detail, order.venue, order.instrument, order.order_id, halt=True)
 
 

@@ -128,8 +128,9 @@ class ExecutionState(msgspec.Struct, kw_only=True):
 
     ``requests`` are inflight, ``unresolved`` timed out without an outcome; ``recent`` holds the last New per
     (instrument, side, price, quantity), for the duplicate rule; ``fetch_fills`` are instruments whose fills the venue
-    is to be asked for; ``closing`` lists Orders that are to be cancelled until they are closed; ``adopted`` are the
-    Orders found at the venue, by venue and foreign id. ``unattended_fills`` counts since an operator's last command.
+    is to be asked for; ``closing`` lists Orders that are to be cancelled until they are closed, ``in_doubt`` those
+    about which the venue contradicted itself and is to be asked; ``adopted`` are the Orders found at the venue, by
+    venue and foreign id. ``unattended_fills`` counts since an operator's last command.
     """
 
     orders: dict[int, Order] = {}
@@ -154,6 +155,7 @@ class ExecutionState(msgspec.Struct, kw_only=True):
     consecutive_rejects: int = 0
     fetch_fills: dict[str, int] = {}
     closing: dict[int, None] = {}
+    in_doubt: dict[int, None] = {}
     adopted: dict[tuple[str, str], int] = {}
     unattended_fills: int = 0
     leaves_open: bool = False

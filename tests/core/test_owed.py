@@ -15,7 +15,7 @@ from tests.core.support import Bench
 def test_a_quiet_session_owes_nothing() -> None:
     """No pending work: no ControlTime is asked for."""
     bench = Bench().start()
-    assert ((), NEVER) == (obligations(bench.state), next_timer(bench.state))
+    assert ((), NEVER) == (obligations(bench.state), next_timer(obligations(bench.state)))
 
 
 def test_the_full_set_survives_a_crash() -> None:
@@ -26,7 +26,7 @@ def test_the_full_set_survives_a_crash() -> None:
     restored = State.restore(bench.state.snapshot(), NoMemory)
     assert obligations(bench.state) == obligations(restored)
     assert ["timeout", "strategy x"] == [one.scope for one in obligations(restored)]
-    assert bench.ts + 9 == next_timer(restored)
+    assert bench.ts + 9 == next_timer(obligations(restored))
 
 
 def test_a_contradicted_order_is_asked_about() -> None:

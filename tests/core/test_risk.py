@@ -102,3 +102,21 @@ def test_trading_states_by_intent_kinds(state: Any, kind: type) -> None:
     allowed = kind is Cancel or state is TradingState.ACTIVE
     assert [] == [one for one in step.derived if isinstance(one, events.IntentDenied)] if allowed else step.derived
     assert allowed is not any(isinstance(one, events.IntentDenied) for one in step.derived)
+
+
+def test_an_inflight_buy_elsewhere_takes_the_same_balance() -> None:
+    """What no balance report can contain yet counts over all instruments that are paid for in the asset."""
+    other = "sim:ETHUSDT"
+    bench = Bench(configuration({"balance": "check"})).start(
+        support.definition(), support.definition(other, base="ETH")
+    )
+    balances = (support.balance("USDT", 1),)
+    bench.feed(
+        events.BalanceReport(recv_ns=0, venue=support.VENUE, event_ns=0, balances=balances, complete=False)
+    )
+    for instrument, denied in ((other, 0), (INSTRUMENT, 1)):
+        intent = New(order_id=bench.new_id(), instrument=instrument, side=Side.BUY, qty=6, price=9_990)
+        bench.want(intent)
+        assert denied == bench.execution.counts.denied
+    bench.want(New(order_id=bench.new_id(), instrument=INSTRUMENT, side=Side.BUY, qty=4, price=9_990))
+    assert 1 == bench.execution.counts.denied
