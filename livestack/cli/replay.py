@@ -103,7 +103,7 @@ def describe_state(state: State) -> dict[str, Any]:
                 "status": one.status.name,
                 "bid": format_decimal(one.bid, one.definition.price_decimals),
                 "ask": format_decimal(one.ask, one.definition.price_decimals),
-                "levels": len(one.book.bids) + len(one.book.asks),
+                "levels": len(one.book.bid_keys) + len(one.book.ask_keys),
             }
             for name, one in market.instruments.items()
         },

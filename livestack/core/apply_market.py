@@ -126,13 +126,13 @@ MARKET: Final[dict[type, Apply]] = {
 def _take_top(market: InstrumentMarket, book: Book) -> None:
     bid_keys, ask_keys = book.bid_keys, book.ask_keys
     if bid_keys:
-        market.bid = bid = bid_keys[-1]
-        market.bid_qty = book.bids[bid]
+        market.bid = bid_keys[-1]
+        market.bid_qty = book.bid_qtys[-1]
     else:
         market.bid = market.bid_qty = 0
     if ask_keys:
-        market.ask = ask = -ask_keys[-1]
-        market.ask_qty = book.asks[ask]
+        market.ask = -ask_keys[-1]
+        market.ask_qty = book.ask_qtys[-1]
     else:
         market.ask = market.ask_qty = 0
     market.top_update_id = book.last_update_id

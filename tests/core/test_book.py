@@ -58,7 +58,7 @@ def test_gap_is_found() -> None:
     assert 1 == book.best_bid_qty
     assert "" == book.change(9, 12, ((99, 2),), ())
     assert "gap" in book.change(14, 15, (), ())
-    assert (False, 0, {}) == (book.valid, book.best_bid, book.bids)
+    assert (False, 0, []) == (book.valid, book.best_bid, book.bid_keys)
     assert "invalid book" in book.change(15, 16, ((99, 1),), ())
 
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from livestack.core.events import FeedStatusChanged
-from livestack.core.types import ConnectionStatus
+from livestack.core.types import ConnectionStatus, Side
 from livestack.venues.adapter import FRAME_HEAD_BYTES, Fetch, Fetched
 from livestack.venues.binance_spot.market_data import BinanceMarketData
 from tests.venues.binance_spot.capture import (
@@ -127,7 +127,7 @@ def test_the_same_frame_in_another_spelling_is_understood() -> None:
     document = json.loads(diff(LAST + 1, LAST + 1, [["0.30000000", "7.00000000"]]))
     bench.play(json.dumps(dict(reversed(document.items())), indent=1).encode())
     assert bench.adapter.faults == {}
-    assert bench.book("NKNUSDT").bids[30_000_000] == 700_000_000
+    assert dict(bench.book("NKNUSDT").levels(Side.BUY))[30_000_000] == 700_000_000
 
 
 def test_an_overflow_invalidates_everything_and_begins_anew() -> None:
@@ -252,10 +252,10 @@ def test_mutated_frames_never_raise_and_never_leave_a_wrong_book(data: st.DataOb
         assert model.known
         book = bench.book("NKNUSDT")
         assert {
-            Decimal(price).scaleb(-8): Decimal(qty).scaleb(-8) for price, qty in book.bids.items()
+            Decimal(price).scaleb(-8): Decimal(qty).scaleb(-8) for price, qty in book.levels(Side.BUY)
         } == model.bids
         assert {
-            Decimal(price).scaleb(-8): Decimal(qty).scaleb(-8) for price, qty in book.asks.items()
+            Decimal(price).scaleb(-8): Decimal(qty).scaleb(-8) for price, qty in book.levels(Side.SELL)
         } == model.asks
 
 
