@@ -18,7 +18,12 @@ from livestack.core.risk_rules import RULES, Denial, Rule, deny
 from livestack.core.state import InstrumentMarket, State
 from livestack.core.types import OrderType, RequestSource, SelfTradePrevention, Side, TimeInForce
 
-_KEY: Final = object()
+
+class _Key:
+    """What only this module has: an ``Allowed`` made elsewhere neither type-checks nor runs."""
+
+
+_KEY: Final = _Key()
 
 
 class Allowed:
@@ -31,7 +36,7 @@ class Allowed:
 
     def __init__(
         self,
-        key: object,
+        key: _Key,
         intent: Intent,
         source: RequestSource,
         venue: str,
