@@ -259,10 +259,7 @@ def rate_limit_report(state: State, event: events.RateLimitReport, out: Derivati
     if venue is None:
         return
     execution = state.execution
-    idle = not any(
-        order.venue == event.venue and order.order_id in execution.requests
-        for order in execution.orders.values()
-    )
+    idle = not any(execution.orders[order_id].venue == event.venue for order_id in execution.requests)
     rates = execution.rates.setdefault(event.venue, VenueRates())
     rates.reported(venue.rate_limits, (event.order_id, event.revision), event.usage, idle, state.control.ts)
 

@@ -72,6 +72,8 @@ def _raise_to(data: Any, type_: Any) -> Any:
             return raised(data)
         fields = msgspec.structs.fields(type_)
         return type_(**{one.name: _raise_to(item, one.type) for one, item in zip(fields, data, strict=True)})
+    if isinstance(type_, type) and issubclass(type_, dict):  # a class of its own over dict[...]
+        return type_.__raise__(_raise_to(data, type_.__orig_bases__[0]))  # type: ignore[attr-defined]
     if isinstance(type_, type) and issubclass(type_, enum.Enum):
         return type_(data)
     return int.from_bytes(data, "big", signed=True) if type_ is int and isinstance(data, bytes) else data

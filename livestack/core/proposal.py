@@ -96,10 +96,9 @@ def propose(
 
 def working(execution: ExecutionState, instrument: str) -> Iterator[Working]:
     """Everything of ``instrument`` that may still fill."""
-    for order in execution.orders.values():
-        if order.instrument == instrument:
-            unsettled = order.status is OrderStatus.SUBMITTED
-            yield Working(order.order_id, instrument, order.side, order.price, order.leaves_qty, unsettled)
+    for order in execution.orders.of(instrument):
+        unsettled = order.status is OrderStatus.SUBMITTED
+        yield Working(order.order_id, instrument, order.side, order.price, order.leaves_qty, unsettled)
     for one in under_way(execution):
         if one.instrument == instrument:
             yield one
@@ -132,9 +131,8 @@ def unsettled(execution: ExecutionState) -> Iterator[Working]:
 
 def exposures(execution: ExecutionState) -> dict[str, list[int]]:
     """Worst cases ``[buying, selling]`` of everything that may still fill, by instrument."""
-    found: dict[str, list[int]] = {}
-    for order in execution.orders.values():
-        found.setdefault(order.instrument, [0, 0])[order.side - 1] += order.leaves_qty
+    orders = execution.orders
+    found = {instrument: list(orders.leaves(instrument)) for instrument in orders.instruments()}
     for one in under_way(execution):
         found.setdefault(one.instrument, [0, 0])[one.side - 1] += one.qty
     return found

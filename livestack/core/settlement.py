@@ -10,7 +10,7 @@ from livestack.core import events, external
 from livestack.core.derivation import Derivation
 from livestack.core.external import OfAnOrder
 from livestack.core.orders import Claim, Happening, Order, Request
-from livestack.core.state import State
+from livestack.core.state import ExecutionState, State
 from livestack.core.types import OrderStatus, RequestKind, parse_client_id
 
 
@@ -19,22 +19,30 @@ def owner(state: State, event: OfAnOrder, out: Derivation) -> Order | None:
     execution = state.execution
     order = execution.orders.get(event.order_id)
     if order is not None and order.client_id == event.client_id and order.venue == event.venue:
+        execution.orders.changed(order.instrument)
         return order  # the usual case, without a look at the id's parts
     parsed = parse_client_id(event.client_id)
     if parsed is None or parsed.epoch not in execution.epochs:
         adopted = execution.adopted.get((event.venue, event.client_id))
         if adopted is not None:
-            return execution.order(adopted)
+            return _changing(execution, execution.order(adopted))
         external.see(state, event, parsed is not None, out)
         return None
     order = execution.order(parsed.order_id)
     if order is not None:
-        return order
+        return _changing(execution, order)
     if parsed.order_id > execution.order_counter or isinstance(event, events.OrderFill):
         known = parsed.order_id <= execution.order_counter
         detail = f"{type(event).__name__} for an order that we {'no longer know' if known else 'never made'}"
         out.anomaly("unknown_order", detail, event.venue, event.instrument, parsed.order_id, halt=True)
     return None
+
+
+def _changing(execution: ExecutionState, order: Order | None) -> Order | None:
+    """Whoever asks for the owner of an Event is about to change it."""
+    if order is not None:
+        execution.orders.changed(order.instrument)
+    return order
 
 
 def settle(state: State, order: Order, kind: RequestKind, revision: int = 0) -> Request | None:

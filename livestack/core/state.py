@@ -17,6 +17,7 @@ from livestack.core.book import Book
 from livestack.core.canonical import pack, unpack
 from livestack.core.configuration import Configuration
 from livestack.core.events import InstrumentDefined
+from livestack.core.open_orders import OpenOrders
 from livestack.core.orders import Order, Request
 from livestack.core.pending import Queue
 from livestack.core.positions import Position
@@ -133,7 +134,7 @@ class ExecutionState(msgspec.Struct, kw_only=True):
     venue and foreign id. ``unattended_fills`` counts since an operator's last command.
     """
 
-    orders: dict[int, Order] = {}
+    orders: OpenOrders = msgspec.field(default_factory=OpenOrders)
     closed: dict[int, Order] = {}
     positions: dict[str, Position] = {}
     balances: dict[str, dict[str, Balance]] = {}
@@ -170,7 +171,7 @@ class ExecutionState(msgspec.Struct, kw_only=True):
 
     def open_orders(self, instrument: str = "") -> Iterator[Order]:
         """Open Orders in order of dispatch; '' for every instrument."""
-        return (order for order in self.orders.values() if not instrument or order.instrument == instrument)
+        return iter(self.orders.of(instrument) if instrument else self.orders.values())
 
     def is_quiescent(self) -> bool:
         """Nothing is pending, inflight or unknown, and no order is open unless it is to be left."""
