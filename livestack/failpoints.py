@@ -18,6 +18,8 @@ NAMES = frozenset(
         "harness.after_step",
         "recorder.before_commit",
         "recorder.after_commit",
+        "journal.before_rotate",
+        "journal.in_rotate",
         "connector.before_gate",
         "connector.in_gate",
         "connector.after_send",

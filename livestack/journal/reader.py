@@ -32,7 +32,7 @@ from livestack.journal.format import (
     key_of,
     seq_of,
 )
-from livestack.journal.writer import MAP_SIZE, READERS_MAX
+from livestack.journal.segment import MAP_SIZE, READERS_MAX
 
 COPY_MAX = 2_000
 """Records copied in one read transaction: about a millisecond, far below what makes a writer grow its file."""

@@ -5,43 +5,25 @@ chain in one LMDB transaction, and commits. Only when the commit has returned do
 each ``IntentDispatched`` among them; nothing else can. Whatever goes wrong, the writer is ``failed`` from then on:
 after a failed sync the page cache proves nothing (reliability.md section 2), so there is no second try here.
 
-Durability: ``full`` flushes data and meta page (survives power loss); ``relaxed`` leaves the meta page to the system
-(never corrupt, a power loss may take the last transaction). ``sync=False`` and ``writemap`` are not offered. One
-thread.
+A segment is sealed by :meth:`JournalWriter.rotate`; the next one's header carries the last link, so that the chain goes
+through. One thread.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, Literal, Self, final
+from typing import Final, Self, final
 
-import lmdb
+import msgspec
 
 from livestack.core.events import IntentDispatched, Recorded
 from livestack.core.types import OrderRequest
-from livestack.exceptions import HeldError, JournalError, JournalOrderError
+from livestack.exceptions import JournalError
+from livestack.failpoints import failpoint
 from livestack.journal.clean import is_stopped, mark_clean
-from livestack.journal.directory import make_private
-from livestack.journal.format import (
-    CHAIN,
-    EVENTS,
-    HEADER_KEY,
-    META,
-    SegmentHeader,
-    encode_header,
-    encode_record,
-    extend_chain,
-    key_of,
-)
-
-Durability = Literal["full", "relaxed"]
-
-MAP_SIZE = 64 << 30
-"""Costs nothing without writemap; the real quota is free disk space."""
-
-READERS_MAX = 32
-"""Follower, shippers, replays and operators' looks, with room for slots that dead readers left."""
+from livestack.journal.format import SegmentHeader, encode_record, extend_chain
+from livestack.journal.segment import Durability, Segment
 
 _SEAL: Final = object()
 _FORGED: Final = "only the journal's commit makes a CommittedDispatch"
@@ -80,40 +62,36 @@ class CommittedDispatch:
         return f"CommittedDispatch(seq={self.seq}, {self.request.kind.name} {self.request.client_id})"
 
 
-def segment_path(sessions: Path, session: str, first_seq: int) -> Path:
-    """``<sessions>/<session>/journal/<first_seq>``, sortable as text."""
-    return sessions / session / "journal" / f"{first_seq:020d}"
-
-
 class JournalWriter:
-    """Appends to one segment of one session. Not for two threads; not across a fork."""
+    """Appends to one session's journal, segment after segment. Not for two threads; not across a fork."""
 
-    def __init__(self, path: Path, environment: lmdb.Environment, header: SegmentHeader) -> None:
-        self._path = path
-        self._environment = environment
-        self._events = environment.open_db(EVENTS)
-        self._chain_db = environment.open_db(CHAIN)
+    def __init__(self, sessions: Path, segment: Segment, durability: Durability) -> None:
+        self._sessions = sessions
+        self._segment = segment
+        self._durability: Durability = durability
         self._open = True
         self._stopped = False
-        self.chain = header.previous_chain
-        self.last_seq = header.first_seq - 1
-        self.bytes_written = 0
+        self.chain = segment.header.previous_chain
+        self.last_seq = segment.header.first_seq - 1
         self.failed = False
 
     @classmethod
     def create(cls, sessions: Path, header: SegmentHeader, durability: Durability) -> JournalWriter:
-        """Begin a session's journal below ``sessions``. ``HeldError`` where the directory cannot be used."""
-        path = segment_path(sessions, header.session, header.first_seq)
-        try:
-            make_private(path.parent)
-            path.mkdir(mode=0o700)
-            environment = lmdb.open(str(path), **_options(durability))
-            with environment.begin(write=True) as transaction:
-                meta = environment.open_db(META, txn=transaction)
-                transaction.put(HEADER_KEY, encode_header(header), db=meta)
-            return cls(path, environment, header)
-        except (OSError, lmdb.Error) as error:
-            raise HeldError(f"journal {path}", f"cannot be made: {error}") from error
+        """Begin a session's journal below ``sessions``, or go on with one after ``header.previous_chain``.
+
+        ``HeldError`` where the directory cannot be used.
+        """
+        return cls(sessions, Segment.create(sessions, header, durability), durability)
+
+    @property
+    def segment_bytes(self) -> int:
+        """Bytes of the present segment's records, framing by LMDB not counted."""
+        return self._segment.bytes_written
+
+    @property
+    def segment_first_ts(self) -> int:
+        """``ts`` of the present segment's first record; 0 while it is empty."""
+        return self._segment.first_ts
 
     def commit(self, records: Sequence[Recorded]) -> tuple[CommittedDispatch, ...]:
         """Make ``records`` durable, then release what they dispatch, in order.
@@ -136,49 +114,40 @@ class JournalWriter:
                 f"commit of seq {records[0].seq} to {records[-1].seq} failed: {error}"
             ) from error
 
+    def rotate(self) -> None:
+        """Seal the present segment and begin the next, which continues its chain; an empty one stays.
+
+        ``HeldError`` where the next cannot be made: then the present one goes on.
+        """
+        if self._segment.bytes_written == 0:
+            return
+        header = msgspec.structs.replace(
+            self._segment.header, first_seq=self.last_seq + 1, previous_chain=self.chain
+        )
+        failpoint("journal.before_rotate")
+        following = Segment.create(self._sessions, header, self._durability)
+        failpoint("journal.in_rotate")
+        sealed, self._segment = self._segment, following
+        sealed.close()
+        mark_clean(sealed.path)
+
     def close(self) -> None:
         """Idempotent; everything committed is already where it has to be. A session that stopped is marked clean."""
         if self._open:
             self._open = False
-            self._environment.close()
+            self._segment.close()
             if self._stopped and not self.failed:
-                mark_clean(self._path)
+                mark_clean(self._segment.path)
 
     def _commit(self, records: Sequence[Recorded]) -> tuple[CommittedDispatch, ...]:
         frames = [encode_record(record) for record in records]
-        seq = self.last_seq
-        with self._environment.begin(write=True) as transaction:
-            put = transaction.cursor(self._events).put
-            for record, frame in zip(records, frames, strict=True):
-                seq += 1
-                if record.seq != seq or not put(key_of(seq), frame, append=True):
-                    raise JournalOrderError(seq, record.seq)
-            chain = extend_chain(self.chain, frames)
-            if not transaction.put(key_of(seq), chain, append=True, db=self._chain_db):
-                raise JournalOrderError(seq, seq)
+        chain = extend_chain(self.chain, frames)
+        self._segment.append(self.last_seq, records, frames, chain)
         self.chain = chain
-        self.last_seq = seq
+        self.last_seq = records[-1].seq
         self._stopped = is_stopped(records)
-        self.bytes_written += sum(map(len, frames))
         return tuple(
             CommittedDispatch(_SEAL, record.seq, record.ts, record.event.request)
             for record in records
             if type(record.event) is IntentDispatched
         )
-
-
-def _options(durability: Durability) -> dict[str, Any]:
-    return {
-        "map_size": MAP_SIZE,
-        "max_dbs": 8,
-        "sync": True,
-        "metasync": durability == "full",
-        "writemap": False,
-        "map_async": False,
-        "readahead": False,
-        "lock": True,
-        "max_readers": READERS_MAX,
-        "max_spare_txns": 1,
-        "mode": 0o700,
-        "lib_version": 0,
-    }

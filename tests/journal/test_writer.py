@@ -109,7 +109,7 @@ def test_a_gap_or_repetition_is_refused_whole(tmp_path: Path, records: list[Reco
 
 def test_an_error_of_the_disk_is_a_journal_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A map that is full stands for every refusal: a sentence with the positions, nothing released."""
-    monkeypatch.setattr("livestack.journal.writer.MAP_SIZE", 65_536)
+    monkeypatch.setattr("livestack.journal.segment.MAP_SIZE", 65_536)
     journal = writer(tmp_path)
     with pytest.raises(JournalError, match=r"commit of seq 1 to 2000 failed"):
         journal.commit([plain(seq) for seq in range(1, 2001)])

@@ -1,0 +1,105 @@
+"""One segment of a journal on disk: an LMDB environment with a header, and what may be appended to it.
+
+Durability: ``full`` flushes data and meta page (survives power loss); ``relaxed`` leaves the meta page to the system
+(never corrupt, a power loss may take the last transaction). ``sync=False`` and ``writemap`` are not offered. The
+writer's thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import lmdb
+
+from livestack.core.events import Recorded
+from livestack.exceptions import HeldError, JournalOrderError
+from livestack.journal.directory import make_private
+from livestack.journal.format import (
+    CHAIN,
+    EVENTS,
+    HEADER_KEY,
+    META,
+    SegmentHeader,
+    encode_header,
+    key_of,
+)
+
+Durability = Literal["full", "relaxed"]
+
+MAP_SIZE = 64 << 30
+"""Costs nothing without writemap; the real quota is free disk space."""
+
+READERS_MAX = 32
+"""Follower, shippers, replays and operators' looks, with room for slots that dead readers left."""
+
+
+def segment_path(sessions: Path, session: str, first_seq: int) -> Path:
+    """``<sessions>/<session>/journal/<first_seq>``, sortable as text."""
+    return sessions / session / "journal" / f"{first_seq:020d}"
+
+
+class Segment:
+    """A segment that is being written. ``bytes_written`` counts frames, ``first_ts`` is its first record's."""
+
+    def __init__(self, path: Path, environment: lmdb.Environment, header: SegmentHeader) -> None:
+        self.path = path
+        self.header = header
+        self.bytes_written = 0
+        self.first_ts = 0
+        self._environment = environment
+        self._events = environment.open_db(EVENTS)
+        self._chain = environment.open_db(CHAIN)
+
+    @classmethod
+    def create(cls, sessions: Path, header: SegmentHeader, durability: Durability) -> Segment:
+        """Make it, for its owner alone. ``HeldError`` where that cannot be."""
+        path = segment_path(sessions, header.session, header.first_seq)
+        try:
+            make_private(path.parent)
+            path.mkdir(mode=0o700)
+            environment = lmdb.open(str(path), **_options(durability))
+            with environment.begin(write=True) as transaction:
+                meta = environment.open_db(META, txn=transaction)
+                transaction.put(HEADER_KEY, encode_header(header), db=meta)
+            return cls(path, environment, header)
+        except (OSError, lmdb.Error) as error:
+            raise HeldError(f"journal {path}", f"cannot be made: {error}") from error
+
+    def append(self, seq: int, records: Sequence[Recorded], frames: list[bytes], chain: bytes) -> None:
+        """One transaction: ``records`` behind ``seq`` as ``frames``, and the link that they make.
+
+        ``JournalOrderError`` for a gap, ``lmdb.Error`` for what disk or map refuse: nothing is written then.
+        """
+        with self._environment.begin(write=True) as transaction:
+            put = transaction.cursor(self._events).put
+            for record, frame in zip(records, frames, strict=True):
+                seq += 1
+                if record.seq != seq or not put(key_of(seq), frame, append=True):
+                    raise JournalOrderError(seq, record.seq)
+            if not transaction.put(key_of(seq), chain, append=True, db=self._chain):
+                raise JournalOrderError(seq, seq)
+        self.first_ts = self.first_ts or records[0].ts
+        self.bytes_written += sum(map(len, frames))
+
+    def close(self) -> None:
+        """Whatever was committed is already where it has to be."""
+        self._environment.close()
+
+
+def _options(durability: Durability) -> dict[str, Any]:
+    return {
+        "map_size": MAP_SIZE,
+        "max_dbs": 8,
+        "sync": True,
+        "metasync": durability == "full",
+        "writemap": False,
+        "map_async": False,
+        "readahead": False,
+        "lock": True,
+        "max_readers": READERS_MAX,
+        "max_spare_txns": 1,
+        "mode": 0o700,
+        "lib_version": 0,
+    }
