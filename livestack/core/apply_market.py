@@ -31,7 +31,13 @@ def quote_tick(state: State, event: QuoteTick, out: Derivation) -> InstrumentMar
     if update_id and update_id < market.top_update_id:
         return market  # the book is ahead of this quote
     bid, ask, bid_qty, ask_qty = event.bid, event.ask, event.bid_qty, event.ask_qty
-    if bid < 0 or ask < 0 or bid_qty < 0 or ask_qty < 0 or (bid >= ask and bid_qty and ask_qty):
+    if (
+        bid_qty < 0
+        or ask_qty < 0
+        or (bid <= 0 and bid_qty)
+        or (ask <= 0 and ask_qty)
+        or (bid >= ask and bid_qty and ask_qty)
+    ):
         return _fault(market, f"quote {bid} x {ask} is impossible", out)
     market.bid = bid if bid_qty else 0
     market.bid_qty = bid_qty

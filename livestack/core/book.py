@@ -97,7 +97,10 @@ class Book(msgspec.Struct, kw_only=True):
             elif at < count and keys[at] == key:
                 del keys[at], qtys[at]
                 count -= 1
-        keys, qtys = self.ask_keys, self.ask_qtys  # the same once more: a call for each side costs a tenth of it all
+        keys, qtys = (
+            self.ask_keys,
+            self.ask_qtys,
+        )  # the same once more: a call for each side costs a tenth of it all
         count = len(keys)
         for price, qty in asks:
             key = -price

@@ -7,6 +7,7 @@ may decide), an integer beyond 64 bits its bytes. No sets, because they have no 
 from __future__ import annotations
 
 import enum
+import functools
 import types
 from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin
 
@@ -70,13 +71,19 @@ def _raise_to(data: Any, type_: Any) -> Any:
         raised = getattr(type_, "__raise__", None)
         if raised is not None:
             return raised(data)
-        fields = msgspec.structs.fields(type_)
+        fields = _fields(type_)
         return type_(**{one.name: _raise_to(item, one.type) for one, item in zip(fields, data, strict=True)})
     if isinstance(type_, type) and issubclass(type_, dict):  # a class of its own over dict[...]
         return type_.__raise__(_raise_to(data, type_.__orig_bases__[0]))  # type: ignore[attr-defined]
     if isinstance(type_, type) and issubclass(type_, enum.Enum):
         return type_(data)
     return int.from_bytes(data, "big", signed=True) if type_ is int and isinstance(data, bytes) else data
+
+
+@functools.cache
+def _fields(type_: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    """Looked up once per type: it resolves every annotation anew."""
+    return msgspec.structs.fields(type_)
 
 
 def _hashable(key: Any) -> Any:

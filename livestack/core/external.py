@@ -58,7 +58,7 @@ def see(state: State, event: OfAnOrder, ours: bool, out: Derivation) -> None:
 def _adopt(state: State, event: events.OrderReport) -> Order | None:
     """None where it cannot be: an instrument that is not defined, or a report that makes no sense."""
     execution = state.execution
-    sane = 0 <= event.filled_qty < event.qty and event.price >= 0
+    sane = event.client_id and 0 <= event.filled_qty < event.qty and event.price >= 0
     if (
         not sane
         or event.instrument not in state.market.instruments

@@ -7,7 +7,7 @@ that is asked of them is that they name an order. Harness thread.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, final
 
 import msgspec
 
@@ -19,6 +19,7 @@ from livestack.core.state import InstrumentMarket, State
 from livestack.core.types import OrderType, RequestSource, SelfTradePrevention, Side, TimeInForce
 
 
+@final
 class _Key:
     """What only this module has: an ``Allowed`` made elsewhere neither type-checks nor runs."""
 
@@ -26,6 +27,7 @@ class _Key:
 _KEY: Final = _Key()
 
 
+@final
 class Allowed:
     """An Intent that Risk has no objection to. Nothing but Risk can make one.
 

@@ -97,6 +97,8 @@ def to_plain(value: object, type_: Any) -> object:
         )
         return [to_plain(item, item_type) for item in value]
     if type(value) is int and any(_unwrap(one)[1][:1] == (_Text("duration"),) for one in _members(type_)):
+        if value == 0:
+            return "0s"
         unit = next(unit for unit in ("h", "m", "s", "ms", "us", "ns") if value % _UNIT_NS[unit] == 0)
         return f"{value // _UNIT_NS[unit]}{unit}"
     return value

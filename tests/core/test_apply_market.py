@@ -75,9 +75,9 @@ def test_a_fault_invalidates_and_is_told_once() -> None:
     assert market(bench).is_live
 
 
-@pytest.mark.parametrize(("bid", "ask"), [(10_010, 10_000), (10_000, 10_000), (-1, 5)])
+@pytest.mark.parametrize(("bid", "ask"), [(10_010, 10_000), (10_000, 10_000), (-1, 5), (0, 5)])
 def test_impossible_quotes_are_not_believed(bid: int, ask: int) -> None:
-    """Crossed, locked and negative quotes leave no price behind."""
+    """Crossed, locked, negative and zero prices leave no price behind."""
     bench = Bench().start()
     assert ["AnomalyDetected"] == bench.names(bench.quote(bid, ask))
     assert (0, 0) == (market(bench).bid, market(bench).ask)

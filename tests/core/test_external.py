@@ -107,7 +107,7 @@ def test_a_late_fill_of_an_adopted_order_is_ours_while_it_is_remembered() -> Non
 
 
 @pytest.mark.parametrize(
-    "changes", [{"qty": 4}, {"price": -1}, {"instrument": "sim:NONE"}, {"filled_qty": -1}]
+    "changes", [{"qty": 4}, {"price": -1}, {"instrument": "sim:NONE"}, {"filled_qty": -1}, {"client_id": ""}]
 )
 def test_what_makes_no_sense_is_not_adopted(changes: dict[str, Any]) -> None:
     """It is shown instead; no Order ID is used for it."""
