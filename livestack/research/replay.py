@@ -7,17 +7,15 @@ Runs on the caller's thread.
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import msgspec
 
 from livestack.core.configuration import Configuration
-from livestack.core.events import Event, Recorded
+from livestack.core.refold import Difference, Refold
 from livestack.core.runtime import SEMANTICS_VERSION, CoreRuntime
 from livestack.core.state import State
 from livestack.core.strategy import Strategy
-from livestack.core.types import Origin
 from livestack.exceptions import JournalDamagedError
 from livestack.journal.format import SegmentHeader, source_digest
 from livestack.journal.reader import SEQ_MAX, JournalReader
@@ -25,14 +23,6 @@ from livestack.strategies.loading import load_archived_strategy, load_strategy, 
 
 PROGRESS_EVERY = 5_000
 """Events between two looks of a progress bar: often enough for the eye, rare enough to cost nothing."""
-
-
-class Difference(msgspec.Struct, frozen=True):
-    """The first position at which journal and replay are not the same; None: nothing stands there on that side."""
-
-    seq: int
-    journalled: Event | None
-    replayed: Event | None
 
 
 class ReplayResult(msgspec.Struct, frozen=True):
@@ -70,27 +60,27 @@ class Replay:
         self._reader = reader
         header = reader.header
         configuration = Configuration.from_plain(msgspec.json.decode(header.configuration), "journal header")
-        self._runtime = CoreRuntime(configuration, strategy_of(header, configuration))
+        self._fold = Refold(CoreRuntime(configuration, strategy_of(header, configuration)))
         self._comparable = header.semantics_version == SEMANTICS_VERSION
-        self.events = 0
-        self.derived = 0
-        self.last_seq = 0
-        self.difference: Difference | None = None
 
     @property
     def state(self) -> State:
-        return self._runtime.state
+        return self._fold.runtime.state
 
     def run(
         self, to_seq: int | None = None, progress: Callable[[int], None] = lambda seq: None
     ) -> ReplayResult:
         """Go through the journal once; a damaged record ends it there, and is reported."""
         began_ns = time.perf_counter_ns()
-        damage = ""
+        fold, damage = self._fold, ""
         try:
-            left = self._compare(self._reader.records(1, to_seq), progress)
-            if left and to_seq is None and self.difference is None:
-                self._differs(self.last_seq + 1, None, left[0])
+            for record in self._reader.records(1, to_seq):
+                if not fold.take(record):
+                    break
+                if fold.events % PROGRESS_EVERY == 0:
+                    progress(record.seq)
+            if to_seq is None:
+                fold.ends_whole()
             self._reader.verify_chain(SEQ_MAX if to_seq is None else to_seq)
         except JournalDamagedError as error:
             damage = str(error)
@@ -98,41 +88,17 @@ class Replay:
         return ReplayResult(
             session=self._reader.header.session,
             from_seq=1,
-            complete=to_seq is None and not damage and self.difference is None,
+            complete=to_seq is None and not damage and fold.difference is None,
             comparable=self._comparable,
-            events=self.events,
-            derived=self.derived,
-            identical=self._comparable and self.difference is None and not damage,
-            first_difference=self.difference if self._comparable else None,
+            events=fold.events,
+            derived=fold.derived,
+            identical=self._comparable and fold.difference is None and not damage,
+            first_difference=fold.difference if self._comparable else None,
             digest=self.state.digest(),
-            events_per_s=self.events * 1_000_000_000 // elapsed_ns,
+            events_per_s=fold.events * 1_000_000_000 // elapsed_ns,
             chain_ok=not damage,
             damage=damage,
         )
-
-    def _compare(self, records: Iterator[Recorded], progress: Callable[[int], None]) -> deque[Event]:
-        """Step through; returns DERIVED Events that the Core made and the journal does not have."""
-        expected: deque[Event] = deque()
-        for record in records:
-            self.events += 1
-            self.last_seq = record.seq
-            if self.events % PROGRESS_EVERY == 0:
-                progress(record.seq)
-            if record.origin is Origin.DERIVED:
-                self.derived += 1
-                replayed = expected.popleft() if expected else None
-                if replayed != record.event:
-                    self._differs(record.seq, record.event, replayed)
-                    return expected
-                continue
-            if expected:
-                self._differs(record.seq, record.event, expected[0])
-                return expected
-            expected.extend(self._runtime.step(record.seq, record.ts, record.event).derived)  # type: ignore[arg-type]
-        return expected
-
-    def _differs(self, seq: int, journalled: Event | None, replayed: Event | None) -> None:
-        self.difference = Difference(seq, journalled, replayed)
 
 
 def strategy_of(header: SegmentHeader, configuration: Configuration) -> Strategy:
