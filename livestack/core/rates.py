@@ -22,73 +22,81 @@ STAMPS_MAX = 4_096
 RESUME_FULL_INTERVAL_MAX = 600_000_000_000
 """After a crash shorter windows count as full; longer ones are dominated by what the journal itself has counted."""
 
+WINDOWS_MAX: Final = 16
+"""Windows by which a clock may be wrong and still be reckoned with; beyond it nothing is sent by that clock."""
+
 NEVER: Final = 2**62
 
 
 class LimitUsage(msgspec.Struct, kw_only=True):
-    """How much of one limit is used. ``total`` counts all weight ever dispatched, to date reports."""
+    """How much of one limit is used. ``total`` counts all weight ever dispatched, to date reports.
+
+    ``now_ns`` is on the venue's clock for an aligned limit, and ``ts`` for a sliding one: what lies between two
+    requests does not depend on what is thought of the venue's clock.
+    """
 
     windows: dict[int, int] = {}
     sent: list[tuple[int, int]] = []
     total: int = 0
     reported_limit: int = 0
 
-    def used(self, limit: RateLimit, guard_ns: int, venue_ns: int) -> int:
+    def used(self, limit: RateLimit, guard_ns: int, now_ns: int) -> int:
         """The fullest of the windows that a request sent now may fall into."""
         if limit.aligned:
-            first, last = _touched(limit, guard_ns, venue_ns)
+            first, last = _touched(limit, guard_ns, now_ns)
             used = self.windows.get(first, 0)
-            return used if first == last else max(used, self.windows.get(last, 0))
-        horizon = venue_ns - limit.interval - 2 * limit.guard_band
+            for window in range(first + 1, last + 1):
+                used = max(used, self.windows.get(window, 0))
+            return used
+        horizon = now_ns - limit.interval - 2 * limit.guard_band
         return sum(weight for sent_ns, weight in self.sent if sent_ns > horizon)
 
-    def add(self, limit: RateLimit, guard_ns: int, venue_ns: int, weight: int) -> None:
+    def add(self, limit: RateLimit, guard_ns: int, now_ns: int, weight: int) -> None:
         self.total += weight
         if not limit.aligned:
-            self._forget(limit, venue_ns)
-            self.sent.append((venue_ns, weight))
+            self._forget(limit, now_ns)
+            self.sent.append((now_ns, weight))
             return
-        first, last = _touched(limit, guard_ns, venue_ns)
+        first, last = _touched(limit, guard_ns, now_ns)
         windows = self.windows
         for window in [window for window in windows if window < first]:
             del windows[window]
-        windows[first] = windows.get(first, 0) + weight
-        if last != first:
-            windows[last] = windows.get(last, 0) + weight
+        for window in range(first, last + 1):
+            windows[window] = windows.get(window, 0) + weight
 
-    def correct(self, limit: RateLimit, guard_ns: int, venue_ns: int, used: int, exact: bool) -> None:
+    def correct(self, limit: RateLimit, guard_ns: int, now_ns: int, used: int, exact: bool) -> None:
         """Take the venue's count; downwards only when it is ``exact`` and the limit counts in windows."""
         if limit.aligned:
-            first, last = _touched(limit, guard_ns, venue_ns)
+            first, last = _touched(limit, guard_ns, now_ns)
             for window in range(first, last + 1):
                 known = self.windows.get(window, 0)
                 self.windows[window] = used if exact else max(known, used)
             return
-        missing = used - self.used(limit, guard_ns, venue_ns)
+        missing = used - self.used(limit, guard_ns, now_ns)
         if missing > 0:
-            self.sent.append((venue_ns, missing))
+            self.sent.append((now_ns, missing))
 
-    def free_at(self, limit: RateLimit, guard_ns: int, venue_ns: int, room: int) -> int:
-        """Earliest venue time at which ``used`` can be at or below ``room``."""
+    def free_at(self, limit: RateLimit, guard_ns: int, now_ns: int, room: int) -> int:
+        """Earliest time at which ``used`` can be at or below ``room``."""
         if limit.aligned:
-            first, last = _touched(limit, guard_ns, venue_ns)
+            first, last = _touched(limit, guard_ns, now_ns)
             full = max(
                 (window for window in range(first, last + 1) if self.windows.get(window, 0) > room),
                 default=-1,
             )
-            return (full + 1) * limit.interval + guard_ns if full >= 0 else venue_ns
-        used = self.used(limit, guard_ns, venue_ns)
-        horizon = venue_ns - limit.interval - 2 * limit.guard_band
+            return (full + 1) * limit.interval + guard_ns if full >= 0 else now_ns
+        used = self.used(limit, guard_ns, now_ns)
+        horizon = now_ns - limit.interval - 2 * limit.guard_band
         for sent_ns, weight in self.sent:
             if used <= room:
                 break
             if sent_ns > horizon:
                 used -= weight
-                venue_ns = sent_ns + limit.interval + 2 * limit.guard_band
-        return venue_ns
+                now_ns = sent_ns + limit.interval + 2 * limit.guard_band
+        return now_ns
 
-    def _forget(self, limit: RateLimit, venue_ns: int) -> None:
-        horizon = venue_ns - limit.interval - 2 * limit.guard_band
+    def _forget(self, limit: RateLimit, now_ns: int) -> None:
+        horizon = now_ns - limit.interval - 2 * limit.guard_band
         gone = 0
         for sent_ns, _ in self.sent:
             if sent_ns > horizon:
@@ -130,11 +138,11 @@ class VenueRates(msgspec.Struct, kw_only=True):
                 continue
             limit = min(rule.limit, usage.reported_limit or rule.limit) - rule.host_reserve
             room = (limit if kind is RequestKind.CANCEL else limit - rule.cancel_reserve) - weight
-            guard_ns, venue_ns = rule.guard_band + self.error_ns, ts + self.offset_ns
-            if room < 0:
+            guard_ns, now_ns = self._clock(rule, ts)
+            if room < 0 or (rule.aligned and self.error_ns > WINDOWS_MAX * rule.interval):
                 return NEVER
-            if usage.used(rule, guard_ns, venue_ns) > room:
-                free_ts = usage.free_at(rule, guard_ns, venue_ns, room) - self.offset_ns
+            if usage.used(rule, guard_ns, now_ns) > room:
+                free_ts = usage.free_at(rule, guard_ns, now_ns, room) + ts - now_ns
                 earliest = max(earliest, free_ts, ts + 1)
         return earliest
 
@@ -146,7 +154,7 @@ class VenueRates(msgspec.Struct, kw_only=True):
         for rule, usage in zip(rules, self.limits, strict=True):
             weight = weight_of(rule, kind)
             if weight:
-                usage.add(rule, rule.guard_band + self.error_ns, ts + self.offset_ns, weight)
+                usage.add(rule, *self._clock(rule, ts), weight)
         self.stamps[key] = tuple(usage.total for usage in self.limits)
         if len(self.stamps) > STAMPS_MAX:
             del self.stamps[next(iter(self.stamps))]
@@ -169,16 +177,20 @@ class VenueRates(msgspec.Struct, kw_only=True):
                 known = stamp is not None and index < len(stamp)
                 since = mine.total - stamp[index] if stamp is not None and known else 0
                 mine.reported_limit = max(theirs.limit, 0)
-                guard_ns, venue_ns = rule.guard_band + self.error_ns, ts + self.offset_ns
-                mine.correct(rule, guard_ns, venue_ns, max(theirs.used, 0) + since, known or idle)
+                mine.correct(rule, *self._clock(rule, ts), max(theirs.used, 0) + since, known or idle)
 
     def take_as_full(self, rules: tuple[RateLimit, ...], ts: int) -> None:
         """After a crash: what others of this account did meanwhile is unknown."""
         self.shape(rules)
         for rule, usage in zip(rules, self.limits, strict=True):
             if rule.interval <= RESUME_FULL_INTERVAL_MAX:
-                guard_ns, venue_ns = rule.guard_band + self.error_ns, ts + self.offset_ns
-                usage.correct(rule, guard_ns, venue_ns, rule.limit, exact=False)
+                usage.correct(rule, *self._clock(rule, ts), rule.limit, exact=False)
+
+    def _clock(self, rule: RateLimit, ts: int) -> tuple[int, int]:
+        """Guard band and present time of ``rule``: on the venue's clock, with its error, where that is aligned."""
+        if not rule.aligned:
+            return rule.guard_band, ts
+        return rule.guard_band + min(self.error_ns, WINDOWS_MAX * rule.interval), ts + self.offset_ns
 
 
 def weight_of(rule: RateLimit, kind: RequestKind) -> int:
@@ -188,7 +200,6 @@ def weight_of(rule: RateLimit, kind: RequestKind) -> int:
     return rule.replace if kind is RequestKind.REPLACE else rule.cancel
 
 
-def _touched(limit: RateLimit, guard_ns: int, venue_ns: int) -> tuple[int, int]:
-    """First and last window that a request sent at ``venue_ns`` may be counted in: the same, or neighbours."""
-    guard_ns = min(guard_ns, limit.interval // 2)
-    return (venue_ns - guard_ns) // limit.interval, (venue_ns + guard_ns) // limit.interval
+def _touched(limit: RateLimit, guard_ns: int, now_ns: int) -> tuple[int, int]:
+    """First and last window that a request sent at ``now_ns`` may be counted in."""
+    return (now_ns - guard_ns) // limit.interval, (now_ns + guard_ns) // limit.interval

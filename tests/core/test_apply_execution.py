@@ -247,3 +247,33 @@ def test_rejects_are_counted_in_a_row() -> None:
     assert 2 == bench.execution.consecutive_rejects
     bench.feed(support.accepted(bench.buy()))
     assert 0 == bench.execution.consecutive_rejects
+
+
+def test_the_floor_never_moves_back() -> None:
+    """An earlier reconciliation that is told later opens no door for fills that were counted."""
+    bench, order_id = opened()
+    bench.feed(support.fill(order_id, 1, 8))
+    for through in (9, 5):
+        bench.feed(events.FillsReconciled(recv_ns=0, venue=VENUE, instrument=INSTRUMENT, through=through))
+        bench.feed(support.fill(order_id, 1, 8))
+    assert (1, 9) == (bench.execution.positions[INSTRUMENT].qty, bench.execution.ledgers[INSTRUMENT].floor)
+
+
+def test_a_fill_of_the_other_side_is_a_contradiction() -> None:
+    """It is real for the position, but the Order has not been filled by it, and the instrument halts."""
+    bench, order_id = opened()
+    bench.feed(support.fill(order_id, 4, 1, side=Side.SELL))
+    assert (-4, 0) == (bench.execution.positions[INSTRUMENT].qty, bench.order(order_id).filled_qty)
+    assert (True, ["illegal_transition"]) == (bench.order(order_id).anomalous, kinds(bench))
+    assert TradingState.HALTED is bench.state.control.trading_state(VENUE, INSTRUMENT)
+
+
+def test_the_end_of_an_earlier_incarnation_ends_nothing() -> None:
+    """A cancel-replace ends the old id at the venue: told late, it does not close the Order that took its place."""
+    bench, order_id = opened()
+    bench.want(Replace(order_id=order_id, qty=8, price=9_980))
+    bench.feed(support.replaced(order_id, 2, 8, 9_980))
+    bench.feed(support.cancelled(order_id, revision=1))
+    assert OrderStatus.ACCEPTED is bench.order(order_id).status
+    bench.feed(support.cancelled(order_id, revision=2))
+    assert OrderStatus.CANCELLED is bench.order(order_id).status

@@ -133,3 +133,23 @@ def test_requests_name_the_order_as_the_venue_knows_it() -> None:
         second.target_client_id,
         second.venue_order_id,
     )
+
+
+def test_what_was_admitted_first_goes_first() -> None:
+    """Of one kind in order of admission; a later command for the same Order ID takes the later place."""
+    bench = Bench().start()
+    bench.feed(events.VenueBackoff(recv_ns=0, venue=support.VENUE, retry_after_ns=SECOND, reason="429"))
+    first, second, third = (new(bench, 9_983), new(bench, 9_982), new(bench, 9_981))
+    assert () == bench.want(first, second, third, Replace(order_id=first.order_id, qty=2, price=9_980)).dispatches
+    step = bench.feed(events.ControlTime(scope="queue", deadline_ns=0), wait_ns=SECOND)
+    assert [second.order_id, third.order_id, first.order_id] == [one.order_id for one in step.dispatches]
+
+
+def test_a_cancel_waits_for_nobody_but_cancels() -> None:
+    """Also where New is configured to go first and does not fit: the Cancel behind it goes."""
+    order = {"order": ["new", "replace", "cancel"]}
+    bench = Bench(configuration(rate_limits=ONE, execution=order)).start()
+    first, _ = full(bench)
+    step = bench.want(new(bench, 9_983), Cancel(order_id=first))
+    assert [(RequestKind.CANCEL, first)] == [(one.kind, one.order_id) for one in step.dispatches]
+    assert 1 == len(bench.execution.queue.pending)

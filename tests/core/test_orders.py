@@ -68,14 +68,32 @@ def test_every_pair(happening: Happening, status: OrderStatus) -> None:
         assert status == order.status
 
 
+# Columns: what we know; rows: what the venue reports, all its fills known to us. "c" confirm, "x" close, "-" stale, "!"
+# contradiction.
+EXPECTED_REPORTS = {
+    #      S A P F C R
+    S: "   c c c - - -",
+    A: "   c c c - - -",
+    P: "   c c c - - -",
+    F: "   x x x - - !",
+    C: "   x x x - - -",
+    R: "   x ! ! ! - -",
+}
+REPORTED = {
+    "c": ReportEffect.CONFIRM,
+    "x": ReportEffect.CLOSE,
+    "-": ReportEffect.STALE,
+    "!": ReportEffect.CONTRADICTION,
+}
+
+
 @pytest.mark.parametrize(("reported", "status"), list(itertools.product(OrderStatus, OrderStatus)))
 def test_every_report(reported: OrderStatus, status: OrderStatus) -> None:
     """Each (reported, known) status has one row; a closed Order is never opened again."""
     effect = REPORTS[reported][status]
+    assert REPORTED[EXPECTED_REPORTS[reported].split()[status - 1]] is effect
     if status in TERMINAL:
         assert effect in (ReportEffect.STALE, ReportEffect.CONTRADICTION)
-    elif reported not in TERMINAL:
-        assert ReportEffect.CONFIRM is effect
 
 
 def test_whole_by_quantity_and_by_quote_quantity() -> None:

@@ -12,7 +12,9 @@ from livestack.core.types import RateUsage, RequestKind
 NEW, CANCEL = RequestKind.NEW, RequestKind.CANCEL
 
 
-def rule(aligned: bool = True, limit: int = 5, reserve: int = 2, guard: int = 10, interval: int = 100) -> RateLimit:
+def rule(
+    aligned: bool = True, limit: int = 5, reserve: int = 2, guard: int = 10, interval: int = 100
+) -> RateLimit:
     return RateLimit(
         kind="ORDERS",
         interval=interval,
@@ -25,7 +27,9 @@ def rule(aligned: bool = True, limit: int = 5, reserve: int = 2, guard: int = 10
 
 
 STREAM = st.lists(
-    st.tuples(st.integers(0, 60), st.sampled_from([NEW, CANCEL]), st.integers(-10, 10)), min_size=1, max_size=120
+    st.tuples(st.integers(0, 60), st.sampled_from([NEW, CANCEL]), st.integers(-10, 10)),
+    min_size=1,
+    max_size=120,
 )
 
 
@@ -124,3 +128,135 @@ def test_what_can_never_fit() -> None:
     heavy = RateLimit(kind="W", interval=100, limit=5, guard_band=1, new=6)
     assert NEVER == VenueRates().wait_until((heavy,), NEW, 1_000)
     assert (0, 1_000) == (weight_of(heavy, CANCEL), VenueRates().wait_until((heavy,), CANCEL, 1_000))
+
+
+# -- Random streams under several limits at once, against counters that know nothing of the rule
+
+REPLACE = RequestKind.REPLACE
+KINDS = st.sampled_from([NEW, NEW, REPLACE, CANCEL])
+GUARD = 7
+RULES = (
+    RateLimit(kind="A", interval=100, limit=6, guard_band=GUARD, host_reserve=1, cancel_reserve=2, cancel=1),
+    RateLimit(
+        kind="B", interval=430, limit=19, guard_band=GUARD, cancel_reserve=3, new=1, replace=3, cancel=1
+    ),
+    RateLimit(kind="C", interval=150, limit=8, aligned=False, guard_band=GUARD, cancel_reserve=2, cancel=1),
+)
+BUSY = st.lists(
+    st.tuples(st.sampled_from([0, 0, 0, 1, 5, 20, 60]), KINDS, st.integers(-GUARD, GUARD)),
+    min_size=1,
+    max_size=150,
+)
+WEIGHTS = {
+    "A": {NEW: 1, REPLACE: 1, CANCEL: 1},
+    "B": {NEW: 1, REPLACE: 3, CANCEL: 1},
+    "C": {NEW: 1, REPLACE: 1, CANCEL: 1},
+}
+
+
+def weights_in(sent: list[tuple[int, RequestKind]], name: str, start: int, end: int) -> tuple[int, int]:
+    """What the venue counts from ``start`` to before ``end``: everything, and that without Cancels."""
+    inside = [(kind, WEIGHTS[name][kind]) for at, kind in sent if start <= at < end]
+    return sum(weight for _, weight in inside), sum(weight for kind, weight in inside if kind is not CANCEL)
+
+
+@given(BUSY, st.integers(-1_000, 1_000), st.integers(0, 120), st.booleans())
+def test_no_limit_of_several_is_exceeded(
+    stream: list[tuple[int, RequestKind, int]], true_offset: int, error_ns: int, wanders: bool
+) -> None:
+    """Counted on the venue's own clock, which ours is wrong about by up to its error: no window of any limit holds
+    more than the limit less the host's share, nor more New and Replace than the Cancels' reserve leaves. The
+    estimate may wander within its error, which may be longer than a window."""
+    rates = VenueRates(error_ns=error_ns, offset_ns=true_offset + error_ns)
+    ts = 10_000
+    sent: list[tuple[int, RequestKind]] = []
+    for number, (wait, kind, jitter) in enumerate(stream):
+        ts += wait
+        if wanders:
+            rates.offset_ns = true_offset + error_ns * (jitter % 3 - 1)
+        if rates.fits(RULES, kind, ts):
+            rates.dispatched(RULES, kind, (number, 1), ts)
+            sent.append((ts + true_offset + jitter, kind))
+    windows = {
+        "A": [(at // 100 * 100, at // 100 * 100 + 100) for at, _ in sent],
+        "B": [(at // 430 * 430, at // 430 * 430 + 430) for at, _ in sent],
+        "C": [(at, at + 150) for at, _ in sent],
+    }
+    most = {"A": (5, 3), "B": (19, 16), "C": (8, 6)}
+    for name, bounds in windows.items():
+        for start, end in bounds:
+            everything, without_cancels = weights_in(sent, name, start, end)
+            assert most[name][0] >= everything, name
+            assert most[name][1] >= without_cancels, name
+
+
+def may_go(sent: list[tuple[int, RequestKind]], kind: RequestKind, at: int, error_ns: int) -> bool:
+    """Whether the venue would take one more request wherever within the guard band it counts this and the others."""
+    aligned = (("A", 100, 5, 3), ("B", 430, 19, 16))
+    guard = GUARD + error_ns
+    for name, interval, everything, without_cancels in aligned:
+        room = (everything if kind is CANCEL else without_cancels) - WEIGHTS[name][kind]
+        for window in range((at - guard) // interval, (at + guard) // interval + 1):
+            counted = [
+                WEIGHTS[name][one]
+                for then, one in sent
+                if (then - guard) // interval <= window <= (then + guard) // interval
+            ]
+            if sum(counted) > room:
+                return False
+    recent = [WEIGHTS["C"][one] for then, one in sent if at - then < 150 + 2 * GUARD]
+    return sum(recent) + WEIGHTS["C"][kind] <= (8 if kind is CANCEL else 6)
+
+
+@given(BUSY, st.integers(-1_000, 1_000), st.integers(0, 120))
+def test_what_may_go_goes(stream: list[tuple[int, RequestKind, int]], offset_ns: int, error_ns: int) -> None:
+    """A request is held exactly if it could exceed a limit at the venue: nothing that fits waits, nothing else goes."""
+    rates = VenueRates(offset_ns=offset_ns, error_ns=error_ns)
+    ts = 10_000
+    sent: list[tuple[int, RequestKind]] = []
+    for number, (wait, kind, _) in enumerate(stream):
+        ts += wait
+        assert may_go(sent, kind, ts + offset_ns, error_ns) is rates.fits(RULES, kind, ts)
+        at = rates.wait_until(RULES, kind, ts)
+        for moment in range(ts, at):
+            assert not may_go(sent, kind, moment + offset_ns, error_ns)
+        if at == ts:
+            rates.dispatched(RULES, kind, (number, 1), ts)
+            sent.append((ts + offset_ns, kind))
+
+
+@given(BUSY)
+def test_the_reserve_is_there_for_cancels(stream: list[tuple[int, RequestKind, int]]) -> None:
+    """However busy New and Replace are: a Cancel goes at once as long as Cancels alone have not used their reserve."""
+    rates, ts = VenueRates(), 10_000
+    cancels: list[int] = []
+    for number, (wait, kind, _) in enumerate(stream):
+        ts += wait
+        alone = sum(at > ts - 2 * 430 for at in cancels)
+        if kind is CANCEL and alone + 1 <= 2:
+            assert rates.fits(RULES, CANCEL, ts)
+        if rates.fits(RULES, kind, ts):
+            rates.dispatched(RULES, kind, (number, 1), ts)
+            cancels += [ts] if kind is CANCEL else []
+
+
+def test_a_clock_that_is_set_back_forgets_nothing() -> None:
+    """Counted in one window by one estimate; by the next one a boundary is near, and that window is still full."""
+    limit, rates = rule(limit=2, reserve=0), VenueRates(offset_ns=20)
+    for number in range(2):
+        rates.dispatched((limit,), NEW, (number, 1), 1_100)
+    rates.offset_ns = 5
+    assert not rates.fits((limit,), NEW, 1_100)
+
+
+def test_by_a_clock_that_is_wrong_beyond_measure_nothing_is_sent() -> None:
+    """Its windows mean nothing then; a sliding limit needs no clock of the venue's."""
+    rates = VenueRates(error_ns=100 * 16 + 1)
+    assert (NEVER, 1_000) == (
+        rates.wait_until((rule(),), NEW, 1_000),
+        rates.wait_until((rule(False),), NEW, 1_000),
+    )
+    rates.dispatched((rule(),), NEW, (1, 1), 1_000)
+    assert 34 >= len(rates.limits[0].windows)
+    rates.error_ns = 100 * 16
+    assert 1_000 < rates.wait_until((rule(limit=1, reserve=0),), NEW, 1_000) < NEVER
