@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from livestack.backtest_settings import BacktestSettings
 from livestack.core.configuration import Configuration
 from livestack.core.validation import Duration, Faults, convert, join_key
 from livestack.exceptions import ConfigurationError
@@ -141,6 +142,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     shutdown: ShutdownSettings = ShutdownSettings()
     log: LogSettings = LogSettings()
     venues: dict[str, VenueSettings]
+    backtest: BacktestSettings = BacktestSettings()
 
 
 class Secret:
@@ -189,6 +191,22 @@ def load(path: Path, environment: Mapping[str, str]) -> tuple[Settings, Configur
     settings, configuration = _part(whole, Settings), _part(whole, Configuration)
     _check_names(settings, configuration, faults)
     _check_strategy(configuration, faults)
+    if faults:
+        raise ConfigurationError(faults, str(path))
+    return settings, configuration
+
+
+def inspect(path: Path) -> tuple[Settings, Configuration]:
+    """The same file for looking at it, not for running it: no variable, secret or strategy that it names is looked up.
+
+    ``${NAME}`` stays as it is. ``ConfigurationError`` holds every fault of the texts themselves.
+    """
+    faults: Faults = []
+    whole: Any = convert(_read(path), _File, "", faults)
+    if whole is None:
+        raise ConfigurationError(faults, str(path))
+    settings, configuration = _part(whole, Settings), _part(whole, Configuration)
+    _check_names(settings, configuration, faults)
     if faults:
         raise ConfigurationError(faults, str(path))
     return settings, configuration

@@ -11,7 +11,15 @@ import pytest
 
 from livestack.core.configuration import Configuration
 from livestack.exceptions import ConfigurationError
-from livestack.settings import SECRET_BYTES_MAX, Secret, Settings, VenueSettings, load, read_credentials
+from livestack.settings import (
+    SECRET_BYTES_MAX,
+    Secret,
+    Settings,
+    VenueSettings,
+    inspect,
+    load,
+    read_credentials,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -372,3 +380,15 @@ def test_the_demo_file_is_valid() -> None:
     settings, configuration = load(ROOT / "etc" / "demo.toml", DEMO)
     assert settings.venues["binance_spot"].symbols == ("BTCUSDT", "ETHUSDT")
     assert configuration.execution.venue["binance_spot"].rate_limits
+
+
+def test_a_file_can_be_looked_at_without_what_it_refers_to(tmp_path: Path) -> None:
+    """The same Settings and Configuration, with variables left as names; its own faults are faults all the same."""
+    path = tmp_path / "node.toml"
+    path.write_text(MINIMAL, encoding="utf-8")
+    assert load(path, KEYS) == inspect(path)
+    settings, _ = inspect(ROOT / "etc" / "demo.toml")
+    assert "${LIVESTACK_DEMO_REST}" == settings.venues["binance_spot"].rest_url
+    path.write_text(MINIMAL + "[risk.venue.other]\ntrade = true\n", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="is not in the venues table"):
+        inspect(path)

@@ -51,6 +51,8 @@ TESTED_ELSEWHERE = {
     "simulator/capture_files.py": "tests/live/test_capture.py; tests/cli/test_venue.py",
     "simulator/market.py": "an interface; tests/simulator/test_synthetic.py implements and drives it",
     "simulator/server.py": "over real sockets: tests/venues/binance_spot and tests/live",
+    "research/replies.py": "tests/research/test_exchange.py reads every answer",
+    "research/venue_rules.py": "tests/research/test_exchange.py breaks every rule",
     "actors/progress.py": "two counters; the tests of harness and recorder read them",
     "actors/messages.py": "declarations; every test of an actor uses them",
     "transports/base.py": "declarations; every transport's tests use them",

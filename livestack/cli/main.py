@@ -15,10 +15,15 @@ import livestack
 from livestack.exceptions import LivestackError
 
 COMMANDS = {
+    "backtest": (
+        "livestack.cli.backtest:backtest",
+        "Run a strategy against a journal, a capture or a synthetic market.",
+    ),
     "replay": (
         "livestack.cli.replay:replay",
         "Re-run a session from its journal and compare every decision.",
     ),
+    "risk": ("livestack.cli.risk:risk", "Show the risk rules and the limits in force."),
     "sessions": ("livestack.cli.sessions:sessions", "List the sessions of the data directory."),
     "start": ("livestack.cli.start:start", "Run a trading session."),
     "venue": ("livestack.cli.venue:venue", "Run a simulated venue."),

@@ -16,7 +16,7 @@ from livestack.cli.main import data_directory
 from livestack.cli.parameters import data_dir_option
 from livestack.journal.directory import DataDirectory
 from livestack.journal.sessions import SessionInfo, list_sessions
-from livestack.node.summary import rfc3339
+from livestack.summary import rfc3339
 
 PIPE_WIDTH = 200  # characters; nothing is folded in what another program reads
 

@@ -16,16 +16,13 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
+from livestack.cli.outcome import show
 from livestack.cli.parameters import DURATION, data_dir_option
 from livestack.core.events import IntentDispatched, OrderFill
 from livestack.node.app import Process, run
 from livestack.node.composition import Node
-from livestack.node.summary import SessionSummary
 from livestack.settings import load
 from livestack.telemetry import logs
-
-FRACTION_SHOWN = 8
-"""Digits behind the point that people are shown; ``--json`` has them all."""
 
 
 @click.command()
@@ -93,49 +90,3 @@ def watch(node: Node, duration_ns: int) -> Iterator[None]:
 
     with Live(get_renderable=line, console=console, refresh_per_second=4, transient=True):
         yield
-
-
-def show(summary: SessionSummary) -> None:
-    """The summary for people; fits 80 columns."""
-    console = Console()
-    table = Table(title=f"Session {summary.session}", title_justify="left", show_header=False)
-    table.add_column(style="bold")
-    table.add_column(justify="right")
-    fees = [f"{short(fee)} {asset}" for asset, fee in summary.fees.items()]
-    rows = {
-        "ended": summary.reason,
-        "Events": f"{summary.events:,}",
-        "market Events": f"{summary.market_events:,}",
-        "Intents": f"{summary.intents:,}",
-        "denied": f"{summary.denied:,}",
-        "dispatches": f"{summary.dispatches:,}",
-        "orders": f"{summary.orders:,}",
-        "fills": f"{summary.fills:,}",
-        **{f"realised P&L {asset}": short(amount) for asset, amount in summary.realised_pnl.items()},
-        "fees": "\n".join(fees) or "none",
-        "digest": f"{summary.digest[:16]}… at seq {summary.last_seq:,}",
-    }
-    for name, value in rows.items():
-        table.add_row(name, value)
-    console.print(table)
-    if summary.positions:
-        console.print(_positions(summary))
-    for rule, denial in summary.denials.items():
-        console.print(f"[yellow]{rule} denied {denial.count:,}[/]: {denial.first}", highlight=False)
-
-
-def short(decimal: str) -> str:
-    """A decimal string for the eye: at most eight digits behind the point, no zeros at the end."""
-    whole, _, fraction = decimal.partition(".")
-    fraction = fraction[:FRACTION_SHOWN].rstrip("0")
-    return f"{whole}.{fraction}" if fraction else whole
-
-
-def _positions(summary: SessionSummary) -> Table:
-    table = Table(title="Positions", title_justify="left")
-    for name in ("instrument", "quantity", "average price", "realised P&L"):
-        table.add_column(name, justify="left" if name == "instrument" else "right", no_wrap=True)
-    for position in summary.positions:
-        values = (position.qty, position.average_price, position.realised_pnl)
-        table.add_row(position.instrument, *map(short, values))
-    return table

@@ -33,10 +33,11 @@ from livestack.journal.directory import DataDirectory
 from livestack.journal.format import SegmentHeader
 from livestack.journal.writer import JournalWriter
 from livestack.node.composition import Node, Seams, ThreadLauncher, VenueParts
-from livestack.node.summary import SessionSummary, summarise
+from livestack.node.summary import summarise
 from livestack.node.supervisor import EXIT_FAIL_SAFE
 from livestack.settings import Settings, VenueSettings, read_credentials
 from livestack.strategies.loading import load_strategy, strategy_source
+from livestack.summary import SessionSummary
 from livestack.transports.base import HttpRequest, HttpResponse, HttpTransport
 from livestack.transports.clock import SystemClock, TimerThread
 from livestack.transports.http import RequestsTransport

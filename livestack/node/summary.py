@@ -1,140 +1,27 @@
-"""What a session did, as the command line prints it (cli.md). Read once, after every actor has stopped."""
+"""A stopped node's summary. Main thread, after every actor has stopped."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
-
 import msgspec
 
-from livestack.core.events import EXECUTION_EVENTS, MARKET_EVENTS, OrderFill, SessionStarted
-from livestack.core.positions import Position
-from livestack.core.state import State
-from livestack.core.types import format_decimal
+from livestack.core.events import SessionStarted
 from livestack.node.composition import Node
-
-
-class PositionSummary(msgspec.Struct, frozen=True):
-    """Decimal strings; ``realised_pnl`` in the quote asset before fees, ``fees`` by asset."""
-
-    instrument: str
-    qty: str
-    average_price: str
-    realised_pnl: str
-    fees: dict[str, str]
-
-
-class DenialSummary(msgspec.Struct, frozen=True):
-    """How often one rule denied, and what it said the first time."""
-
-    count: int
-    first: str
-
-
-class SessionSummary(msgspec.Struct, frozen=True):
-    """The keys of ``livestack start --json``. ``realised_pnl`` is by quote asset, before fees, as decimal strings."""
-
-    session: str
-    exit: int
-    reason: str
-    events: int
-    market_events: int
-    execution_events: int
-    intents: int
-    denied: int
-    denials: dict[str, DenialSummary]
-    dispatches: int
-    orders: int
-    fills: int
-    positions: list[PositionSummary]
-    realised_pnl: dict[str, str]
-    fees: dict[str, str]
-    digest: str
-    last_seq: int
-    recovered: bool
-    started: str
-    stopped: str
+from livestack.summary import Ending, SessionSummary
+from livestack.summary import summarise as summarise_session
 
 
 def summarise(
     node: Node, first: SessionStarted, exit_code: int, started_ns: int, stopped_ns: int
 ) -> SessionSummary:
-    """Sum up a stopped node. ``started_ns`` and ``stopped_ns`` are wall-clock times. Main thread."""
-    state, counts = node.runtime.state, node.progress.counts
-    positions = [
-        _position(state, instrument, position) for instrument, position in state.execution.positions.items()
-    ]
-    return SessionSummary(
-        session=first.session,
+    """Sum up a stopped node. ``started_ns`` and ``stopped_ns`` are wall-clock times."""
+    ending = Ending(
         exit=exit_code,
         reason=node.supervisor.reason,
-        events=sum(counts.values()),
-        market_events=_count(counts, MARKET_EVENTS),
-        execution_events=_count(counts, EXECUTION_EVENTS),
-        intents=state.execution.counts.total,
-        denied=state.execution.counts.denied,
-        denials={rule: DenialSummary(*told) for rule, told in node.progress.denials.items()},
-        dispatches=state.execution.counts.dispatched,
-        orders=state.execution.session_orders,
-        fills=counts.get(OrderFill, 0),
-        positions=positions,
-        realised_pnl=_realised(state),
-        fees=_fees(state),
-        digest=state.digest(),
+        counts=node.progress.counts,
+        denials=node.progress.denials,
         last_seq=node.progress.committed,
-        recovered=False,
-        started=rfc3339(started_ns),
-        stopped=rfc3339(stopped_ns),
+        started_ns=started_ns,
+        stopped_ns=stopped_ns,
     )
-
-
-def _count(counts: Mapping[type, int], kinds: tuple[type, ...]) -> int:
-    return sum(counts.get(kind, 0) for kind in kinds)
-
-
-def _position(state: State, instrument: str, position: Position) -> PositionSummary:
-    definition = state.market.instruments[instrument].definition
-    price_decimals, qty_decimals = definition.price_decimals, definition.qty_decimals
-    average = position.cost // abs(position.qty) if position.qty else 0
-    return PositionSummary(
-        instrument=instrument,
-        qty=format_decimal(position.qty, qty_decimals),
-        average_price=format_decimal(average, price_decimals),
-        realised_pnl=format_decimal(position.realised, price_decimals + qty_decimals),
-        fees={asset: format_decimal(fee.amount, fee.decimals) for asset, fee in position.fees.items()},
-    )
-
-
-def _realised(state: State) -> dict[str, str]:
-    """By quote asset, exact: instruments of one asset are brought to the finest of their scales."""
-    by_asset: dict[str, list[tuple[int, int]]] = {}
-    for instrument, position in state.execution.positions.items():
-        definition = state.market.instruments[instrument].definition
-        decimals = definition.price_decimals + definition.qty_decimals
-        by_asset.setdefault(definition.quote, []).append((position.realised, decimals))
-    return _totals(by_asset)
-
-
-def _fees(state: State) -> dict[str, str]:
-    """Of all instruments together, by the asset that they were paid in."""
-    by_asset: dict[str, list[tuple[int, int]]] = {}
-    for position in state.execution.positions.values():
-        for asset, fee in position.fees.items():
-            by_asset.setdefault(asset, []).append((fee.amount, fee.decimals))
-    return _totals(by_asset)
-
-
-def _totals(by_asset: dict[str, list[tuple[int, int]]]) -> dict[str, str]:
-    """Exact sums of ``(value, decimals)``, in the finest of each asset's scales."""
-    totals = {}
-    for asset, amounts in by_asset.items():
-        finest = max(decimals for _, decimals in amounts)
-        total = sum(value * 10 ** (finest - decimals) for value, decimals in amounts)
-        totals[asset] = format_decimal(total, finest)
-    return totals
-
-
-def rfc3339(wall_ns: int) -> str:
-    """Wall-clock nanoseconds as UTC text with milliseconds."""
-    stamp = datetime.fromtimestamp(wall_ns // 1_000_000_000, UTC)
-    return f"{stamp:%Y-%m-%dT%H:%M:%S}.{wall_ns // 1_000_000 % 1000:03d}Z"
+    # A node that failed before its first Event has no session in State, but it has a name.
+    return msgspec.structs.replace(summarise_session(node.runtime.state, ending), session=first.session)

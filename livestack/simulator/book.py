@@ -6,16 +6,29 @@ Pure. Runs on the thread of whoever calls it. How the queue is represented: see 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from enum import StrEnum
 
 from livestack.simulator.orders import BUY, Order
+
+
+class QueueModel(StrEnum):
+    """Where in its level's queue an order of ours stands among the market's quantity."""
+
+    FIFO = "fifo"
+    """Behind what stands there when it comes, before whatever comes later."""
+    FRONT = "front"
+    """Before everything."""
+    BACK = "back"
+    """Behind everything, also what comes later."""
 
 
 class BookSide:
     """One side of the book, best price first. ``sign`` turns prices into keys of which the best is the smallest."""
 
-    __slots__ = ("keys", "market", "orders", "sign")
+    __slots__ = ("keys", "market", "orders", "queue", "sign")
 
-    def __init__(self, side: int) -> None:
+    def __init__(self, side: int, queue: QueueModel = QueueModel.FIFO) -> None:
+        self.queue = queue
         self.sign = -1 if side == BUY else 1
         self.market: dict[int, int] = {}
         self.orders: dict[int, list[Order]] = {}
@@ -42,6 +55,9 @@ class BookSide:
                 insort(self.keys, price * self.sign)
             held = 0
         self.market[price] = held + qty
+        if self.queue is QueueModel.BACK and price in self.orders:
+            for order in self.orders[price]:
+                order.ahead = held + qty
 
     def remove_market(self, price: int, qty: int, *, front: bool) -> None:
         """Take ``qty`` of the market's quantity from the front or the back of the queue."""
@@ -63,7 +79,7 @@ class BookSide:
             orders = self.orders[order.price] = []
             if order.price not in self.market:
                 insort(self.keys, order.price * self.sign)
-        order.ahead = self.market.get(order.price, 0)
+        order.ahead = 0 if self.queue is QueueModel.FRONT else self.market.get(order.price, 0)
         order.resting = True
         orders.append(order)
 

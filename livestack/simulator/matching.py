@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from livestack.simulator.book import BookSide
+from livestack.simulator.book import BookSide, QueueModel
 from livestack.simulator.orders import BUY, LOSS_TYPES, MARKET_TYPES, SELL, Expiry, Order, Trade
 
 
@@ -43,14 +43,22 @@ class Listener(Protocol):
 class MatchingEngine:
     """The book of one symbol and what can be done to it.
 
-    ``step`` is the smallest quantity; ``scale`` turns a quote budget's unit into that of price * qty.
+    ``step`` is the smallest quantity; ``scale`` turns a quote budget's unit into that of price * qty. ``queue``:
+    where our orders stand in their levels.
     """
 
-    def __init__(self, listener: Listener, step: int, scale: int, first_trade_id: int = 1) -> None:
+    def __init__(
+        self,
+        listener: Listener,
+        step: int,
+        scale: int,
+        first_trade_id: int = 1,
+        queue: QueueModel = QueueModel.FIFO,
+    ) -> None:
         self._listener = listener
         self._step = step
         self._scale = scale
-        self.sides = (BookSide(BUY), BookSide(SELL))
+        self.sides = (BookSide(BUY, queue), BookSide(SELL, queue))
         self.stops: list[Order] = []
         self.last_price = 0
         self.next_trade_id = first_trade_id

@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from types import SimpleNamespace
 
-import pytest
-
 from livestack.core.events import OrderFill
 from livestack.core.runtime import CoreRuntime
 from livestack.core.types import Amount, Liquidity, Side
-from livestack.node.summary import rfc3339, summarise
+from livestack.node.summary import summarise
 from livestack.strategies.loading import load_strategy
 from tests.research.sessions import INSTRUMENT, WALL_NS, opening, rules
 
@@ -49,7 +47,9 @@ def test_positions_and_profit_are_exact(tmp_path: Path) -> None:
         seq += 1 + len(step.derived)
     node = SimpleNamespace(
         runtime=runtime,
-        progress=SimpleNamespace(counts={OrderFill: 2}, committed=seq, denials={"max_position": (3, "no limit")}),
+        progress=SimpleNamespace(
+            counts={OrderFill: 2}, committed=seq, denials={"max_position": (3, "no limit")}
+        ),
         supervisor=SimpleNamespace(reason="over"),
     )
     summary = summarise(node, events[0], 0, WALL_NS, WALL_NS)  # type: ignore[arg-type]
@@ -64,12 +64,3 @@ def test_positions_and_profit_are_exact(tmp_path: Path) -> None:
     assert {"USDT": "0.12000000"} == summary.fees
     assert (3, "no limit") == (summary.denials["max_position"].count, summary.denials["max_position"].first)
     assert (2, seq) == (summary.fills, summary.last_seq)
-
-
-@pytest.mark.parametrize(
-    ("wall_ns", "text"),
-    [(0, "1970-01-01T00:00:00.000Z"), (1_700_000_000_123_999_999, "2023-11-14T22:13:20.123Z")],
-)
-def test_times_are_utc_with_milliseconds(wall_ns: int, text: str) -> None:
-    """RFC 3339, cut and not rounded."""
-    assert text == rfc3339(wall_ns)
