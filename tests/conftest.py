@@ -6,8 +6,20 @@ import pytest
 from hypothesis import settings
 
 settings.register_profile("suite", deadline=None, print_blob=True)
-settings.register_profile("long", deadline=None, print_blob=True, max_examples=5_000)
-settings.load_profile("suite")  # another one: pytest --hypothesis-profile long
+settings.register_profile("long", deadline=None, print_blob=True, max_examples=100_000)
+settings.load_profile("suite")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="100 000 generated examples of each law, for hours")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Before anything is collected: tests read the number of their examples when they are imported."""
+    if config.getoption("--long"):
+        settings.load_profile("long")
+        config.option.timeout = 0
 
 
 @pytest.fixture(autouse=True)

@@ -70,12 +70,14 @@ def order_fill(state: State, event: events.OrderFill, out: Derivation) -> None:
     if market is None or event.qty <= 0 or event.price <= 0 or not 0 <= event.fee_decimals <= DECIMALS_MAX:
         out.anomaly("bad_fill", f"{event.qty} at {event.price}", event.venue, event.instrument, halt=True)
         return
+    ledger = state.execution.ledgers.get(event.instrument)
+    if ledger is not None and ledger.is_known(event.fill_id):
+        ledger.duplicates += 1
+        return  # whatever became of its Order since
     order = owner(state, event, out)
     if order is None and not _is_session_id(state, event.client_id):
         return  # somebody else's; balances tell
-    ledger = state.execution.ledgers.setdefault(event.instrument, FillLedger())
-    if not ledger.is_new(event.fill_id):
-        return
+    state.execution.ledgers.setdefault(event.instrument, FillLedger()).remember(event.fill_id)
     position = state.execution.positions.setdefault(event.instrument, Position())
     position.trade(event.side, event.qty, event.price)
     rules = market.definition

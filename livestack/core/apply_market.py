@@ -68,10 +68,11 @@ def book_delta(state: State, event: BookDelta, out: Derivation) -> InstrumentMar
         return _undefined(event.instrument, out)
     market.recv_ns = event.recv_ns
     book = market.book
-    fault = book.change(event.first_update_id, event.last_update_id, event.bids, event.asks)
+    known, last = book.last_update_id, event.last_update_id
+    fault = book.change(event.first_update_id, last, event.bids, event.asks)
     if fault:
         return _fault(market, fault, out)
-    if event.last_update_id >= market.top_update_id:
+    if last >= market.top_update_id and (last > known or not last):
         _take_top(market, book)
     return market
 

@@ -192,7 +192,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
             _set(data, key, text, faults)
         data["version"] = self.version + 1
         changed = convert(data, Configuration, "", faults)
-        if changed is None:
+        if changed is None or faults:
             raise ConfigurationError(faults, "configuration patch")
         return changed
 

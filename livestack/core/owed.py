@@ -113,7 +113,7 @@ def cancel_retry_at(state: State) -> int:
     execution = state.execution
     earliest = NEVER
     for order_id in execution.closing:
-        if order_id not in execution.requests and order_id not in execution.queue.pending:
+        if not execution.cancel_is_under_way(order_id):
             earliest = min(earliest, execution.orders[order_id].cancel_not_before)
     return earliest
 

@@ -73,8 +73,9 @@ def propose(
     leaves = worst_quantity(terms, market) - filled
     mine = leaves + own  # a replacement may fill on top of what the old order fills before it goes
     buying, selling = (mine, 0) if terms.side is Side.BUY else (0, mine)
-    others = [one for one in working(execution, terms.instrument) if one.order_id != terms.order_id]
-    for one in others:
+    present = list(working(execution, terms.instrument))
+    others = [one for one in present if one.order_id != terms.order_id]
+    for one in others if order is None else [*others, *replacements(execution, terms.order_id)]:
         if one.side is Side.BUY:
             buying += one.qty
         else:
@@ -106,17 +107,23 @@ def working(execution: ExecutionState, instrument: str) -> Iterator[Working]:
 
 def under_way(execution: ExecutionState) -> Iterator[Working]:
     """What no Order shows yet, over all instruments: replacements in flight, and the Queue."""
-    for requests in (execution.requests, execution.unresolved):
-        for order_id, request in requests.items():
-            if request.kind is RequestKind.REPLACE:
-                order = execution.orders[order_id]
-                rest = max(request.qty - order.filled_qty, 0)
-                yield Working(order_id, order.instrument, order.side, request.price, rest, True)
+    for order_id in execution.requests | execution.unresolved:
+        yield from replacements(execution, order_id)
     for pending in execution.queue.pending.values():
         made = _pending_terms(pending, execution)
         if made is not None:
             terms, rest = made
             yield Working(pending.order_id, pending.instrument, terms.side, terms.price, rest, True)
+
+
+def replacements(execution: ExecutionState, order_id: int) -> Iterator[Working]:
+    """What a Replace in flight, or of unknown outcome, may leave open of one Order."""
+    for requests in (execution.requests, execution.unresolved):
+        request = requests.get(order_id)
+        if request is not None and request.kind is RequestKind.REPLACE:
+            order = execution.orders[order_id]
+            rest = max(request.qty - order.filled_qty, 0)
+            yield Working(order_id, order.instrument, order.side, request.price, rest, True)
 
 
 def unsettled(execution: ExecutionState) -> Iterator[Working]:

@@ -168,14 +168,14 @@ def locate(intent: Intent, state: State) -> tuple[str, str] | Denial:
             return Denial(
                 (f"instrument={intent.instrument}",), "the instrument is not defined", "instrument_defined"
             )
-        if order_id not in execution.drawn and pending is None:
+        if order_id in execution.closed or (order_id not in execution.drawn and pending is None):
             return _bad_id("is not one that was drawn and is unused", order_id)
         if pending is not None and pending.instrument != intent.instrument:
             return _bad_id("is pending for another instrument", order_id)
         return market.definition.venue, intent.instrument
     if order is not None:
         return order.venue, order.instrument
-    if pending is not None:
+    if pending is not None and order_id not in execution.closed:
         return pending.venue, pending.instrument
     return _bad_id("names no open or pending order", order_id)
 

@@ -34,7 +34,7 @@ from livestack.core.risk import Risk
 from livestack.core.risk_rules import Denial
 from livestack.core.state import InstrumentMarket, State
 from livestack.core.strategy import Strategy, View
-from livestack.core.types import OrderRequest, RequestKind, RequestSource, SessionPhase
+from livestack.core.types import OrderRequest, RequestSource, SessionPhase
 from livestack.exceptions import InvariantViolation
 
 SEMANTICS_VERSION: Final = 2
@@ -168,7 +168,7 @@ class CoreRuntime:
         control = self.state.control
         control.ts = ts
         control.seq = seq
-        before = control.phase
+        before, epochs = control.phase, len(self.state.execution.epochs)
         apply(self.state, event, self._out)
         relevant = kind in self._asks and (
             self._only is None or getattr(event, "instrument", "") in self._only
@@ -179,7 +179,7 @@ class CoreRuntime:
         watch(self._out, self._risk, event)
         if before is SessionPhase.STARTING and control.phase is SessionPhase.RUNNING:
             self._ask("on_start")
-        elif kind is events.SessionResumed:
+        elif kind is events.SessionResumed and len(self.state.execution.epochs) > epochs:
             self._ask("on_resume")
         elif kind is events.SessionStopping and before is SessionPhase.RUNNING:
             self._ask("on_stop")
@@ -188,6 +188,8 @@ class CoreRuntime:
     def _expire(self) -> None:
         """A request that ran out of time is of unknown outcome from now on."""
         execution, ts = self.state.execution, self.state.control.ts
+        if self.state.control.phase is SessionPhase.STOPPED:
+            return
         for order_id in [order_id for order_id, one in execution.requests.items() if one.deadline_ns <= ts]:
             execution.unresolved.setdefault(order_id, execution.requests.pop(order_id))
 
@@ -201,9 +203,10 @@ class CoreRuntime:
     def _complete(self, event: InputEvent, relevant: bool) -> Step:
         """Timers, then the Strategy if the Event is relevant, then everything that follows."""
         control = self.state.control
-        for name in [name for name, ts in control.strategy_deadlines.items() if ts <= control.ts]:
-            del control.strategy_deadlines[name]
-            self._ask("on_deadline", name)
+        if control.strategy_deadlines and control.phase is not SessionPhase.STOPPED:
+            for name in [name for name, ts in control.strategy_deadlines.items() if ts <= control.ts]:
+                del control.strategy_deadlines[name]
+                self._ask("on_deadline", name)
         if relevant:
             self._ask("on_event", event)
         self._cancel_closing()
@@ -281,15 +284,8 @@ class CoreRuntime:
             return
         for order_id in list(execution.closing):
             order = execution.orders[order_id]
-            pending, request = execution.queue.pending.get(order_id), execution.requests.get(order_id)
-            waits = pending is not None and pending.kind is RequestKind.CANCEL
-            flies = request is not None and request.kind is RequestKind.CANCEL
-            if (
-                order.closing is not None
-                and not waits
-                and not flies
-                and control.ts >= order.cancel_not_before
-            ):
+            due = control.ts >= order.cancel_not_before
+            if order.closing is not None and due and not execution.cancel_is_under_way(order_id):
                 self._submit(Cancel(order_id=order_id), order.closing)
 
     def _digest(self) -> str:

@@ -22,7 +22,14 @@ from livestack.core.orders import Order, Request
 from livestack.core.pending import Queue
 from livestack.core.positions import Position
 from livestack.core.rates import VenueRates
-from livestack.core.types import ConnectionStatus, OrderStatus, SessionPhase, Side, TradingState
+from livestack.core.types import (
+    ConnectionStatus,
+    OrderStatus,
+    RequestKind,
+    SessionPhase,
+    Side,
+    TradingState,
+)
 
 DRAWN_IDS_MAX = 10_000
 """Order IDs drawn and not used yet; a strategy that draws without using loses the oldest."""
@@ -85,16 +92,16 @@ class FillLedger(msgspec.Struct, kw_only=True):
     seen: dict[int, None] = {}
     duplicates: int = 0
 
-    def is_new(self, fill_id: int) -> bool:
-        """Whether this fill was never applied; remembers it."""
-        if fill_id <= self.floor or fill_id in self.seen:
-            self.duplicates += 1
-            return False
+    def is_known(self, fill_id: int) -> bool:
+        """Whether this fill was applied, or is older than what may still come."""
+        return fill_id <= self.floor or fill_id in self.seen
+
+    def remember(self, fill_id: int) -> None:
+        """It is applied now."""
         self.seen[fill_id] = None
         if len(self.seen) > FILL_IDS_MAX:
             oldest = sorted(self.seen)[: FILL_IDS_MAX // 2]
             self.raise_floor(oldest[-1])
-        return True
 
     def raise_floor(self, through: int) -> None:
         if through > self.floor:
@@ -172,6 +179,13 @@ class ExecutionState(msgspec.Struct, kw_only=True):
     def open_orders(self, instrument: str = "") -> Iterator[Order]:
         """Open Orders in order of dispatch; '' for every instrument."""
         return iter(self.orders.of(instrument) if instrument else self.orders.values())
+
+    def cancel_is_under_way(self, order_id: int) -> bool:
+        """Whether a Cancel of it waits or is in flight."""
+        pending, request = self.queue.pending.get(order_id), self.requests.get(order_id)
+        return (pending is not None and pending.kind is RequestKind.CANCEL) or (
+            request is not None and request.kind is RequestKind.CANCEL
+        )
 
     def is_quiescent(self) -> bool:
         """Nothing is pending, inflight or unknown, and no order is open unless it is to be left."""

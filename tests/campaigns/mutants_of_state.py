@@ -49,10 +49,10 @@ def tables() -> list[Mutant]:
 def execution() -> list[Mutant]:
     """What comes from the venue, taken in wrongly."""
     fill, closed = apply_execution.order_fill, apply_execution.order_closed
-    is_new = state.FillLedger.is_new
+    is_known = state.FillLedger.is_known
     made: list[Change] = [
-        ("fills are not deduplicated", is_new, "fill_id <= self.floor or fill_id in self.seen", "False"),
-        ("fills below the floor are new", is_new, "fill_id <= self.floor or ", ""),
+        ("fills are not deduplicated", is_known, "fill_id <= self.floor or fill_id in self.seen", "False"),
+        ("fills below the floor are new", is_known, "fill_id <= self.floor or ", ""),
         ("the floor moves backwards", state.FillLedger.raise_floor, "if through > self.floor:", "if True:"),
         ("an impossible fill is applied", fill, "event.qty <= 0 or ", ""),
         (

@@ -277,3 +277,15 @@ def test_the_end_of_an_earlier_incarnation_ends_nothing() -> None:
     assert OrderStatus.ACCEPTED is bench.order(order_id).status
     bench.feed(support.cancelled(order_id, revision=2))
     assert OrderStatus.CANCELLED is bench.order(order_id).status
+
+
+def test_a_repeated_fill_of_a_forgotten_order_is_dropped() -> None:
+    """Asked again after a reconnect, the venue tells of fills whose Orders have left State: nothing halts."""
+    bench = Bench(support.configuration(execution={"terminal_orders_max": 1})).start()
+    for number, price in ((1, 9_990), (2, 9_980)):
+        order_id = bench.buy(price=price)
+        bench.feed(support.accepted(order_id))
+        bench.feed(support.fill(order_id, 10, number))
+    before = bench.execution.positions[INSTRUMENT].qty
+    assert () == bench.feed(support.fill(1, 10, 1)).derived
+    assert (before, 1) == (bench.execution.positions[INSTRUMENT].qty, bench.execution.ledgers[INSTRUMENT].duplicates)

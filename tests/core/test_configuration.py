@@ -80,3 +80,10 @@ def test_what_is_no_key(key: str) -> None:
     """Open quotes and empty parts are refused."""
     with pytest.raises(ValueError, match="dotted key"):
         split_key(key)
+
+
+@pytest.mark.parametrize("bad", [("strategy.path", '"a:B"'), ("risk..x", "1"), ("risk.defaults.trade", "{")])
+def test_a_patch_with_one_bad_key_changes_nothing(bad: tuple[str, str]) -> None:
+    """What needs a restart or cannot be read refuses the whole patch, whatever else is in it."""
+    with pytest.raises(ConfigurationError, match=bad[0]):
+        configuration().patched((bad, ("risk.defaults.trade", "false")))

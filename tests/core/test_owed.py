@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from livestack.core import events
+from livestack.core.intents import Replace
 from livestack.core.owed import next_timer, obligations
 from livestack.core.rates import NEVER
 from livestack.core.state import State
 from livestack.core.strategy import NoMemory
-from livestack.core.types import ConnectionStatus, OrderStatus
+from livestack.core.types import ConnectionStatus, OrderStatus, RequestKind
 from tests.core import support
 from tests.core.support import Bench
 
@@ -65,3 +66,18 @@ def test_questions_wait_for_the_connection() -> None:
     assert () == bench.runtime.obligations()
     assert bench.feed(support.venue_status(ConnectionStatus.LIVE)).obligations_changed
     assert [f"order {order_id}-1"] == [one.scope for one in bench.runtime.obligations()]
+
+
+def test_an_order_that_is_to_be_closed_is_woken_for_whatever_else_waits() -> None:
+    """A Replace in the Queue, or in flight, is no Cancel: its time comes, and the Cancel takes the Replace's place."""
+    bench = Bench().start()
+    order_id = bench.buy(qty=10)
+    bench.feed(support.accepted(order_id))
+    bench.feed(support.command(events.CancelOrder(order_id)))
+    bench.feed(support.cancel_rejected(order_id, 2))
+    bench.want(Replace(order_id=order_id, qty=12, price=9_990))
+    assert [bench.ts + support.SECOND] == [
+        one.deadline_ns for one in bench.runtime.obligations() if one.scope == "cancel"
+    ]
+    (request,) = bench.quote(wait_ns=support.SECOND).dispatches
+    assert RequestKind.CANCEL is request.kind

@@ -62,3 +62,12 @@ def test_worst_prices() -> None:
     by_quote = New(order_id=1, instrument=INSTRUMENT, side=Side.BUY, type=OrderType.MARKET, quote_qty=100_101)
     assert (11, 1) == (worst_quantity(by_quote, market), worst_quantity(base, market))
     assert 10**13 == total_notional(1, market)
+
+
+def test_a_replacement_counts_the_one_that_is_in_flight() -> None:
+    """10 open, 60 on its way: another one for 80 could end in 140 and more, which is above 100."""
+    bench = Bench(configuration({"max_position": "0.100"})).start()
+    order_id = bench.buy(qty=10)
+    bench.feed(support.accepted(order_id))
+    assert ["IntentDispatched"] == bench.names(bench.want(Replace(order_id=order_id, qty=60, price=9_990)))
+    assert ["IntentDenied"] == bench.names(bench.want(Replace(order_id=order_id, qty=80, price=9_990)))

@@ -417,6 +417,9 @@ def storm(seed: int, length: int = 150) -> Bench:
             heal(bench)
             for order in [one for one in bench.execution.orders.values() if one.instrument == INSTRUMENT][:1]:
                 bench.feed(support.fill(order.order_id, source.randint(1, order.qty), 1_000 + number, side=order.side))
+        if number % 50 == 10:
+            patch = events.SetConfiguration((("risk.defaults.max_open_orders", str(source.randrange(5, 50))),))
+            bench.feed(support.command(patch, base_version=bench.state.configuration.version))
         for _ in range(3):
             bench.quote(10_000 + source.randrange(5), 10_010)
     return bench

@@ -1,0 +1,355 @@
+"""The slow model's Orders: what each execution Event makes of them (core-runtime.md section 8).
+
+An Order's life is told as sets of statuses, case by case, in plain code; the Core tells it as tables.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from livestack.core import events
+from livestack.core.types import (
+    FailureReason,
+    OrderRequest,
+    OrderStatus,
+    RequestKind,
+    RequestSource,
+    parse_client_id,
+)
+from tests.core.model_positions import holding_of
+
+if TYPE_CHECKING:
+    from tests.core.model import Model
+
+SUBMITTED, ACCEPTED, PARTLY = OrderStatus.SUBMITTED, OrderStatus.ACCEPTED, OrderStatus.PARTIALLY_FILLED
+FILLED, CANCELLED, REJECTED = OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.REJECTED
+CLOSED = (FILLED, CANCELLED, REJECTED)
+
+
+@dataclass
+class Sent:
+    """A request without an outcome."""
+
+    request: OrderRequest
+    deadline_ns: int
+
+
+@dataclass
+class ModelOrder:
+    """One Order: the request that made it, what the venue made of it, and whether it is to be closed."""
+
+    first: OrderRequest
+    qty: int
+    price: int
+    client_id: str
+    venue_order_id: str = ""
+    revision: int = 1
+    status: OrderStatus = SUBMITTED
+    changed_ts: int = 0
+    filled: int = 0
+    reason: str = ""
+    anomalous: bool = False
+    claim: tuple[OrderStatus, int] | None = None
+    closing: RequestSource | None = None
+    not_before: int = 0
+
+    @property
+    def leaves(self) -> int:
+        return 0 if self.status in CLOSED else max(self.qty - self.filled, 0)
+
+
+def owner(model: Model, event: Any) -> ModelOrder | None:
+    """The Order that an Event names. A foreign id is shown where it is open; one that cannot be ours is told."""
+    parsed = parse_client_id(event.client_id)
+    if parsed is None or parsed.epoch not in model.epochs:
+        _foreign(model, event, ours=parsed is not None)
+        return None
+    order = model.order(parsed.order_id)
+    if order is None and (parsed.order_id > model.drawn_last or isinstance(event, events.OrderFill)):
+        model.anomaly("unknown_order", event.venue, event.instrument, parsed.order_id, halt=True)
+    return order
+
+
+def _foreign(model: Model, event: Any, ours: bool) -> None:
+    key = (event.venue, event.client_id)
+    if isinstance(event, events.OrderCancelled | events.OrderExpired):
+        model.external.pop(key, None)
+    elif isinstance(event, events.OrderReport):
+        if event.status not in (ACCEPTED, PARTLY):
+            model.external.pop(key, None)
+            return
+        if key not in model.external:
+            kind = "orphan_order" if ours else "external_order"
+            model.anomaly(kind, event.venue, event.instrument)
+        model.external[key] = (event.instrument, event.price, max(event.qty - event.filled_qty, 0), ours)
+
+
+def move(model: Model, order: ModelOrder, status: OrderStatus, reason: str = "") -> None:
+    """A change of status; a terminal one ends everything that is about the Order."""
+    order.status, order.changed_ts = status, model.ts
+    if status in CLOSED:
+        order.reason = reason
+        end(model, order)
+
+
+def end(model: Model, order: ModelOrder) -> None:
+    order_id = order.first.order_id
+    for about in (model.inflight, model.unresolved, model.closing, model.in_doubt):
+        about.pop(order_id, None)
+    order.claim = order.closing = None
+    if model.open.pop(order_id, None) is None:
+        return
+    model.closed[order_id] = order
+    rules = model.rules
+    while next(iter(model.closed)) != order_id:
+        oldest = next(iter(model.closed))
+        too_many = len(model.closed) > rules.terminal_orders_max
+        if not too_many and model.closed[oldest].changed_ts > model.ts - rules.terminal_order_age:
+            break
+        del model.closed[oldest]
+
+
+def outcome(model: Model, order: ModelOrder, kind: RequestKind, revision: int = 0) -> Sent | None:
+    """The request of ``kind`` is over, whether it was inflight or unresolved."""
+    found = None
+    for waiting in (model.unresolved, model.inflight):
+        sent = waiting.get(order.first.order_id)
+        if sent and sent.request.kind is kind and revision in (0, sent.request.revision):
+            found = waiting.pop(order.first.order_id)
+    return found
+
+
+def illegal(model: Model, order: ModelOrder) -> None:
+    """The venue contradicts itself."""
+    order.anomalous = True
+    if order.status not in CLOSED:
+        model.in_doubt[order.first.order_id] = None
+    first = order.first
+    model.anomaly("illegal_transition", first.venue, first.instrument, first.order_id, halt=True)
+
+
+def claim(model: Model, order: ModelOrder, status: OrderStatus, filled: int) -> None:
+    """More fills than are known: fetched, never invented."""
+    if order.status not in CLOSED:
+        order.claim = (status, filled)
+    model.wanted[order.first.instrument] = None
+    outcome(model, order, RequestKind.NEW)
+    outcome(model, order, RequestKind.CANCEL)
+
+
+def claim_kept(model: Model, order: ModelOrder, force: bool = False) -> None:
+    """The claimed fills are here, or never will be: then the venue's word on the Order's end counts."""
+    if order.claim is None or (order.filled < order.claim[1] and not force):
+        return
+    status, order.claim = order.claim[0], None
+    if status in CLOSED:
+        move(model, order, CANCELLED if status is FILLED else status)
+
+
+def proves_replace(model: Model, order: ModelOrder, client_id: str) -> None:
+    """What comes under a Replace's own id proves it."""
+    for waiting in (model.inflight, model.unresolved):
+        sent = waiting.get(order.first.order_id)
+        if sent and sent.request.kind is RequestKind.REPLACE and sent.request.client_id == client_id:
+            if order.status in CLOSED:
+                order.anomalous = True
+            else:
+                move(model, order, ACCEPTED if order.status is SUBMITTED else order.status)
+                order.client_id, order.qty, order.price = client_id, sent.request.qty, sent.request.price
+                waiting.pop(order.first.order_id)
+            return
+
+
+# -- one function per Event type
+
+
+def accepted(model: Model, event: events.OrderAccepted) -> None:
+    order = owner(model, event)
+    if order is None:
+        return
+    if order.status is SUBMITTED:
+        move(model, order, ACCEPTED)
+        order.client_id, order.venue_order_id = event.client_id, event.venue_order_id
+        model.rejects_in_a_row = 0
+    elif order.status is REJECTED:
+        illegal(model, order)
+    outcome(model, order, RequestKind.NEW)
+
+
+def rejected(model: Model, event: events.OrderRejected) -> None:
+    order = owner(model, event)
+    if order is None or order.status is REJECTED:
+        return
+    if order.status is SUBMITTED:
+        model.rejects_in_a_row += 1
+        move(model, order, REJECTED, f"{event.code} {event.reason}".strip())
+    else:
+        illegal(model, order)
+
+
+def filled(model: Model, event: events.OrderFill) -> None:
+    rules = model.definitions.get(event.instrument)
+    if rules is None or event.qty <= 0 or event.price <= 0 or not 0 <= event.fee_decimals <= 18:
+        model.anomaly("bad_fill", event.venue, event.instrument, halt=True)
+        return
+    parsed = parse_client_id(event.client_id)
+    ours = parsed is not None and parsed.epoch in model.epochs
+    known = any(one.fill_id == event.fill_id for one in model.fills.get(event.instrument, []))
+    known = known or event.fill_id <= model.floors.get(event.instrument, -1)
+    if ours and known:
+        return  # the same fill again: dropped, whatever became of its Order since
+    order = owner(model, event)
+    if not ours:
+        return
+    model.fills.setdefault(event.instrument, []).append(event)
+    start = model.baselines.get(event.instrument, (0, 0))
+    model.holdings[event.instrument] = holding_of(start, model.fills[event.instrument], rules)
+    if order is None:
+        return
+    if (order.first.side, order.first.instrument) != (event.side, event.instrument):
+        illegal(model, order)
+        return
+    proves_replace(model, order, event.client_id)
+    order.filled += event.qty
+    late, over = order.status in CLOSED, order.filled > order.qty
+    if late or over:
+        order.anomalous = True
+        first = order.first
+        kind = "over_fill" if over else "late_fill"
+        model.anomaly(kind, first.venue, first.instrument, first.order_id)
+    outcome(model, order, RequestKind.NEW)
+    if not late:
+        move(model, order, FILLED if order.filled >= order.qty else PARTLY)
+        claim_kept(model, order)
+
+
+def cancelled(model: Model, event: events.OrderCancelled | events.OrderExpired) -> None:
+    order = owner(model, event)
+    if order is None:
+        return
+    theirs, mine = parse_client_id(event.client_id), parse_client_id(order.client_id)
+    if theirs and mine and theirs.epoch == mine.epoch and theirs.revision < mine.revision:
+        return  # a Replace has taken its place
+    if order.status not in CLOSED:
+        if event.filled_qty > order.filled:
+            claim(model, order, CANCELLED, event.filled_qty)
+        else:
+            expired = isinstance(event, events.OrderExpired)
+            move(model, order, CANCELLED, f"expired: {event.reason}" if expired else event.reason)
+    elif order.status in (FILLED, REJECTED):
+        illegal(model, order)
+
+
+def replaced(model: Model, event: events.OrderReplaced) -> None:
+    order = owner(model, event)
+    if order is None:
+        return
+    if event.qty <= 0 or event.price < 0 or order.status in CLOSED:
+        illegal(model, order)
+        return
+    move(model, order, ACCEPTED if order.status is SUBMITTED else order.status)
+    order.client_id, order.venue_order_id = event.client_id, event.venue_order_id
+    order.qty, order.price = event.qty, event.price
+    outcome(model, order, RequestKind.NEW)
+    outcome(model, order, RequestKind.REPLACE)
+
+
+def cancel_rejected(model: Model, event: events.CancelRejected) -> None:
+    order = owner(model, event)
+    if order is None:
+        return
+    sent = outcome(model, order, RequestKind.CANCEL, event.revision)
+    if sent is not None:
+        order.not_before = model.ts + model.rules.cancel_retry
+        model.unresolved.setdefault(order.first.order_id, sent)
+
+
+def replace_rejected(model: Model, event: events.ReplaceRejected) -> None:
+    order = owner(model, event)
+    if order is not None:
+        outcome(model, order, RequestKind.REPLACE, event.revision)
+
+
+def report(model: Model, event: events.OrderReport) -> None:
+    order = owner(model, event)
+    if order is None:
+        return
+    model.in_doubt.pop(order.first.order_id, None)
+    if event.filled_qty > order.filled:
+        if order.status is SUBMITTED:
+            move(model, order, ACCEPTED)
+        claim(model, order, event.status, event.filled_qty)
+        return
+    is_open = order.status not in CLOSED
+    if event.status not in CLOSED:
+        if is_open and event.filled_qty == order.filled:
+            _confirm(model, order, event)
+        return
+    never_lived = order.status in (SUBMITTED, REJECTED, CANCELLED)
+    if (event.status is REJECTED and not never_lived) or (
+        event.status is FILLED and order.status is REJECTED
+    ):
+        illegal(model, order)
+    elif is_open:
+        status = CANCELLED if event.status is FILLED else event.status
+        move(model, order, status, event.reason or f"reported {event.status.name}")
+
+
+def _confirm(model: Model, order: ModelOrder, event: events.OrderReport) -> None:
+    if order.status is SUBMITTED:
+        move(model, order, ACCEPTED)
+        order.client_id = event.client_id
+    order.venue_order_id = event.venue_order_id or order.venue_order_id
+    outcome(model, order, RequestKind.NEW)
+    proves_replace(model, order, event.client_id)
+    unresolved = model.unresolved.get(order.first.order_id)
+    if unresolved is not None and unresolved.request.kind is not RequestKind.REPLACE:
+        del model.unresolved[order.first.order_id]
+
+
+def reconciled(model: Model, event: events.FillsReconciled) -> None:
+    name = event.instrument
+    if name not in model.definitions:
+        model.anomaly("instrument_not_defined", event.venue, name)
+        return
+    model.floors[name] = max(model.floors.get(name, -1), event.through)
+    model.wanted.pop(name, None)
+    for order in list(model.open.values()):
+        if order.first.instrument == name and order.claim is not None:
+            illegal(model, order)
+            claim_kept(model, order, force=True)
+
+
+def dispatch_failed(model: Model, event: events.DispatchFailed) -> None:
+    order = model.order(event.order_id)
+    if order is None:
+        model.anomaly("unknown_dispatch", event.venue, event.instrument)
+    elif event.kind is not RequestKind.NEW:
+        if outcome(model, order, event.kind, event.revision) and event.kind is RequestKind.CANCEL:
+            order.not_before = model.ts + model.rules.cancel_retry
+    elif order.status is SUBMITTED:
+        proven = event.reason is FailureReason.NOT_AT_VENUE
+        move(model, order, REJECTED, "not_at_venue" if proven else "never_sent")
+    elif order.status is not REJECTED:
+        illegal(model, order)
+
+
+def born(request: OrderRequest, ts: int) -> ModelOrder:
+    """The Order of a dispatched New."""
+    return replace(ModelOrder(request, request.qty, request.price, request.client_id), changed_ts=ts)
+
+
+HANDLERS: dict[type, Any] = {
+    events.OrderAccepted: accepted,
+    events.OrderRejected: rejected,
+    events.OrderFill: filled,
+    events.OrderCancelled: cancelled,
+    events.OrderExpired: cancelled,
+    events.OrderReplaced: replaced,
+    events.CancelRejected: cancel_rejected,
+    events.ReplaceRejected: replace_rejected,
+    events.OrderReport: report,
+    events.FillsReconciled: reconciled,
+    events.DispatchFailed: dispatch_failed,
+}
