@@ -56,6 +56,7 @@ def session_resumed(state: State, event: events.SessionResumed, out: Derivation)
     for order_id, request in execution.requests.items():
         execution.unresolved.setdefault(order_id, request)
     execution.requests = {}
+    execution.in_doubt = dict.fromkeys(execution.orders)  # the venue reports those that it has; the rest is asked for
     for venue, rules in state.configuration.execution.venue.items():
         execution.rates.setdefault(venue, VenueRates()).take_as_full(rules.rate_limits, control.ts)
     recovery = state.configuration.recovery.trading_state

@@ -54,6 +54,7 @@ def resumed(model: Model, event: events.SessionResumed) -> bool | None:
     for order_id, sent in model.inflight.items():
         model.unresolved.setdefault(order_id, sent)
     model.inflight = {}
+    model.in_doubt = dict.fromkeys(model.open)
     for rates in model.rates.values():
         rates.fill_up(model.ts)
     if model.rules.recovery > model.trading_of(""):
