@@ -139,11 +139,11 @@ def nothing(state: State, event: object, out: Derivation) -> None:
 
 
 def operator_command(state: State, event: events.OperatorCommand, out: Derivation) -> None:
-    state.execution.unattended_fills = 0
     _COMMANDS[type(event.command)](state, event, event.command, out)
 
 
 def _applied(event: events.OperatorCommand, out: Derivation) -> None:
+    out.state.execution.unattended_fills = 0
     out.emit(events.CommandApplied(request_id=event.request_id))
 
 

@@ -12,16 +12,20 @@ from typing import Any, Final
 
 from livestack.core import events
 from livestack.core.derivation import Derivation
+from livestack.core.external import take_back
 from livestack.core.limits import to_common
-from livestack.core.orders import REPORTS, Claim, Effect, Happening, Order, ReportEffect
+from livestack.core.orders import REPORTS, TERMINAL, Claim, Effect, Happening, Order, ReportEffect
 from livestack.core.positions import Position
 from livestack.core.rates import VenueRates
 from livestack.core.settlement import (
     claim,
+    close_by_report,
     finish,
     illegal,
     imply_replaced,
+    is_outdated,
     owner,
+    revision_of,
     settle,
     settle_claim,
 )
@@ -34,6 +38,9 @@ from livestack.core.types import (
     SessionPhase,
     parse_client_id,
 )
+
+ABSENT: Final = ("not_at_venue", "never_sent")
+"""Reasons of Orders that ended because the venue does not have them."""
 
 BACKOFF_MAX_NS = 7 * 86_400_000_000_000
 """A venue may silence us for days (an IP ban); more is a wrong number."""
@@ -48,6 +55,7 @@ def order_accepted(state: State, event: events.OrderAccepted, out: Derivation) -
         state.execution.consecutive_rejects = 0
     elif order.status is OrderStatus.REJECTED:
         illegal(order, "accepted after it was rejected", out)
+        take_back(state, order, event.venue_order_id)
     settle(state, order, RequestKind.NEW)
 
 
@@ -67,6 +75,9 @@ def order_rejected(state: State, event: events.OrderRejected, out: Derivation) -
 def order_fill(state: State, event: events.OrderFill, out: Derivation) -> None:
     """The fill is real whatever the Order's state: position and cash follow it, once."""
     market = state.market.instruments.get(event.instrument)
+    ours = _is_session_id(state, event.client_id) or (event.venue, event.client_id) in state.execution.adopted
+    if market is None and not ours:
+        return  # somebody else's, where we do nothing
     if market is None or event.qty <= 0 or event.price <= 0 or not 0 <= event.fee_decimals <= DECIMALS_MAX:
         out.anomaly("bad_fill", f"{event.qty} at {event.price}", event.venue, event.instrument, halt=True)
         return
@@ -75,14 +86,15 @@ def order_fill(state: State, event: events.OrderFill, out: Derivation) -> None:
         ledger.duplicates += 1
         return  # whatever became of its Order since
     order = owner(state, event, out)
-    if order is None and not _is_session_id(state, event.client_id):
-        return  # somebody else's; balances tell
     state.execution.ledgers.setdefault(event.instrument, FillLedger()).remember(event.fill_id)
+    if not ours:
+        return  # somebody else's; balances tell. Should we adopt its order, this was before
+    state.execution.consecutive_rejects = 0
     position = state.execution.positions.setdefault(event.instrument, Position())
     position.trade(event.side, event.qty, event.price)
     rules = market.definition
     position.charge(event.fee_asset, event.fee_decimals, event.fee.value, rules.base, rules.qty_decimals)
-    _mark_fee(state, event, position, rules)
+    _mark_fee(state, event, position, rules, out)
     state.execution.unattended_fills += 1
     if order is None:
         return
@@ -108,15 +120,24 @@ def order_fill(state: State, event: events.OrderFill, out: Derivation) -> None:
 
 
 def _mark_fee(
-    state: State, event: events.OrderFill, position: Position, rules: events.InstrumentDefined
+    state: State,
+    event: events.OrderFill,
+    position: Position,
+    rules: events.InstrumentDefined,
+    out: Derivation,
 ) -> None:
     """A fee in a third asset enters P&L at the price of its conversion mark, where one is named and has a price."""
     mark = state.market.instruments.get(state.configuration.valuation.fee_marks.get(event.fee_asset, ""))
     if mark is None or event.fee_asset in (rules.base, rules.quote):
         return
-    if (mark.definition.base, mark.definition.quote) == (event.fee_asset, rules.quote):
-        decimals = event.fee_decimals + mark.definition.price_decimals
-        position.marked_fees += to_common(event.fee.value * (mark.ask or mark.last_price), decimals)
+    price = mark.ask or mark.last_price
+    if (mark.definition.base, mark.definition.quote) != (event.fee_asset, rules.quote) or not price:
+        out.anomaly(
+            "fee_not_marked", f"no price of {event.fee_asset} in {rules.quote}", event.venue, event.instrument
+        )
+        return
+    decimals = event.fee_decimals + mark.definition.price_decimals
+    position.marked_fees += to_common(event.fee.value * price, decimals)
 
 
 def order_closed(state: State, event: events.OrderCancelled | events.OrderExpired, out: Derivation) -> None:
@@ -124,8 +145,7 @@ def order_closed(state: State, event: events.OrderCancelled | events.OrderExpire
     order = owner(state, event, out)
     if order is None:
         return
-    theirs, mine = parse_client_id(event.client_id), parse_client_id(order.client_id)
-    if theirs and mine and theirs.revision < mine.revision and theirs.epoch == mine.epoch:
+    if is_outdated(order, event.client_id):
         return  # the end of an incarnation that a Replace has already taken the place of
     expired = isinstance(event, events.OrderExpired)
     reason = f"expired: {event.reason}" if expired else event.reason
@@ -147,13 +167,17 @@ def order_replaced(state: State, event: events.OrderReplaced, out: Derivation) -
     if event.qty <= 0 or event.price < 0:
         illegal(order, f"replaced by {event.qty} at {event.price}", out)
         return
+    revision = revision_of(event.client_id)
+    if is_outdated(order, event.client_id):
+        settle(state, order, RequestKind.REPLACE, revision)
+        return  # a repetition: another one has taken its place already
     if order.happen(Happening.REPLACED, state.control.ts) is Effect.ILLEGAL:
         illegal(order, f"replaced after it was {order.status.name}", out)
         return
     order.client_id, order.venue_order_id = event.client_id, event.venue_order_id
     order.price, order.qty = event.price, event.qty
     settle(state, order, RequestKind.NEW)
-    settle(state, order, RequestKind.REPLACE)
+    settle(state, order, RequestKind.REPLACE, revision)
 
 
 def cancel_rejected(state: State, event: events.CancelRejected, out: Derivation) -> None:
@@ -178,7 +202,7 @@ def replace_rejected(state: State, event: events.ReplaceRejected, out: Derivatio
 def order_report(state: State, event: events.OrderReport, out: Derivation) -> None:
     """``REPORTS``; more fills than we know are claimed and fetched, never invented."""
     order = owner(state, event, out)
-    if order is None:
+    if order is None or is_outdated(order, event.client_id):
         return
     state.execution.in_doubt.pop(order.order_id, None)
     if event.filled_qty > order.filled_qty:
@@ -190,9 +214,11 @@ def order_report(state: State, event: events.OrderReport, out: Derivation) -> No
     if effect is ReportEffect.CONTRADICTION:
         illegal(order, f"reported {event.status.name} while {order.status.name}", out)
     elif effect is ReportEffect.CLOSE:
-        order.status = OrderStatus.CANCELLED if event.status is OrderStatus.FILLED else event.status
-        order.changed_ts, order.reason = state.control.ts, event.reason or f"reported {event.status.name}"
-        finish(state, order)
+        state.execution.consecutive_rejects += event.status is OrderStatus.REJECTED
+        close_by_report(state, order, event.status, event.reason)
+    elif effect is ReportEffect.STALE and order.reason in ABSENT and event.status not in TERMINAL:
+        illegal(order, "open there after its absence was proven", out)
+        take_back(state, order, event.venue_order_id)
     elif effect is ReportEffect.CONFIRM and event.filled_qty == order.filled_qty:
         _confirm(state, order, event)
 
@@ -234,9 +260,10 @@ def account_baseline(state: State, event: events.AccountBaseline, out: Derivatio
     execution.baselines[event.venue] = state.control.ts
     _balances(state, event, out)
     for one in event.positions:
-        cost = one.cost.value
-        if one.instrument not in state.market.instruments or cost < 0:
-            out.anomaly("bad_baseline", "inventory of an unknown instrument, or a negative cost", event.venue)
+        cost, market = one.cost.value, state.market.instruments.get(one.instrument)
+        if market is None or market.definition.venue != event.venue or cost < 0:
+            detail = f"inventory of {one.instrument}: not defined there, or a negative cost"
+            out.anomaly("bad_baseline", detail, event.venue, one.instrument, halt=True)
             continue
         execution.positions[one.instrument] = Position(qty=one.qty, cost=cost if one.qty else 0)
 
@@ -245,6 +272,11 @@ def balance_report(state: State, event: events.BalanceReport, out: Derivation) -
     if event.complete:
         state.execution.balances[event.venue] = {}
     _balances(state, event, out)
+    execution = state.execution
+    for order_id in list(execution.unreported):
+        order = execution.orders.get(order_id)
+        if order is None or (order.venue == event.venue and order.status is not OrderStatus.SUBMITTED):
+            del execution.unreported[order_id]
 
 
 def _balances(state: State, event: events.AccountBaseline | events.BalanceReport, out: Derivation) -> None:
@@ -253,7 +285,7 @@ def _balances(state: State, event: events.AccountBaseline | events.BalanceReport
         if 0 <= one.decimals <= DECIMALS_MAX:
             balances[one.asset] = Balance(one.decimals, one.free.value, one.locked.value)
         else:
-            out.anomaly("bad_balance", f"{one.asset} with {one.decimals} decimals", event.venue)
+            out.anomaly("bad_balance", f"{one.asset} with {one.decimals} decimals", event.venue, halt=True)
 
 
 def rate_limit_report(state: State, event: events.RateLimitReport, out: Derivation) -> None:
@@ -291,7 +323,7 @@ def dispatch_failed(state: State, event: events.DispatchFailed, out: Derivation)
         return
     outcome = order.happen(Happening.NOT_THERE, state.control.ts)
     if outcome is OrderStatus.REJECTED:
-        order.reason = "not_at_venue" if event.reason is FailureReason.NOT_AT_VENUE else "never_sent"
+        order.reason = ABSENT[0] if event.reason is FailureReason.NOT_AT_VENUE else ABSENT[1]
         finish(state, order)
     elif outcome is Effect.ILLEGAL:
         illegal(order, f"its New failed while it is {order.status.name}", out)

@@ -14,6 +14,7 @@ from livestack.core.events import DerivedEvent
 from livestack.core.limits import to_common
 from livestack.core.orders import Order, Request, open_order
 from livestack.core.pending import Pending
+from livestack.core.proposal import added_notional, replacements
 from livestack.core.rates import VenueRates
 from livestack.core.state import State
 from livestack.core.types import (
@@ -50,7 +51,13 @@ class Derivation:
         halt: bool = False,
     ) -> None:
         """Something from outside contradicts State; ``halt`` the instrument, or the venue where there is none."""
-        scope = (instrument or venue) if halt else ""
+        if halt and instrument and instrument not in self.state.market.instruments:
+            scope, halted = (
+                venue,
+                "",
+            )  # what is not defined has no State that could be wrong: the venue is to blame
+        else:
+            scope, halted = (instrument or venue) if halt else "", instrument
         self.emit(
             events.AnomalyDetected(
                 kind=kind, venue=venue, instrument=instrument, order_id=order_id, detail=detail, halts=scope
@@ -59,7 +66,7 @@ class Derivation:
         if scope and self.state.control.trading.get(scope) is not TradingState.HALTED:
             self.emit(
                 events.TradingStateChanged(
-                    state=TradingState.HALTED, by="anomaly", reason=kind, venue=venue, instrument=instrument
+                    state=TradingState.HALTED, by="anomaly", reason=kind, venue=venue, instrument=halted
                 )
             )
 
@@ -123,12 +130,12 @@ def _dispatched(out: Derivation, event: events.IntentDispatched) -> None:
     execution.counts.dispatched += 1
     pending = execution.queue.pending.pop(request.order_id)
     market = state.market.instruments[request.instrument]
+    _spend(state, request.instrument, added_notional(pending, state, market))
     if request.kind is RequestKind.NEW:
         order = open_order(request, ts, pending.worst_qty)
         execution.orders[request.order_id] = order
+        execution.unreported[request.order_id] = None
         execution.session_orders += 1
-        amount = request.quote_qty or order.leaves_qty * (request.price or market.ask or market.last_price)
-        _spend(state, request.instrument, amount)
         state.control.stale_checks.setdefault(request.instrument, 0)
     else:
         execution.orders[request.order_id].revision = request.revision
@@ -155,7 +162,11 @@ def _spend(state: State, instrument: str, amount: int) -> None:
 
 def _trading_state(out: Derivation, event: events.TradingStateChanged) -> None:
     """ACTIVE for everything lifts every narrower state too; anything less withdraws what could increase."""
-    trading, scope = out.state.control.trading, event.instrument or event.venue
+    control, scope = out.state.control, event.instrument or event.venue
+    trading = control.trading
+    control.stale_checks = dict.fromkeys(
+        control.stale_checks, 0
+    )  # in the new state they may mean something else
     if event.state is not TradingState.ACTIVE:
         trading[scope] = event.state
         out.withdraw(WithdrawReason.TRADING_STATE, event.venue, event.instrument)
@@ -164,10 +175,10 @@ def _trading_state(out: Derivation, event: events.TradingStateChanged) -> None:
     else:
         trading.clear()
     if event.state is TradingState.REDUCING:
-        _cancel_increasing(out, event.venue, event.instrument)
+        cancel_increasing(out, event.venue, event.instrument)
 
 
-def _cancel_increasing(out: Derivation, venue: str, instrument: str) -> None:
+def cancel_increasing(out: Derivation, venue: str, instrument: str) -> None:
     """Resting orders that could take a position further from flat, or through it."""
     execution = out.state.execution
     room: dict[tuple[str, int], int] = {}
@@ -177,7 +188,8 @@ def _cancel_increasing(out: Derivation, venue: str, instrument: str) -> None:
         key = (order.instrument, int(order.side))
         position = execution.position(order.instrument).qty
         sign = -1 if order.side == 1 else 1
-        left = room.setdefault(key, max(sign * position, 0)) - order.leaves_qty
+        worst = order.leaves_qty + sum(one.qty for one in replacements(execution, order.order_id))
+        left = room.setdefault(key, max(sign * position, 0)) - worst
         if left < 0:
             close_order(out.state, order, RequestSource.CORE)
         else:

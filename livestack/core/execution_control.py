@@ -114,6 +114,8 @@ def withdraw_reason(pending: Pending, state: State) -> WithdrawReason | None:
         return WithdrawReason.ORDER_TERMINAL if closed else WithdrawReason.ORDER_UNKNOWN
     if pending.kind is RequestKind.CANCEL:
         return None
+    if pending.order_id in execution.closing:
+        return WithdrawReason.SUPERSEDED
     if control.killed(pending.venue, pending.instrument):
         return WithdrawReason.KILL_SWITCH
     if control.trading_state(pending.venue, pending.instrument) is TradingState.HALTED:

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
+import msgspec
+
 from livestack.core import events
-from livestack.core.derivation import Derivation, close_order
+from livestack.core.derivation import Derivation, cancel_increasing, close_order
 from livestack.core.orders import Order, adopted_order
 from livestack.core.state import ExternalOrder, State
-from livestack.core.types import ORDER_ID_MAX, OrderStatus, RequestSource
+from livestack.core.types import ORDER_ID_MAX, OrderStatus, RequestSource, SessionPhase, TradingState
 
 EXTERNAL_ORDERS_MAX: Final = 1_000
 """Orders of others that are shown; beyond it the oldest leave."""
@@ -51,8 +53,39 @@ def see(state: State, event: OfAnOrder, ours: bool, out: Derivation) -> None:
     order = _adopt(state, event) if policy != "ignore" else None
     if order is None:
         _show(state, event, ours)
-    elif policy == "cancel":
+    elif policy == "cancel" or _is_to_go(state, order):
         close_order(state, order, RequestSource.CORE)
+    elif state.control.trading_state(order.venue, order.instrument) is TradingState.REDUCING:
+        cancel_increasing(out, order.venue, order.instrument)
+
+
+def _is_to_go(state: State, order: Order) -> bool:
+    """Whether what is open is being cancelled at this time, so that an order found meanwhile is no exception."""
+    control = state.control
+    if control.killed(order.venue, order.instrument) and state.configuration.kill.cancel_open_orders:
+        return True
+    return control.phase is SessionPhase.STOPPING and not state.execution.leaves_open
+
+
+def take_back(state: State, order: Order, venue_order_id: str) -> None:
+    """An Order that was over because the venue did not have it is open there after all. What is final stays final: it
+    goes on under an Order ID of its own, to be cancelled, and counts until then."""
+    execution, key = state.execution, (order.venue, order.client_id)
+    if key in execution.adopted or execution.order_counter >= ORDER_ID_MAX:
+        return
+    execution.order_counter += 1
+    again = msgspec.structs.replace(
+        order,
+        order_id=execution.order_counter,
+        status=OrderStatus.ACCEPTED,
+        venue_order_id=venue_order_id,
+        changed_ts=state.control.ts,
+        foreign_id=order.client_id,
+        reason="",
+    )
+    execution.orders[again.order_id] = again
+    execution.adopted[key] = again.order_id
+    close_order(state, again, RequestSource.CORE)
 
 
 def _adopt(state: State, event: events.OrderReport) -> Order | None:
@@ -61,6 +94,7 @@ def _adopt(state: State, event: events.OrderReport) -> Order | None:
     sane = event.client_id and 0 <= event.filled_qty < event.qty and event.price >= 0
     if (
         not sane
+        or not execution.epochs
         or event.instrument not in state.market.instruments
         or execution.order_counter >= ORDER_ID_MAX
     ):

@@ -58,7 +58,11 @@ def session_result(state: State) -> dict[str, int]:
     for name, position in state.execution.positions.items():
         market = state.market.instruments[name]
         quote = market.definition.quote
-        amount = position.realised + position.unrealised(market.bid, market.ask)
+        bid, ask = (
+            market.bid or market.last_price,
+            market.ask or market.last_price,
+        )  # no touch: the last trade
+        amount = position.realised + position.unrealised(bid, ask)
         paid = position.fee_in(quote, market.definition.price_decimals + market.definition.qty_decimals)
         total = total_notional(amount - paid, market) - position.marked_fees
         result[quote] = result.get(quote, 0) + total

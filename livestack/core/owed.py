@@ -84,7 +84,7 @@ def _about_orders(state: State) -> list[Obligation]:
                 order, f"{order_id}-{request.revision}", order.client_id if cancels else request.client_id
             )
         )
-        if cancels and order.closing is not None and control.killed(order.venue, order.instrument):
+        if order.closing is not None and control.killed(order.venue, order.instrument):
             cancel_all[(order.venue, order.instrument)] = None
     for order_id in execution.in_doubt:
         order = execution.orders[order_id]

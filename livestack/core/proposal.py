@@ -128,12 +128,28 @@ def replacements(execution: ExecutionState, order_id: int) -> Iterator[Working]:
 
 def unsettled(execution: ExecutionState) -> Iterator[Working]:
     """What no balance report can contain yet, over all instruments."""
-    for requests in (execution.requests, execution.unresolved):
-        for order_id, request in requests.items():
-            order = execution.orders[order_id]
-            if request.kind is RequestKind.NEW and order.status is OrderStatus.SUBMITTED:
-                yield Working(order_id, order.instrument, order.side, order.price, order.leaves_qty, True)
+    for order_id in execution.unreported:
+        order = execution.orders[order_id]
+        yield Working(order_id, order.instrument, order.side, order.price, order.leaves_qty, True)
     yield from under_way(execution)
+
+
+def unreported_total(proposal: Proposal, state: State, asset: str) -> int:
+    """What of ``asset`` everything on the proposal's side takes that no balance report contains yet; in
+    ``NOTIONAL_DECIMALS``."""
+    total = 0
+    for one in unsettled(state.execution):
+        market = state.market.instruments[one.instrument]
+        rules = market.definition
+        other = one.side is not proposal.terms.side or one.order_id == proposal.terms.order_id
+        if other or rules.venue != proposal.market.definition.venue:
+            continue
+        if one.side is Side.SELL:
+            total += to_common(one.qty, rules.qty_decimals) if rules.base == asset else 0
+        elif rules.quote == asset:
+            worst = proposal.worst_price if market is proposal.market else market.ask or market.last_price
+            total += total_notional(one.qty * (one.price or worst), market)
+    return total
 
 
 def exposures(execution: ExecutionState) -> dict[str, list[int]]:
@@ -145,6 +161,19 @@ def exposures(execution: ExecutionState) -> dict[str, list[int]]:
     return found
 
 
+def added_notional(pending: Pending, state: State, market: InstrumentMarket) -> int:
+    """What a queued New is worth, or a queued Replace adds to its order; in price + quantity decimals, at the market
+    where it has no price of its own."""
+    made = _pending_terms(pending, state.execution)
+    if made is None:
+        return 0
+    terms, rest = made
+    order = state.execution.orders.get(pending.order_id)
+    present = 0 if order is None else order.leaves_qty * order.price
+    worth = terms.quote_qty or rest * (terms.price or market.ask or market.last_price)
+    return max(worth - present, 0)
+
+
 def reference_price(market: InstrumentMarket, side: Side) -> int:
     """What a trade on ``side`` would meet: the opposite best, else the last trade; 0 where neither is known."""
     return (market.ask if side is Side.BUY else market.bid) or market.last_price
@@ -154,16 +183,14 @@ def worst_price(terms: New, market: InstrumentMarket, limits: Limits) -> int:
     """Worst price that ``terms`` may trade at: its limit, or the opposite best (the trigger) beyond the collar."""
     if terms.type in PRICED_TYPES:
         return terms.price
-    base = (
-        terms.stop_price
-        if terms.type in STOP_TYPES
-        else (market.ask if terms.side is Side.BUY else market.bid)
-    )
+    buy = terms.side is Side.BUY
+    base = terms.stop_price if terms.type in STOP_TYPES else (market.ask if buy else market.bid)
     collar = limits.price_collar_bps
     if collar is None or collar >= UNLIMITED:
-        return _end_of_book(terms.side, market) or base
+        end = _end_of_book(terms.side, market) or base
+        return max(end, base) if buy else min(end, base)
     slip = -(-base * collar // 10_000)
-    return base + slip if terms.side is Side.BUY else max(base - slip, 0)
+    return base + slip if buy else max(base - slip, 0)
 
 
 def total_notional(amount: int, market: InstrumentMarket) -> int:

@@ -174,6 +174,8 @@ def locate(intent: Intent, state: State) -> tuple[str, str] | Denial:
             return _bad_id("is pending for another instrument", order_id)
         return market.definition.venue, intent.instrument
     if order is not None:
+        if isinstance(intent, Replace) and order.closing is not None:
+            return _bad_id("names an order that is being cancelled", order_id)
         return order.venue, order.instrument
     if pending is not None and order_id not in execution.closed:
         return pending.venue, pending.instrument

@@ -17,11 +17,11 @@ from livestack.core.proposal import (
     PRICED_TYPES,
     STOP_TYPES,
     Proposal,
-    Working,
+    added_notional,
     exposures,
     reference_price,
     total_notional,
-    unsettled,
+    unreported_total,
 )
 from livestack.core.state import State
 from livestack.core.types import (
@@ -296,9 +296,15 @@ def max_session_orders(proposal: Proposal, state: State) -> Denial | None:
 
 
 def max_session_notional(proposal: Proposal, state: State) -> Denial | None:
+    """What was dispatched, what is queued, and this one; of a replacement what it adds to the order."""
     quote = proposal.market.definition.quote
-    spent = state.execution.session_notional.get(quote, 0)
-    worst = spent + total_notional(proposal.notional, proposal.market)
+    worst = state.execution.session_notional.get(quote, 0)
+    present = 0 if proposal.order is None else proposal.order.leaves_qty * proposal.order.price
+    worst += total_notional(max(proposal.notional - present, 0), proposal.market)
+    for one in state.execution.queue.pending.values():
+        market = state.market.instruments[one.instrument]
+        if market.definition.quote == quote and one.order_id != proposal.terms.order_id:
+            worst += total_notional(added_notional(one, state, market), market)
     return _at_most(worst, proposal.limits.max_session_notional_total, f"max_session_notional.{quote}")
 
 
@@ -346,25 +352,9 @@ def balance(proposal: Proposal, state: State) -> Denial | None:
         held_back = proposal.order.leaves_qty * (proposal.order.price if buy else 1)
         needed = max(needed - held_back, 0)
     total = total_notional(needed, proposal.market) if buy else to_common(needed, rules.qty_decimals)
-    for one in unsettled(state.execution):
-        if one.side is proposal.terms.side and one.order_id != proposal.terms.order_id:
-            total += _held_back(one, proposal, state, asset)
+    total += unreported_total(proposal, state, asset)
     free = to_common(held.free, held.decimals)
     return deny("not enough balance", asset=asset, needed=total, free=free) if total > free else None
-
-
-def _held_back(one: Working, proposal: Proposal, state: State, asset: str) -> int:
-    """What of ``asset`` something that no balance report contains will take, in ``NOTIONAL_DECIMALS``."""
-    market = state.market.instruments[one.instrument]
-    rules = market.definition
-    if rules.venue != proposal.market.definition.venue:
-        return 0
-    if one.side is Side.SELL:
-        return to_common(one.qty, rules.qty_decimals) if rules.base == asset else 0
-    if rules.quote != asset:
-        return 0
-    worst = proposal.worst_price if market is proposal.market else market.ask or market.last_price
-    return total_notional(one.qty * (one.price or worst), market)
 
 
 RULES: Final[dict[str, Rule]] = {

@@ -122,7 +122,8 @@ class CoreRuntime:
         if watched is None:
             watched = self._alarms = alarms(self.state, self._risk)
         market = apply_market(self.state, event, self._out)
-        if market is None or ts >= self._next_timer or (watched and rings(watched, market)):
+        defines = kind is events.InstrumentDefined  # it may change what the monitors have to watch
+        if market is None or defines or ts >= self._next_timer or (watched and rings(watched, market)):
             self._expire()
             watch(self._out, self._risk, event)
             return self._complete(event, market is not None and self._is_relevant(event, market))

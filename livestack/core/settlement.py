@@ -9,8 +9,8 @@ from __future__ import annotations
 from livestack.core import events, external
 from livestack.core.derivation import Derivation
 from livestack.core.external import OfAnOrder
-from livestack.core.orders import Claim, Happening, Order, Request
-from livestack.core.state import ExecutionState, State
+from livestack.core.orders import TERMINAL, Claim, Happening, Order, Request
+from livestack.core.state import State
 from livestack.core.types import OrderStatus, RequestKind, parse_client_id
 
 
@@ -18,19 +18,20 @@ def owner(state: State, event: OfAnOrder, out: Derivation) -> Order | None:
     """The Order that an Event is about; None for a foreign one, or one that is not known any more."""
     execution = state.execution
     order = execution.orders.get(event.order_id)
-    if order is not None and order.client_id == event.client_id and order.venue == event.venue:
+    usual = order is not None and (order.client_id, order.venue) == (event.client_id, event.venue)
+    if order is not None and usual and order.instrument == event.instrument:
         execution.orders.changed(order.instrument)
         return order  # the usual case, without a look at the id's parts
     parsed = parse_client_id(event.client_id)
+    adopted = execution.adopted.get((event.venue, event.client_id))
+    if adopted is not None:
+        return _changing(state, execution.order(adopted), event, out)
     if parsed is None or parsed.epoch not in execution.epochs:
-        adopted = execution.adopted.get((event.venue, event.client_id))
-        if adopted is not None:
-            return _changing(execution, execution.order(adopted))
         external.see(state, event, parsed is not None, out)
         return None
     order = execution.order(parsed.order_id)
     if order is not None:
-        return _changing(execution, order)
+        return _changing(state, order, event, out)
     if parsed.order_id > execution.order_counter or isinstance(event, events.OrderFill):
         known = parsed.order_id <= execution.order_counter
         detail = f"{type(event).__name__} for an order that we {'no longer know' if known else 'never made'}"
@@ -38,11 +39,27 @@ def owner(state: State, event: OfAnOrder, out: Derivation) -> Order | None:
     return None
 
 
-def _changing(execution: ExecutionState, order: Order | None) -> Order | None:
-    """Whoever asks for the owner of an Event is about to change it."""
-    if order is not None:
-        execution.orders.changed(order.instrument)
+def _changing(state: State, order: Order | None, event: OfAnOrder, out: Derivation) -> Order | None:
+    """Whoever asks for the owner of an Event is about to change it; an Event from elsewhere changes nothing."""
+    if order is None:
+        return None
+    elsewhere = (order.venue, order.instrument) != (event.venue, event.instrument)
+    if elsewhere and not isinstance(event, events.OrderFill):  # a fill is real wherever it is
+        illegal(order, f"{type(event).__name__} from {event.venue} about {event.instrument}", out)
+        return None
+    state.execution.orders.changed(order.instrument)
     return order
+
+
+def revision_of(client_id: str) -> int:
+    """Which request of its Order an id was made for; 0 for a foreign id. They only go up, also across epochs."""
+    parsed = parse_client_id(client_id)
+    return 0 if parsed is None else parsed.revision
+
+
+def is_outdated(order: Order, client_id: str) -> bool:
+    """Whether an id is of an incarnation that a Replace has taken the place of already."""
+    return order.client_id != client_id and 0 < revision_of(client_id) < revision_of(order.client_id)
 
 
 def settle(state: State, order: Order, kind: RequestKind, revision: int = 0) -> Request | None:
@@ -63,6 +80,7 @@ def finish(state: State, order: Order) -> None:
     execution.unresolved.pop(order_id, None)
     execution.closing.pop(order_id, None)
     execution.in_doubt.pop(order_id, None)
+    execution.unreported.pop(order_id, None)
     order.claim = order.closing = None
     if execution.orders.pop(order_id, None) is None:
         return
@@ -100,11 +118,21 @@ def imply_replaced(state: State, order: Order, client_id: str) -> None:
 
 
 def claim(state: State, order: Order, what: Claim) -> None:
-    """The venue counts fills that we lack: ask for them; until they are here the worst case stands."""
-    order.claim = None if order.is_terminal else what
+    """The venue counts fills that we lack: ask for them; until they are here the worst case stands.
+
+    An older claim does not take the place of one that knows more.
+    """
+    known = order.claim
+    older = known is not None and (what.filled_qty, what.status in TERMINAL) < (
+        known.filled_qty,
+        known.status in TERMINAL,
+    )
+    if not older:
+        order.claim = None if order.is_terminal else what
     state.execution.fetch_fills[order.instrument] = state.control.ts
-    for kind in (RequestKind.NEW, RequestKind.CANCEL):
-        settle(state, order, kind)
+    settle(state, order, RequestKind.NEW)
+    if what.status in TERMINAL:
+        settle(state, order, RequestKind.CANCEL)
 
 
 def settle_claim(state: State, order: Order, force: bool = False) -> None:
@@ -113,8 +141,18 @@ def settle_claim(state: State, order: Order, force: bool = False) -> None:
     if what is None or (order.filled_qty < what.filled_qty and not force):
         return
     order.claim = None
-    if what.status in (OrderStatus.ACCEPTED, OrderStatus.PARTIALLY_FILLED, OrderStatus.SUBMITTED):
-        return
-    order.status = OrderStatus.CANCELLED if what.status is OrderStatus.FILLED else what.status
-    order.changed_ts, order.reason = state.control.ts, what.reason
+    if what.status in TERMINAL:
+        close_by_report(state, order, what.status, what.reason)
+
+
+def close_by_report(state: State, order: Order, status: OrderStatus, reason: str) -> None:
+    """The venue says that it is over. Not while a Replace has no outcome: what is over may be what it replaced."""
+    execution = state.execution
+    for requests in (execution.requests, execution.unresolved):
+        request = requests.get(order.order_id)
+        if request is not None and request.kind is RequestKind.REPLACE:
+            execution.in_doubt[order.order_id] = None
+            return
+    order.status = OrderStatus.CANCELLED if status is OrderStatus.FILLED else status
+    order.changed_ts, order.reason = state.control.ts, reason or f"reported {status.name}"
     finish(state, order)

@@ -138,7 +138,8 @@ class ExecutionState(msgspec.Struct, kw_only=True):
     (instrument, side, price, quantity), for the duplicate rule; ``fetch_fills`` are instruments whose fills the venue
     is to be asked for; ``closing`` lists Orders that are to be cancelled until they are closed, ``in_doubt`` those
     about which the venue contradicted itself and is to be asked; ``adopted`` are the Orders found at the venue, by
-    venue and foreign id. ``unattended_fills`` counts since an operator's last command.
+    venue and foreign id; ``unreported`` are Orders that no balance report contains yet. ``unattended_fills`` counts
+    since an operator's last command.
     """
 
     orders: OpenOrders = msgspec.field(default_factory=OpenOrders)
@@ -164,6 +165,7 @@ class ExecutionState(msgspec.Struct, kw_only=True):
     fetch_fills: dict[str, int] = {}
     closing: dict[int, None] = {}
     in_doubt: dict[int, None] = {}
+    unreported: dict[int, None] = {}
     adopted: dict[tuple[str, str], int] = {}
     unattended_fills: int = 0
     leaves_open: bool = False
@@ -226,7 +228,6 @@ class ControlState(msgspec.Struct, kw_only=True):
     feed_status: dict[str, ConnectionStatus] = {}
     incidents: dict[str, str] = {}
     strategy_enabled: bool = True
-    strategy_started: bool = False
     strategy_failures: int = 0
     strategy_deadlines: dict[str, int] = {}
     stale_checks: dict[str, int] = {}

@@ -105,7 +105,7 @@ def validity() -> list[Mutant]:
         (
             "REDUCING cancels nothing",
             derivation._trading_state,
-            "_cancel_increasing(out, event.venue, event.instrument)",
+            "cancel_increasing(out, event.venue, event.instrument)",
             "pass",
         ),
         (

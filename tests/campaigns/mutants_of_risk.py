@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from livestack.core import limits, monitors, risk, risk_rules
+from livestack.core import limits, monitors, proposal, risk, risk_rules
 from livestack.core.risk_rules import RULES
 from tests.campaigns.mutants import Change, Mutant, StaleMutant, edit, entry
 
@@ -148,7 +148,7 @@ def boundaries() -> list[Mutant]:
         ("orders in the Queue are no session orders", risk_rules.max_session_orders, "queued + 1", "1"),
         (
             "an unsettled buy leaves the balance alone",
-            risk_rules.balance,
+            proposal.unreported_total,
             "for one in unsettled(state.execution):",
             "for one in ():",
         ),

@@ -27,6 +27,7 @@ EXECUTION = (
     "tests/core/test_external.py",
     "tests/core/test_runtime.py::test_an_inflight_replace_proven_by_its_fill",
     "tests/core/test_order_invariants.py",
+    "tests/core/test_contradictions.py",
 )
 LAWS = (
     "tests/core/test_invariants.py",
@@ -75,7 +76,44 @@ def execution() -> list[Mutant]:
             "imply_replaced(state, order, event.client_id)",
             "pass",
         ),
-        ("the end of an earlier incarnation closes", closed, "theirs.revision < mine.revision", "False"),
+        ("the end of an earlier incarnation closes", closed, "is_outdated(order, event.client_id)", "False"),
+        (
+            "a report about an earlier incarnation counts",
+            apply_execution.order_report,
+            " or is_outdated(order, event.client_id)",
+            "",
+        ),
+        (
+            "a repeated replacement brings old terms back",
+            apply_execution.order_replaced,
+            "if is_outdated(order, event.client_id):",
+            "if False:",
+        ),
+        (
+            "a late replacement settles the next one",
+            apply_execution.order_replaced,
+            "settle(state, order, RequestKind.NEW)\n    settle(state, order, RequestKind.REPLACE, revision)",
+            "settle(state, order, RequestKind.NEW)\n    settle(state, order, RequestKind.REPLACE)",
+        ),
+        (
+            "a report ends an Order whose Replace has no outcome",
+            settlement.close_by_report,
+            "request.kind is RequestKind.REPLACE",
+            "False",
+        ),
+        ("an older claim takes the place of a newer one", settlement.claim, "if not older:", "if True:"),
+        (
+            "an open claim settles a Cancel",
+            settlement.claim,
+            "if what.status in TERMINAL:",
+            "if True:",
+        ),
+        (
+            "an Event from elsewhere is believed",
+            settlement._changing,
+            "if elsewhere and not isinstance(event, events.OrderFill):",
+            "if False:",
+        ),
         (
             "fills that a cancel counts are not fetched",
             closed,

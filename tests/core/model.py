@@ -96,6 +96,8 @@ class Model:
     wanted: dict[str, None] = field(default_factory=dict)
     rejects_in_a_row: int = 0
     drawn_last: int = 0
+    fill_ids: dict[str, set[int]] = field(default_factory=dict)
+    taken_back: dict[tuple[str, str], int] = field(default_factory=dict)
     unused: dict[int, None] = field(default_factory=dict)
     pending: dict[int, Wanted] = field(default_factory=dict)
     admitted: int = 0
@@ -240,10 +242,11 @@ class Model:
         self, kind: str, venue: str = "", instrument: str = "", order_id: int = 0, halt: bool = False
     ) -> None:
         """What came from outside contradicts State; ``halt``: its instrument, or venue, stops."""
-        scope = (instrument or venue) if halt else ""
+        halted = instrument if instrument in self.definitions else ""
+        scope = (halted or venue) if halt else ""
         self.told.append(("AnomalyDetected", kind, venue, instrument, order_id, scope))
         if scope and self.trading.get(scope) is not TradingState.HALTED:
-            self.set_trading(TradingState.HALTED, "anomaly", venue, instrument)
+            self.set_trading(TradingState.HALTED, "anomaly", venue, halted)
 
     def set_trading(self, state: TradingState, by: str, venue: str = "", instrument: str = "") -> None:
         """Less than ACTIVE withdraws what could increase; REDUCING closes what rests and could."""
@@ -260,10 +263,17 @@ class Model:
             if state is TradingState.REDUCING and covers(venue, instrument, name):
                 position = self.position(name)
                 left = room.setdefault((name, side), max(position * (-1 if side is Side.BUY else 1), 0))
-                if order.leaves > left:
+                worst = order.leaves + self.in_exchange(order_id)
+                if worst > left:
                     self.close(order_id, RequestSource.CORE)
                 else:
-                    room[name, side] = left - order.leaves
+                    room[name, side] = left - worst
+
+    def in_exchange(self, order_id: int) -> int:
+        """What Replaces without an outcome may leave open of one Order."""
+        sent = [one for one in (self.inflight.get(order_id), self.unresolved.get(order_id)) if one]
+        requests = [one.request for one in sent if one.request.kind is RequestKind.REPLACE]
+        return sum(max(one.qty - self.open[order_id].filled, 0) for one in requests)
 
     def withdraw_all(self, reason: WithdrawReason, venue: str = "", instrument: str = "") -> None:
         for one in list(self.pending.values()):

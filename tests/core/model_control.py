@@ -123,10 +123,11 @@ def baseline(model: Model, event: events.AccountBaseline) -> None:
     model.based[event.venue] = None
     _balances(model, event)
     for one in event.positions:
-        if one.instrument in model.definitions and one.cost.value >= 0:
+        here = one.instrument in model.definitions and model.venue_of(one.instrument) == event.venue
+        if here and one.cost.value >= 0:
             model.baselines[one.instrument] = (one.qty, one.cost.value if one.qty else 0)
         else:
-            model.anomaly("bad_baseline", event.venue)
+            model.anomaly("bad_baseline", event.venue, one.instrument, halt=True)
 
 
 def balances(model: Model, event: events.BalanceReport) -> None:
@@ -140,7 +141,7 @@ def _balances(model: Model, event: events.AccountBaseline | events.BalanceReport
         if 0 <= one.decimals <= 18:
             model.balances[event.venue, one.asset] = (one.free.value, one.locked.value)
         else:
-            model.anomaly("bad_balance", event.venue)
+            model.anomaly("bad_balance", event.venue, halt=True)
 
 
 def rate_report(model: Model, event: events.RateLimitReport) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from livestack.core import events
 from livestack.core.types import (
     FailureReason,
@@ -65,7 +67,12 @@ def owner(model: Model, event: Any) -> ModelOrder | None:
     if parsed is None or parsed.epoch not in model.epochs:
         _foreign(model, event, ours=parsed is not None)
         return None
-    order = model.order(parsed.order_id)
+    taken = model.taken_back.get((event.venue, event.client_id))
+    order = model.order(parsed.order_id if taken is None else taken)
+    elsewhere = order and (order.first.venue, order.first.instrument) != (event.venue, event.instrument)
+    if order and elsewhere and not isinstance(event, events.OrderFill):
+        illegal(model, order)
+        return None
     if order is None and (parsed.order_id > model.drawn_last or isinstance(event, events.OrderFill)):
         model.anomaly("unknown_order", event.venue, event.instrument, parsed.order_id, halt=True)
     return order
@@ -108,6 +115,41 @@ def end(model: Model, order: ModelOrder) -> None:
         if not too_many and model.closed[oldest].changed_ts > model.ts - rules.terminal_order_age:
             break
         del model.closed[oldest]
+        model.taken_back = {key: one for key, one in model.taken_back.items() if one != oldest}
+
+
+def is_outdated(order: ModelOrder, client_id: str) -> bool:
+    """Of an incarnation that a Replace has taken the place of."""
+    theirs, mine = parse_client_id(client_id), parse_client_id(order.client_id)
+    return bool(theirs and mine and theirs.revision < mine.revision)
+
+
+def take_back(model: Model, order: ModelOrder, venue_order_id: str) -> None:
+    """It ended because it was not there, and is there: it goes on under another id, to be cancelled."""
+    key = (order.first.venue, order.client_id)
+    if key in model.taken_back:
+        return
+    model.drawn_last += 1
+    order_id = model.taken_back[key] = model.drawn_last
+    model.open[order_id] = replace(
+        order,
+        first=msgspec.structs.replace(order.first, order_id=order_id),
+        status=ACCEPTED,
+        venue_order_id=venue_order_id,
+        changed_ts=model.ts,
+        reason="",
+    )
+    model.close(order_id, RequestSource.CORE)
+
+
+def close_by_report(model: Model, order: ModelOrder, status: OrderStatus, reason: str) -> None:
+    """The venue says that it is over; but that may be what a Replace without an outcome has replaced."""
+    order_id = order.first.order_id
+    for sent in (model.inflight.get(order_id), model.unresolved.get(order_id)):
+        if sent and sent.request.kind is RequestKind.REPLACE:
+            model.in_doubt[order_id] = None
+            return
+    move(model, order, CANCELLED if status is FILLED else status, reason or f"reported {status.name}")
 
 
 def outcome(model: Model, order: ModelOrder, kind: RequestKind, revision: int = 0) -> Sent | None:
@@ -131,11 +173,14 @@ def illegal(model: Model, order: ModelOrder) -> None:
 
 def claim(model: Model, order: ModelOrder, status: OrderStatus, filled: int) -> None:
     """More fills than are known: fetched, never invented."""
-    if order.status not in CLOSED:
+    if order.status in CLOSED:
+        order.claim = None
+    elif order.claim is None or (filled, status in CLOSED) >= (order.claim[1], order.claim[0] in CLOSED):
         order.claim = (status, filled)
     model.wanted[order.first.instrument] = None
     outcome(model, order, RequestKind.NEW)
-    outcome(model, order, RequestKind.CANCEL)
+    if status in CLOSED:
+        outcome(model, order, RequestKind.CANCEL)
 
 
 def claim_kept(model: Model, order: ModelOrder, force: bool = False) -> None:
@@ -144,7 +189,7 @@ def claim_kept(model: Model, order: ModelOrder, force: bool = False) -> None:
         return
     status, order.claim = order.claim[0], None
     if status in CLOSED:
-        move(model, order, CANCELLED if status is FILLED else status)
+        close_by_report(model, order, status, "")
 
 
 def proves_replace(model: Model, order: ModelOrder, client_id: str) -> None:
@@ -174,6 +219,7 @@ def accepted(model: Model, event: events.OrderAccepted) -> None:
         model.rejects_in_a_row = 0
     elif order.status is REJECTED:
         illegal(model, order)
+        take_back(model, order, event.venue_order_id)
     outcome(model, order, RequestKind.NEW)
 
 
@@ -190,18 +236,22 @@ def rejected(model: Model, event: events.OrderRejected) -> None:
 
 def filled(model: Model, event: events.OrderFill) -> None:
     rules = model.definitions.get(event.instrument)
+    parsed = parse_client_id(event.client_id)
+    ours = parsed is not None and parsed.epoch in model.epochs
+    if rules is None and not ours:
+        return
     if rules is None or event.qty <= 0 or event.price <= 0 or not 0 <= event.fee_decimals <= 18:
         model.anomaly("bad_fill", event.venue, event.instrument, halt=True)
         return
-    parsed = parse_client_id(event.client_id)
-    ours = parsed is not None and parsed.epoch in model.epochs
-    known = any(one.fill_id == event.fill_id for one in model.fills.get(event.instrument, []))
+    known = event.fill_id in model.fill_ids.setdefault(event.instrument, set())
     known = known or event.fill_id <= model.floors.get(event.instrument, -1)
-    if ours and known:
+    if known:
         return  # the same fill again: dropped, whatever became of its Order since
     order = owner(model, event)
+    model.fill_ids[event.instrument].add(event.fill_id)
     if not ours:
         return
+    model.rejects_in_a_row = 0
     model.fills.setdefault(event.instrument, []).append(event)
     start = model.baselines.get(event.instrument, (0, 0))
     model.holdings[event.instrument] = holding_of(start, model.fills[event.instrument], rules)
@@ -228,9 +278,8 @@ def cancelled(model: Model, event: events.OrderCancelled | events.OrderExpired) 
     order = owner(model, event)
     if order is None:
         return
-    theirs, mine = parse_client_id(event.client_id), parse_client_id(order.client_id)
-    if theirs and mine and theirs.epoch == mine.epoch and theirs.revision < mine.revision:
-        return  # a Replace has taken its place
+    if is_outdated(order, event.client_id):
+        return
     if order.status not in CLOSED:
         if event.filled_qty > order.filled:
             claim(model, order, CANCELLED, event.filled_qty)
@@ -245,14 +294,20 @@ def replaced(model: Model, event: events.OrderReplaced) -> None:
     order = owner(model, event)
     if order is None:
         return
-    if event.qty <= 0 or event.price < 0 or order.status in CLOSED:
+    parsed = parse_client_id(event.client_id)
+    revision = parsed.revision if parsed else 0
+    sensible = event.qty > 0 and event.price >= 0
+    if sensible and is_outdated(order, event.client_id):
+        outcome(model, order, RequestKind.REPLACE, revision)
+        return
+    if not sensible or order.status in CLOSED:
         illegal(model, order)
         return
     move(model, order, ACCEPTED if order.status is SUBMITTED else order.status)
     order.client_id, order.venue_order_id = event.client_id, event.venue_order_id
     order.qty, order.price = event.qty, event.price
     outcome(model, order, RequestKind.NEW)
-    outcome(model, order, RequestKind.REPLACE)
+    outcome(model, order, RequestKind.REPLACE, revision)
 
 
 def cancel_rejected(model: Model, event: events.CancelRejected) -> None:
@@ -273,7 +328,7 @@ def replace_rejected(model: Model, event: events.ReplaceRejected) -> None:
 
 def report(model: Model, event: events.OrderReport) -> None:
     order = owner(model, event)
-    if order is None:
+    if order is None or is_outdated(order, event.client_id):
         return
     model.in_doubt.pop(order.first.order_id, None)
     if event.filled_qty > order.filled:
@@ -285,6 +340,9 @@ def report(model: Model, event: events.OrderReport) -> None:
     if event.status not in CLOSED:
         if is_open and event.filled_qty == order.filled:
             _confirm(model, order, event)
+        elif order.status is REJECTED and order.reason in ("not_at_venue", "never_sent"):
+            illegal(model, order)
+            take_back(model, order, event.venue_order_id)
         return
     never_lived = order.status in (SUBMITTED, REJECTED, CANCELLED)
     if (event.status is REJECTED and not never_lived) or (
@@ -292,8 +350,8 @@ def report(model: Model, event: events.OrderReport) -> None:
     ):
         illegal(model, order)
     elif is_open:
-        status = CANCELLED if event.status is FILLED else event.status
-        move(model, order, status, event.reason or f"reported {event.status.name}")
+        model.rejects_in_a_row += event.status is REJECTED
+        close_by_report(model, order, event.status, event.reason)
 
 
 def _confirm(model: Model, order: ModelOrder, event: events.OrderReport) -> None:

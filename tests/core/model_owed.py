@@ -57,6 +57,6 @@ def _questions(model: Model, order_id: int, live: set[str]) -> set[tuple[Any, ..
     client_id = order.client_id if cancels else sent.request.client_id
     found: set[tuple[Any, ...]] = {("QueryOrder", f"order {order_id}-{sent.request.revision}", client_id)}
     name = order.first.instrument
-    if cancels and order.closing is not None and model.is_killed(name):
+    if order.closing is not None and model.is_killed(name):
         found.add(("CancelAllAtVenue", f"cancel all {name}", name))
     return found

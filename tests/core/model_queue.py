@@ -68,6 +68,8 @@ def denied_by(model: Model, intent: Intent) -> str:
             return "order_id"
     elif order_id not in model.open and waiting is None:
         return "order_id"
+    if isinstance(intent, Replace) and order_id in model.closing:
+        return "order_id"
     if order_id in model.closed:  # a tombstone, whatever still waits for it
         return "order_id"
     return "" if isinstance(intent, Cancel) else _policy(model, intent)
@@ -203,6 +205,8 @@ def pointless(model: Model, one: Wanted) -> WithdrawReason | None:
         return WithdrawReason.ORDER_TERMINAL if closed else WithdrawReason.ORDER_UNKNOWN
     if one.kind is RequestKind.CANCEL:
         return None
+    if one.order_id in model.closing:
+        return WithdrawReason.SUPERSEDED
     if model.is_killed(one.instrument):
         return WithdrawReason.KILL_SWITCH
     if model.trading_of(one.instrument) is TradingState.HALTED:

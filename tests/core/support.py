@@ -234,6 +234,10 @@ def baseline(venue: str = VENUE, positions: tuple[Any, ...] = ()) -> events.Acco
     )
 
 
+def balances(*held: AssetBalance, complete: bool = False) -> events.BalanceReport:
+    return events.BalanceReport(recv_ns=0, venue=VENUE, event_ns=0, balances=held, complete=complete)
+
+
 def balance(asset: str, free: int, decimals: int = 8) -> AssetBalance:
     return AssetBalance(asset, decimals, Amount.of(free * 10**decimals), Amount.of(0))
 

@@ -30,6 +30,8 @@ def test_queued_inflight_working_and_unresolved_count() -> None:
     assert [(resting, 6, 9_981), (flying, 20, 9_982), (resting, 8, 9_983), (queued, 7, 9_984)] == [
         (one.order_id, one.qty, one.price) for one in working(bench.execution, INSTRUMENT)
     ]
+    assert [resting, flying, resting, queued] == [one.order_id for one in unsettled(bench.execution)]
+    bench.feed(support.balances())
     assert [flying, resting, queued] == [one.order_id for one in unsettled(bench.execution)]
     assert ({INSTRUMENT: [41, 0]}, []) == (
         exposures(bench.execution),
