@@ -81,12 +81,12 @@ def order_fill(state: State, event: events.OrderFill, out: Derivation) -> None:
     if market is None or event.qty <= 0 or event.price <= 0 or not 0 <= event.fee_decimals <= DECIMALS_MAX:
         out.anomaly("bad_fill", f"{event.qty} at {event.price}", event.venue, event.instrument, halt=True)
         return
-    ledger = state.execution.ledgers.get(event.instrument)
-    if ledger is not None and ledger.is_known(event.fill_id):
+    ledger = state.execution.ledgers.setdefault(event.instrument, FillLedger())
+    if ledger.is_known(event.fill_id):
         ledger.duplicates += 1
         return  # whatever became of its Order since
     order = owner(state, event, out)
-    state.execution.ledgers.setdefault(event.instrument, FillLedger()).remember(event.fill_id)
+    ledger.remember(event.fill_id)
     if not ours:
         return  # somebody else's; balances tell. Should we adopt its order, this was before
     state.execution.consecutive_rejects = 0
@@ -150,7 +150,7 @@ def order_closed(state: State, event: events.OrderCancelled | events.OrderExpire
     expired = isinstance(event, events.OrderExpired)
     reason = f"expired: {event.reason}" if expired else event.reason
     if event.filled_qty > order.filled_qty and not order.is_terminal:
-        claim(state, order, Claim(OrderStatus.CANCELLED, event.filled_qty, reason))
+        claim(state, order, Claim(OrderStatus.CANCELLED, event.filled_qty, reason, state.control.ts))
         return
     outcome = order.happen(Happening.CANCELLED, state.control.ts)
     if outcome is OrderStatus.CANCELLED:
@@ -208,7 +208,7 @@ def order_report(state: State, event: events.OrderReport, out: Derivation) -> No
     if event.filled_qty > order.filled_qty:
         if order.status is OrderStatus.SUBMITTED:
             order.happen(Happening.ACCEPTED, state.control.ts)
-        claim(state, order, Claim(event.status, event.filled_qty, event.reason))
+        claim(state, order, Claim(event.status, event.filled_qty, event.reason, state.control.ts))
         return
     effect = REPORTS[event.status][order.status]
     if effect is ReportEffect.CONTRADICTION:
@@ -238,15 +238,17 @@ def _confirm(state: State, order: Order, event: events.OrderReport) -> None:
 
 
 def fills_reconciled(state: State, event: events.FillsReconciled, out: Derivation) -> None:
-    """The floor moves; a claim whose fills did not come is the venue's contradiction, and its word ends the Order."""
+    """The floor moves; a claim from before the question whose fills did not come is the venue's contradiction, and its
+    word ends the Order."""
     execution = state.execution
     if event.instrument not in state.market.instruments:
         out.anomaly("instrument_not_defined", "fills of an unknown instrument", event.venue, event.instrument)
         return
     execution.ledgers.setdefault(event.instrument, FillLedger()).raise_floor(event.through)
-    execution.fetch_fills.pop(event.instrument, None)
+    if event.begun_ns >= execution.fetch_fills.get(event.instrument, 0):
+        execution.fetch_fills.pop(event.instrument, None)
     for order in list(execution.open_orders(event.instrument)):
-        if order.claim is not None:
+        if order.claim is not None and order.claim.ts <= event.begun_ns:
             illegal(order, f"{order.claim.filled_qty} filled claimed, {order.filled_qty} found", out)
             settle_claim(state, order, force=True)
 

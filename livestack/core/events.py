@@ -258,12 +258,17 @@ class OrderReport(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc
 
 
 class FillsReconciled(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False, tag=29):
-    """Every fill of ``instrument`` up to and including fill id ``through`` is in the stream before this Event."""
+    """Every fill of ``instrument`` up to and including fill id ``through`` is in the stream before this Event.
+
+    ``begun_ns`` is the session time at which the venue was asked: what was claimed later is not answered by it. 0: not
+    known, so it answers no claim.
+    """
 
     recv_ns: int
     venue: str
     instrument: str
     through: int
+    begun_ns: int = 0
 
 
 class AccountBaseline(msgspec.Struct, frozen=True, array_like=True, kw_only=True, tag=30):

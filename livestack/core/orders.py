@@ -124,11 +124,15 @@ REPORTS: Final[dict[OrderStatus, dict[OrderStatus, ReportEffect]]] = {
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """The venue says that the Order has ``status`` with ``filled_qty``, and fills of that are still unknown to us."""
+    """The venue says that the Order has ``status`` with ``filled_qty``, and fills of that are still unknown to us.
+
+    ``ts``: when that was said.
+    """
 
     status: OrderStatus
     filled_qty: int
     reason: str
+    ts: int
 
 
 class Order(msgspec.Struct, kw_only=True):

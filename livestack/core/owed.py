@@ -57,14 +57,14 @@ def _fills_wanted(state: State) -> list[Obligation]:
     for instrument, ledger in execution.ledgers.items():
         if len(ledger.seen) >= FILLS_RECONCILE_AT:
             wanted.setdefault(instrument, 0)
-    for instrument in wanted:
+    for instrument, asked_ts in wanted.items():
         venue = state.market.instruments[instrument].definition.venue
         known = execution.ledgers.get(instrument)
         after = max(known.floor, 0) if known is not None else 0
         if state.control.venue_status.get(venue) is ConnectionStatus.LIVE:
-            owed.append(
-                QueryFills(scope=f"fills {instrument}", venue=venue, instrument=instrument, after=after)
-            )
+            # a later claim is another question: the answer that is on its way may have been made before it
+            scope = f"fills {instrument} {asked_ts}"
+            owed.append(QueryFills(scope=scope, venue=venue, instrument=instrument, after=after))
     return owed
 
 

@@ -161,12 +161,15 @@ class Replies:
     def not_at_venue(self, question: QueryOrder) -> None:
         """The venue has never accepted that order."""
         parsed = parse_client_id(question.client_id)
+        revision = parsed.revision if parsed is not None else 0
         event = DispatchFailed(
             venue=self._venue,
             instrument=question.instrument,
-            kind=RequestKind.NEW,
+            kind=RequestKind.REPLACE
+            if revision > 1
+            else RequestKind.NEW,  # a Cancel is asked about by its order
             order_id=question.order_id,
-            revision=parsed.revision if parsed else 0,
+            revision=revision,
             reason=FailureReason.NOT_AT_VENUE,
             detail="the venue does not know it",
         )
@@ -174,7 +177,7 @@ class Replies:
 
     def reconciled(self, instrument: str, through: int) -> None:
         """Every fill up to ``through`` has been told before this."""
-        self._add(FillsReconciled, instrument, through=through)
+        self._add(FillsReconciled, instrument, through=through, begun_ns=self.now_ns)
 
     def balances(self, balances: tuple[AssetBalance, ...]) -> None:
         """Nothing where none changed."""

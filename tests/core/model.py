@@ -93,7 +93,7 @@ class Model:
     unresolved: dict[int, Sent] = field(default_factory=dict)
     closing: dict[int, None] = field(default_factory=dict)
     in_doubt: dict[int, None] = field(default_factory=dict)
-    wanted: dict[str, None] = field(default_factory=dict)
+    wanted: dict[str, int] = field(default_factory=dict)
     rejects_in_a_row: int = 0
     drawn_last: int = 0
     fill_ids: dict[str, set[int]] = field(default_factory=dict)

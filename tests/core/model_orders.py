@@ -53,6 +53,7 @@ class ModelOrder:
     reason: str = ""
     anomalous: bool = False
     claim: tuple[OrderStatus, int] | None = None
+    claimed_ts: int = 0
     closing: RequestSource | None = None
     not_before: int = 0
 
@@ -176,8 +177,8 @@ def claim(model: Model, order: ModelOrder, status: OrderStatus, filled: int) -> 
     if order.status in CLOSED:
         order.claim = None
     elif order.claim is None or (filled, status in CLOSED) >= (order.claim[1], order.claim[0] in CLOSED):
-        order.claim = (status, filled)
-    model.wanted[order.first.instrument] = None
+        order.claim, order.claimed_ts = (status, filled), model.ts
+    model.wanted[order.first.instrument] = model.ts
     outcome(model, order, RequestKind.NEW)
     if status in CLOSED:
         outcome(model, order, RequestKind.CANCEL)
@@ -372,9 +373,10 @@ def reconciled(model: Model, event: events.FillsReconciled) -> None:
         model.anomaly("instrument_not_defined", event.venue, name)
         return
     model.floors[name] = max(model.floors.get(name, -1), event.through)
-    model.wanted.pop(name, None)
+    if event.begun_ns >= model.wanted.get(name, 0):
+        model.wanted.pop(name, None)
     for order in list(model.open.values()):
-        if order.first.instrument == name and order.claim is not None:
+        if order.first.instrument == name and order.claim is not None and order.claimed_ts <= event.begun_ns:
             illegal(model, order)
             claim_kept(model, order, force=True)
 

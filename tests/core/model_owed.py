@@ -26,9 +26,9 @@ def owed(model: Model) -> set[tuple[Any, ...]]:
     live = {venue for venue, one in model.venue_status.items() if one is ConnectionStatus.LIVE}
     for order_id in {**model.unresolved, **model.in_doubt}:
         found |= _questions(model, order_id, live)
-    for name in model.wanted:
+    for name, asked in model.wanted.items():
         if model.venue_of(name) in live:
-            found.add(("QueryFills", f"fills {name}", max(model.floors.get(name, 0), 0)))
+            found.add(("QueryFills", f"fills {name} {asked}", max(model.floors.get(name, 0), 0)))
     return found
 
 

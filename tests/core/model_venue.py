@@ -207,8 +207,13 @@ class Venue:
         self.session.feed(one, wait_ns)
 
     def reconcile(self, name: int, behind: int, wait_ns: int) -> None:
+        """Asked now, or before what may have been claimed since."""
         one = events.FillsReconciled(
-            recv_ns=0, venue="sim", instrument=(*self.names, NOWHERE)[name], through=self.fill_id - behind
+            recv_ns=0,
+            venue="sim",
+            instrument=(*self.names, NOWHERE)[name],
+            through=self.fill_id - behind,
+            begun_ns=self.session.ts - (1_000_000_000 if behind > 1 else 0),
         )
         self.session.feed(one, wait_ns)
 

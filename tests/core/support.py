@@ -234,6 +234,12 @@ def baseline(venue: str = VENUE, positions: tuple[Any, ...] = ()) -> events.Acco
     )
 
 
+def reconciled(through: int, begun_ns: int) -> events.FillsReconciled:
+    return events.FillsReconciled(
+        recv_ns=0, venue=VENUE, instrument=INSTRUMENT, through=through, begun_ns=begun_ns
+    )
+
+
 def balances(*held: AssetBalance, complete: bool = False) -> events.BalanceReport:
     return events.BalanceReport(recv_ns=0, venue=VENUE, event_ns=0, balances=held, complete=complete)
 

@@ -120,11 +120,11 @@ def test_fills_that_the_venue_counts_and_we_lack_are_fetched() -> None:
     bench.feed(support.fill(order_id, 2, 1))
     bench.feed(support.cancelled(order_id, filled_qty=6))
     assert (OrderStatus.PARTIALLY_FILLED, 8) == (bench.order(order_id).status, bench.order(order_id).leaves_qty)
-    assert [QueryFills(scope=f"fills {INSTRUMENT}", venue=VENUE, instrument=INSTRUMENT, after=0)] == list(
+    assert [QueryFills(scope=f"fills {INSTRUMENT} {bench.ts}", venue=VENUE, instrument=INSTRUMENT, after=0)] == list(
         bench.runtime.obligations()
     )
     bench.feed(support.fill(order_id, 4, 2))
-    bench.feed(events.FillsReconciled(recv_ns=0, venue=VENUE, instrument=INSTRUMENT, through=2))
+    bench.feed(support.reconciled(2, bench.ts))
     assert (OrderStatus.CANCELLED, False) == (bench.order(order_id).status, bench.order(order_id).anomalous)
     assert () == bench.runtime.obligations()
 
@@ -134,7 +134,7 @@ def test_claimed_fills_that_do_not_exist_are_a_contradiction() -> None:
     bench, order_id = opened()
     bench.feed(support.report(order_id, OrderStatus.FILLED, filled_qty=10))
     assert not bench.order(order_id).is_terminal
-    bench.feed(events.FillsReconciled(recv_ns=0, venue=VENUE, instrument=INSTRUMENT, through=2))
+    bench.feed(support.reconciled(2, bench.ts))
     assert (OrderStatus.CANCELLED, True, ["illegal_transition"]) == (
         bench.order(order_id).status,
         bench.order(order_id).anomalous,

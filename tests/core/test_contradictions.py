@@ -334,3 +334,24 @@ def test_a_definition_may_make_the_watched_limit_stricter() -> None:
 def configuration_of(risk: dict[str, Any]) -> Any:
     plain = configuration().plain()
     return type(configuration()).from_plain({**plain, "risk": risk})
+
+
+def test_an_answer_from_before_a_claim_settles_it_not() -> None:
+    """Two orders claim fills one after the other: the first question's answer ends the first, the second is asked."""
+    bench = Bench().start()
+    first, second = working(bench), bench.buy(price=9_000)
+    bench.feed(support.accepted(second))
+    bench.feed(support.cancelled(first, 5))
+    begun_ns = bench.ts
+    step = bench.feed(support.cancelled(second, 5), wait_ns=SECOND)
+    assert step.obligations_changed
+    bench.feed(support.fill(first, 5, 1))
+    assert () == bench.feed(support.reconciled(1, begun_ns)).derived
+    assert (OrderStatus.CANCELLED, OrderStatus.ACCEPTED) == (
+        bench.order(first).status,
+        bench.order(second).status,
+    )
+    assert [f"fills {INSTRUMENT} {bench.ts}"] == [one.scope for one in bench.runtime.obligations()]
+    bench.feed(support.fill(second, 5, 2))
+    bench.feed(support.reconciled(2, bench.ts))
+    assert (OrderStatus.CANCELLED, ()) == (bench.order(second).status, bench.runtime.obligations())

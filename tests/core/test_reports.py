@@ -72,7 +72,7 @@ def test_more_fills_than_we_know_are_fetched(status: OrderStatus) -> None:
         order = bench.order(order_id)
         assert {S: A, A: A, P: P}[status] is order.status
         assert (4 if status is P else 0) == order.filled_qty
-        assert [f"fills {INSTRUMENT}"] == [one.scope for one in bench.runtime.obligations()]
+        assert [f"fills {INSTRUMENT} {bench.ts}"] == [one.scope for one in bench.runtime.obligations()]
 
 
 def test_a_fill_and_a_report_in_either_order() -> None:

@@ -123,26 +123,33 @@ class Reconciliation:
             self.fills(instrument, floor.through, done)
             return
 
+        begun_ns = self._calls.now_ns
+
         def answered(reply: Reply) -> None:
             if reply.is_ok:
-                self._guard(reply, lambda: self._first_floor(instrument, reply))
+                self._guard(reply, lambda: self._first_floor(instrument, reply, begun_ns))
             done(reply)
 
         self._calls.ask("myTrades", {"symbol": instrument.symbol, "limit": 1}, answered)
 
-    def _first_floor(self, instrument: OrderInstrument, reply: Reply) -> None:
+    def _first_floor(self, instrument: OrderInstrument, reply: Reply, begun_ns: int) -> None:
         trades: list[TradeResult] = reply.read(list[TradeResult])
-        self._reconciled(instrument, max((trade.trade_id for trade in trades), default=0), reply.recv_ns)
+        last = max((trade.trade_id for trade in trades), default=0)
+        self._reconciled(instrument, last, reply.recv_ns, begun_ns)
 
     def fills(self, instrument: OrderInstrument, after: int, done: Done) -> None:
         """Every fill after fill id ``after``, page by page, then ``FillsReconciled``."""
         _FillsQuery(self, instrument, after, done).ask()
 
-    def _reconciled(self, instrument: OrderInstrument, through: int, recv_ns: int) -> None:
+    def _reconciled(self, instrument: OrderInstrument, through: int, recv_ns: int, begun_ns: int) -> None:
         self.floor(instrument).reconciled(through)
         self._events.events.append(
             FillsReconciled(
-                recv_ns=recv_ns, venue=self._events.venue, instrument=instrument.name, through=through
+                recv_ns=recv_ns,
+                venue=self._events.venue,
+                instrument=instrument.name,
+                through=through,
+                begun_ns=begun_ns,
             )
         )
 
@@ -189,6 +196,7 @@ class _FillsQuery:
         self._page: list[TradeResult] = []
         self._unknown: list[int] = []
         self._last: Reply | None = None
+        self._begun_ns = owner._calls.now_ns
 
     def ask(self) -> None:
         parameters: dict[str, str | int] = {
@@ -233,7 +241,7 @@ class _FillsQuery:
             self.ask()
             return
         if reply.is_ok:
-            self._owner._reconciled(self._instrument, self._through, reply.recv_ns)
+            self._owner._reconciled(self._instrument, self._through, reply.recv_ns, self._begun_ns)
         self._done(reply)
 
     def _named(self, reply: Reply) -> None:
