@@ -22,6 +22,7 @@ from livestack.core.types import (
     TradingState,
     WithdrawReason,
 )
+from livestack.core.validation import encodable
 from livestack.exceptions import ConfigurationError
 
 INCIDENTS_MAX = 1_000
@@ -56,7 +57,9 @@ def session_resumed(state: State, event: events.SessionResumed, out: Derivation)
     for order_id, request in execution.requests.items():
         execution.unresolved.setdefault(order_id, request)
     execution.requests = {}
-    execution.in_doubt = dict.fromkeys(execution.orders)  # the venue reports those that it has; the rest is asked for
+    execution.in_doubt = dict.fromkeys(
+        execution.orders
+    )  # the venue reports those that it has; the rest is asked for
     for venue, rules in state.configuration.execution.venue.items():
         execution.rates.setdefault(venue, VenueRates()).take_as_full(rules.rate_limits, control.ts)
     recovery = state.configuration.recovery.trading_state
@@ -205,7 +208,7 @@ def _set_configuration(
     try:
         changed = state.configuration.patched(command.patch)
     except ConfigurationError as error:
-        _refused(event, out, str(error))
+        _refused(event, out, encodable(str(error)))
         return
     _applied(event, out)
     out.emit(

@@ -28,6 +28,77 @@ def unpack(data: bytes, type_: type[T]) -> T:
     return cast(T, _raise_to(msgspec.msgpack.decode(data), type_))
 
 
+def check_restorable(type_: type) -> None:
+    """``TypeError``, naming the field, unless :func:`unpack` brings back whatever :func:`pack` takes of ``type_``."""
+    if not issubclass(type_, msgspec.Struct):
+        raise TypeError(f"{_shown(type_)} cannot be restored: a memory is a msgspec.Struct")
+    _check(type_, type_.__name__, set())
+
+
+_RESTORABLE = (
+    "bool, int, str, bytes, None, an enum of text or 64-bit integers, a msgspec.Struct, list[T], tuple[T, ...], "
+    "dict[K, V] or X | None"
+)
+
+
+def _check(type_: Any, where: str, seen: set[type]) -> None:
+    if get_origin(type_) is Annotated:
+        type_ = get_args(type_)[0]
+    origin, inner = get_origin(type_), get_args(type_)
+    if origin in (Union, types.UnionType):
+        members = [member for member in inner if member is not types.NoneType]
+        if len(members) != 1:
+            raise TypeError(f"{where}: {_shown(type_)} cannot be restored; of a union, only X | None can")
+        _check(members[0], where, seen)
+    elif origin in (list, tuple) and inner:
+        for one in inner:
+            if one is not Ellipsis:
+                _check(one, where, seen)
+    elif origin is dict:
+        _check(inner[0], where, seen)
+        if not _is_key(inner[0]):
+            raise TypeError(f"{where}: {_shown(inner[0])} cannot be the key of a dict; it can be written to")
+        _check(inner[1], where, seen)
+    elif isinstance(type_, type) and issubclass(type_, msgspec.Struct):
+        _check_struct(type_, where, seen)
+    elif not _is_scalar(type_):
+        raise TypeError(f"{where}: {_shown(type_)} cannot be restored; use {_RESTORABLE}")
+
+
+def _check_struct(type_: type[msgspec.Struct], where: str, seen: set[type]) -> None:
+    if type_ in seen or hasattr(type_, "__raise__"):
+        return
+    seen.add(type_)
+    try:
+        fields = _fields(type_)
+    except NameError as error:
+        raise TypeError(f"{where}: {error}; annotations name what the module defines") from error
+    for field in fields:
+        _check(field.type, f"{where}.{field.name}", seen)
+
+
+def _is_scalar(type_: Any) -> bool:
+    if isinstance(type_, type) and issubclass(type_, enum.Enum):
+        values = [member.value for member in type_]
+        return all(type(one) is str or (type(one) is int and _INT_MIN <= one <= _INT_MAX) for one in values)
+    return type_ is None or type_ in (bool, int, str, bytes, types.NoneType)
+
+
+def _is_key(type_: Any) -> bool:
+    """What comes back hashable."""
+    if get_origin(type_) is Annotated:
+        type_ = get_args(type_)[0]
+    if get_origin(type_) in (tuple, Union, types.UnionType):
+        return all(one is Ellipsis or _is_key(one) for one in get_args(type_))
+    if isinstance(type_, type) and issubclass(type_, msgspec.Struct):
+        return bool(type_.__struct_config__.frozen)
+    return _is_scalar(type_)
+
+
+def _shown(type_: Any) -> str:
+    return type_.__name__ if isinstance(type_, type) and not get_args(type_) else str(type_)
+
+
 def _lower(value: Any) -> Any:
     if value is None or isinstance(value, bool | str | bytes):
         return value

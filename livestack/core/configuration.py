@@ -14,7 +14,18 @@ from typing import Annotated, Literal
 import msgspec
 
 from livestack.core.types import TradingState
-from livestack.core.validation import Decimal, Duration, Faults, Unlimited, convert, describe, to_plain
+from livestack.core.validation import (
+    Decimal,
+    Duration,
+    Faults,
+    Table,
+    Unlimited,
+    convert,
+    describe,
+    encodable,
+    is_encodable,
+    to_plain,
+)
 from livestack.exceptions import ConfigurationError
 
 SLIDING_LIMIT_MAX = 10_000
@@ -22,6 +33,12 @@ SLIDING_LIMIT_MAX = 10_000
 
 LIVE_TABLES = frozenset({"risk", "execution", "decisions", "kill", "valuation"})
 """Tables whose keys may change during a session; every other key asks for a restart."""
+
+PATCH_TEXT_MAX = 4_000
+"""Characters of a patch's key and of its value: more than any live key needs, and fewer digits than ``int`` reads."""
+
+PATCH_DEPTH_MAX = 16
+"""Brackets open at once in a patch's value: no live key needs more than 4, and no reader's stack is this shallow."""
 
 Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)]
 Share = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
@@ -36,7 +53,7 @@ class StrategyConfiguration(msgspec.Struct, frozen=True, kw_only=True):
     """Which class decides, by import path (``module:Class``), and its parameters."""
 
     path: str
-    parameters: dict[str, object] = {}
+    parameters: dict[str, object] = msgspec.field(default_factory=Table)
     on_failure: Literal["disable", "continue"] = "disable"
 
 
@@ -75,8 +92,8 @@ class Risk(msgspec.Struct, frozen=True, kw_only=True):
     """``instrument."venue:symbol"`` before ``venue.<name>`` before ``defaults``, key by key."""
 
     defaults: RiskLimits = RiskLimits()
-    venue: dict[str, RiskLimits] = {}
-    instrument: dict[str, RiskLimits] = {}
+    venue: dict[str, RiskLimits] = msgspec.field(default_factory=Table)
+    instrument: dict[str, RiskLimits] = msgspec.field(default_factory=Table)
 
 
 class RateLimit(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,7 +142,7 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
     orphan_orders: Literal["ignore", "cancel"] = "cancel"
     terminal_orders_max: Count = 1_000
     terminal_order_age: Duration = 3_600_000_000_000
-    venue: dict[str, VenueExecution] = {}
+    venue: dict[str, VenueExecution] = msgspec.field(default_factory=Table)
 
     def __post_init__(self) -> None:
         if sorted(self.order) != ["cancel", "new", "replace"]:
@@ -145,11 +162,14 @@ class Kill(msgspec.Struct, frozen=True, kw_only=True):
 class Valuation(msgspec.Struct, frozen=True, kw_only=True):
     """``fee_marks``: by fee asset, the instrument at whose price such fees enter P&L; others are their own line."""
 
-    fee_marks: dict[str, str] = {}
+    fee_marks: dict[str, str] = msgspec.field(default_factory=Table)
 
 
 class Configuration(msgspec.Struct, frozen=True, kw_only=True):
-    """One version of everything. Build it with :meth:`from_plain`; change it with :meth:`patched`."""
+    """One version of everything. Build it with :meth:`from_plain`; change it with :meth:`patched`.
+
+    Nothing in it can be written, at any depth, and its tables are in the order of their keys.
+    """
 
     strategy: StrategyConfiguration
     decisions: Decisions = Decisions()
@@ -216,11 +236,37 @@ def split_key(key: str) -> list[str]:
             return parts
 
 
+_SHOWN_MAX = 80
+_NOT_TEXT = "must be text that UTF-8 can hold, without lone surrogates"
+
+
+def _unreadable(key: str, text: str) -> str:
+    """Why a pair of a patch is not even looked into; '' where it is. Never depends on how deep the stack is."""
+    if max(len(key), len(text)) > PATCH_TEXT_MAX:
+        return f"key and value must have at most {PATCH_TEXT_MAX} characters each"
+    if not is_encodable(key) or not is_encodable(text):
+        return _NOT_TEXT
+    depth = 0
+    for character in text:
+        depth += (character in "[{") - (character in "]}")
+        if depth > PATCH_DEPTH_MAX:
+            return f"lists and tables must be nested at most {PATCH_DEPTH_MAX} deep"
+    return ""
+
+
 def _set(data: dict[str, object], key: str, text: str, faults: Faults) -> None:
+    fault = _unreadable(key, text)
+    if fault:
+        faults.append((encodable(key[:_SHOWN_MAX]), fault))
+        return
     try:
         *tables, name = split_key(key)
         value = json.loads(text)
-    except ValueError as error:
+        json.dumps(value, ensure_ascii=False).encode()  # an escape may stand for what has no bytes
+    except UnicodeEncodeError:
+        faults.append((key, _NOT_TEXT))
+        return
+    except (ValueError, RecursionError) as error:
         faults.append((key, f"cannot be read: {error}"))
         return
     if (tables or [name])[0] not in LIVE_TABLES:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from livestack.core import events
+from livestack.core.configuration import split_key
 from livestack.core.events import DerivedEvent
 from livestack.core.limits import to_common
 from livestack.core.orders import Order, Request, open_order
@@ -201,7 +202,7 @@ def _configuration(out: Derivation, event: events.ConfigurationChanged) -> None:
     state.configuration = state.configuration.patched(event.patch)
     state.control.configuration_version = event.version
     state.control.configuration_digest = event.digest
-    if any(key.split(".", 1)[0] == "risk" for key, _ in event.patch):
+    if any(split_key(key)[0] == "risk" for key, _ in event.patch):
         out.withdraw(WithdrawReason.CONFIGURATION)
         state.control.stale_checks |= dict.fromkeys(
             (one.instrument for one in state.execution.orders.values()), 0

@@ -17,6 +17,7 @@ from livestack.core.proposal import Proposal, propose
 from livestack.core.risk_rules import RULES, Denial, Rule, deny
 from livestack.core.state import InstrumentMarket, State
 from livestack.core.types import OrderType, RequestSource, SelfTradePrevention, Side, TimeInForce
+from livestack.core.validation import is_encodable
 
 
 @final
@@ -109,7 +110,9 @@ class Risk:
         """Allow ``intent``, or say which rule denies it and by which numbers."""
         if not _well_typed(intent):
             return Denial(
-                (), "every number of an Intent is an integer, side and type are enums", "order_terms"
+                (),
+                "every number of an Intent is an integer, side and type are enums, its instrument is text",
+                "order_terms",
             )
         where = locate(intent, state)
         if isinstance(where, Denial):
@@ -148,6 +151,7 @@ def _well_typed(intent: Intent) -> bool:
     return (
         enums == (Side, OrderType, TimeInForce, SelfTradePrevention)
         and others == (str, bool, bool)
+        and is_encodable(intent.instrument)
         and _integers(intent.order_id, intent.qty, intent.quote_qty, intent.price, intent.stop_price)
     )
 

@@ -19,7 +19,7 @@ from livestack.core import events
 from livestack.core.apply_control import CONTROL
 from livestack.core.apply_execution import EXECUTION
 from livestack.core.apply_market import MARKET
-from livestack.core.canonical import pack
+from livestack.core.canonical import check_restorable, pack
 from livestack.core.configuration import Configuration, Decisions
 from livestack.core.derivation import Derivation
 from livestack.core.events import DerivedEvent, InputEvent
@@ -35,6 +35,7 @@ from livestack.core.risk_rules import Denial
 from livestack.core.state import InstrumentMarket, State
 from livestack.core.strategy import Strategy, View
 from livestack.core.types import OrderRequest, RequestSource, SessionPhase
+from livestack.core.validation import encodable
 from livestack.exceptions import InvariantViolation
 
 SEMANTICS_VERSION: Final = 2
@@ -86,6 +87,7 @@ class CoreRuntime:
     """
 
     def __init__(self, configuration: Configuration, strategy: Strategy, state: State | None = None) -> None:
+        check_restorable(strategy.memory_type)
         pack(strategy.memory)  # a memory without a canonical form is refused now, not at the first checkpoint
         if state is None:
             state = State.initial(configuration, strategy.memory)
@@ -134,6 +136,7 @@ class CoreRuntime:
         try:
             decision = strategy.on_event(self._view, event)
         except Exception as error:  # noqa: BLE001 - a Strategy's failure is an Event
+            control.memory = strategy.memory
             return self._complete_after((), error)
         if decision is None:
             control.memory = strategy.memory
@@ -263,7 +266,9 @@ class CoreRuntime:
             return
         order_id = intent.order_id if type(intent.order_id) is int and abs(intent.order_id) < 2**63 else 0
         order, pending = state.execution.order(order_id), state.execution.queue.pending.get(order_id)
-        named = intent.instrument if isinstance(intent, New) and type(intent.instrument) is str else ""
+        named = (
+            encodable(intent.instrument) if isinstance(intent, New) and type(intent.instrument) is str else ""
+        )
         known = order or pending
         self._out.emit(
             events.IntentDenied(
@@ -293,7 +298,7 @@ class CoreRuntime:
         """The digest, whatever the Strategy has put into its memory."""
         try:
             return self.state.digest()
-        except TypeError as error:
+        except (TypeError, UnicodeEncodeError, RecursionError) as error:
             self._strategy.memory = self.state.control.memory = self._strategy.memory_type()
             self._fail("memory", error)
             return self.state.digest()

@@ -19,6 +19,7 @@ from livestack.core.orders import Order
 from livestack.core.positions import Position
 from livestack.core.state import DRAWN_IDS_MAX, Balance, InstrumentMarket, State
 from livestack.core.types import ORDER_ID_MAX, SessionPhase, Side, TradingState
+from livestack.core.validation import is_encodable
 
 Decision = Iterable[Intent] | None
 """What a hook gives back: nothing, or Intents in the order in which they are judged."""
@@ -39,7 +40,8 @@ class Strategy:
     """Base class. Name ``parameters_type`` and ``memory_type``; override the hooks that you need.
 
     ``memory`` holds integers, text, enums, structs, lists and dicts: no float and no set, so that it is the same
-    everywhere. An exception discards that call's Intents (``StrategyFailed``).
+    everywhere. Its annotations say what is in each list and dict (``list[int]``, ``dict[str, Row]``, ``X | None``), so
+    that a snapshot comes back as it was. An exception discards that call's Intents (``StrategyFailed``).
     """
 
     parameters_type: ClassVar[type[msgspec.Struct]] = NoParameters
@@ -77,8 +79,6 @@ class ReadOnly:
         value = getattr(object.__getattribute__(self, "_target"), name)
         if callable(value) and not isinstance(value, type):
             raise AttributeError(f"{name} cannot be called through a view")
-        if isinstance(value, dict):
-            return MappingProxyType({key: _read_only(item) for key, item in value.items()})
         return _read_only(value)
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -91,7 +91,9 @@ class ReadOnly:
 def _read_only(value: Any) -> Any:
     if isinstance(value, msgspec.Struct) and not value.__struct_config__.frozen:
         return ReadOnly(value)
-    return tuple(value) if isinstance(value, list) else value
+    if isinstance(value, dict):
+        return MappingProxyType({key: _read_only(item) for key, item in value.items()})
+    return tuple(_read_only(item) for item in value) if isinstance(value, list) else value
 
 
 class BookView:
@@ -175,6 +177,7 @@ class View:
 
     @property
     def configuration(self) -> Configuration:
+        """The active version; it cannot be written, at any depth."""
         return self._state.configuration
 
     @property
@@ -242,6 +245,8 @@ class View:
         """Have ``on_deadline(view, name)`` called once ``ts`` (nanoseconds) is reached; one per name."""
         if type(ts) is not int:
             raise TypeError("a deadline is an integer of nanoseconds")
+        if type(name) is not str or not is_encodable(name):
+            raise TypeError("the name of a deadline is text without lone surrogates")
         deadlines = self._state.control.strategy_deadlines
         if name not in deadlines and len(deadlines) >= DEADLINES_MAX:
             raise OverflowError(f"more than {DEADLINES_MAX} deadlines are pending")

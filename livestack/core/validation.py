@@ -4,7 +4,8 @@ A schema is a ``msgspec.Struct``. :func:`convert` walks it over ``dict``/``list`
 as ``(dotted key, sentence)``, where the sentence says what would be right. Field types it knows: nested structs,
 ``dict[str, X]``, ``list[X]``, ``tuple[X, ...]``, ``bool``, ``int``, ``str``, enums (by lower-case name),
 ``Literal``, unions, ``object`` (kept as it is), ``Annotated`` with ``msgspec.Meta`` bounds, :data:`Duration` and
-:data:`Decimal`. There is no float: what looks like one belongs in quotes. Any thread.
+:data:`Decimal`. There is no float: what looks like one belongs in quotes. Every table comes out as a :class:`Table`:
+in the order of its keys, and closed. Any thread.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import difflib
 import enum
 import re
 import types
-from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin
+from typing import Annotated, Any, Literal, NoReturn, TypeVar, Union, cast, get_args, get_origin
 
 import msgspec
 
@@ -51,6 +52,33 @@ Decimal = Annotated[str, _Text("decimal")]
 
 Unlimited = Literal["unlimited"]
 """The word that must be written where no limit is wanted."""
+
+
+class Table(dict[str, Any]):
+    """A dict that is never written again, so that it may be handed to anyone; ``dict(...)`` copies it."""
+
+    def _closed(self, *_: object, **__: object) -> NoReturn:
+        raise TypeError("a table of the configuration cannot be written")
+
+    __setitem__ = __delitem__ = __ior__ = _closed
+    clear = pop = popitem = setdefault = update = _closed
+
+    def __reduce__(self) -> tuple[type[Table], tuple[dict[str, Any]]]:
+        return Table, (dict(self),)
+
+
+def encodable(text: str) -> str:
+    """``text`` with what UTF-8 has no bytes for (a lone surrogate) written out as an escape."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def is_encodable(text: str) -> bool:
+    """Whether UTF-8 has bytes for every character of ``text``."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def parse_duration(text: str) -> int:
@@ -176,13 +204,13 @@ def _bounds(marks: tuple[Any, ...]) -> str:
 def _got(data: object) -> str:
     if isinstance(data, dict):
         return "a table"
-    if isinstance(data, list):
+    if isinstance(data, list | tuple):
         return "a list"
     if isinstance(data, float):
         return f"{data} without quotes (a float is never exact)"
     if isinstance(data, bool):
         return str(data).lower()
-    return f'"{data}"' if isinstance(data, str) else str(data)
+    return f'"{encodable(data)}"' if isinstance(data, str) else str(data)
 
 
 def _refuse(data: object, type_: Any, key: str, faults: Faults) -> None:
@@ -192,7 +220,7 @@ def _refuse(data: object, type_: Any, key: str, faults: Faults) -> None:
 def _convert(data: object, type_: Any, key: str, faults: Faults) -> object:
     base, marks = _unwrap(type_)
     if base is object or base is Any:
-        return data
+        return _frozen(data)
     if _is_union(base):
         return _convert_union(data, base, key, faults)
     if isinstance(base, type) and issubclass(base, msgspec.Struct):
@@ -258,7 +286,19 @@ def _convert_table(data: object, base: Any, key: str, faults: Faults) -> object:
         _refuse(data, base, key, faults)
         return None
     item_type = get_args(base)[1]
-    return {name: _convert(item, item_type, join_key(key, name), faults) for name, item in data.items()}
+    items = {name: _convert(item, item_type, join_key(key, name), faults) for name, item in data.items()}
+    return _table(items)
+
+
+def _table(items: dict[str, object]) -> Table:
+    """In the order of the keys: tables of equal content and digest then do everything in the same order."""
+    return Table(sorted(items.items()))
+
+
+def _frozen(data: object) -> object:
+    if isinstance(data, dict):
+        return _table({str(name): _frozen(item) for name, item in data.items()})
+    return tuple(_frozen(item) for item in data) if isinstance(data, list | tuple) else data
 
 
 def _convert_list(data: object, base: Any, key: str, faults: Faults) -> object:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from typing import Any
 
+import msgspec
 import pytest
 
-from livestack.core.configuration import Configuration, split_key
+from livestack.core import events
+from livestack.core.configuration import PATCH_DEPTH_MAX, PATCH_TEXT_MAX, Configuration, split_key
 from livestack.exceptions import ConfigurationError
-from tests.core.support import configuration
+from tests.core.support import INSTRUMENT, Bench, command, configuration
 
 
 def test_plain_data_makes_the_same_configuration() -> None:
@@ -87,3 +91,109 @@ def test_a_patch_with_one_bad_key_changes_nothing(bad: tuple[str, str]) -> None:
     """What needs a restart or cannot be read refuses the whole patch, whatever else is in it."""
     with pytest.raises(ConfigurationError, match=bad[0]):
         configuration().patched((bad, ("risk.defaults.trade", "false")))
+
+
+def every_table(value: Any) -> list[dict[str, Any]]:
+    """Every dict at any depth of a Configuration."""
+    if isinstance(value, msgspec.Struct):
+        return [table for name in value.__struct_fields__ for table in every_table(getattr(value, name))]
+    if isinstance(value, dict):
+        return [value, *(table for item in value.values() for table in every_table(item))]
+    return [table for item in value for table in every_table(item)] if isinstance(value, tuple | list) else []
+
+
+def test_no_table_of_it_can_be_written() -> None:
+    """Neither a written table nor an empty default, at any depth, by any method; nothing in it is a list."""
+    parameters = {"a": {"b": [{"c": 1}]}}
+    one = configuration(
+        {"max_session_loss": {"USDT": "5"}}, strategy={"path": "x:Y", "parameters": parameters}
+    )
+    tables = every_table(one)
+    assert 8 == len(tables)
+    for table in tables:
+        before = dict(table)
+        for write in (
+            lambda table: table.__setitem__("x", 1),
+            lambda table: table.__delitem__("x"),
+            lambda table: table.__ior__({"x": 1}),
+            lambda table: table.update(x=1),
+            lambda table: table.setdefault("x", 1),
+            lambda table: table.pop("x", None),
+            lambda table: table.popitem(),
+            lambda table: table.clear(),
+        ):
+            with pytest.raises(TypeError, match="cannot be written"):
+                write(table)
+        assert before == table
+    assert ({"c": 1},) == one.strategy.parameters["a"]["b"]  # type: ignore[index]
+    parameters["a"] = {}
+    assert {"a": {"b": ({"c": 1},)}} == one.strategy.parameters
+
+
+def test_a_closed_table_can_be_copied() -> None:
+    """Other processes and copies get an equal Configuration."""
+    one = configuration({"max_session_loss": {"USDT": "5"}})
+    assert (one, one) == (copy.deepcopy(one), pickle.loads(pickle.dumps(one)))
+
+
+def test_content_decides_and_not_the_order_of_tables() -> None:
+    """Two files that differ in the order of their tables have one digest, and lead to one State."""
+    plain = configuration().plain()
+    rules = plain["execution"]["venue"]["sim"]  # type: ignore[index]
+    seen = []
+    for order in (("sim", "other"), ("other", "sim")):
+        plain["execution"]["venue"] = dict.fromkeys(order, rules)  # type: ignore[index]
+        one = Configuration.from_plain(plain)
+        bench = Bench(one).start()
+        bench.feed(events.SessionResumed(epoch="BBBBBBBBB", wall_ns=0))
+        seen.append((list(one.execution.venue), one.digest(), bench.state.digest()))
+    assert seen[0] == seen[1]
+    assert ["other", "sim"] == seen[0][0]
+
+
+@pytest.mark.parametrize("key", ["risk.defaults.max_order_qty", '"risk".defaults.max_order_qty'])
+def test_a_changed_risk_limit_withdraws_what_waits(key: str) -> None:
+    """However its key is written."""
+    bench = Bench(configuration(rate_limits=[{"kind": "ORDERS", "interval": "10s", "limit": 1}])).start()
+    bench.buy(1)
+    bench.buy(10, 9_980)
+    assert 1 == len(bench.execution.queue.pending)
+    bench.feed(command(events.SetConfiguration(((key, '"0.001"'),)), 1))
+    assert {} == bench.execution.queue.pending
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    [
+        ("risk.defaults.trade", "[" * 100_000, f"at most {PATCH_TEXT_MAX} characters"),
+        ("risk.defaults.trade", "[" * (PATCH_DEPTH_MAX + 1), f"nested at most {PATCH_DEPTH_MAX} deep"),
+        ("risk.defaults.trade", '{"a":' * PATCH_TEXT_MAX, "at most"),
+        ("risk." + "a." * PATCH_TEXT_MAX + "b", "1", f"at most {PATCH_TEXT_MAX} characters"),
+        ("risk.defaults.trade", "9" * PATCH_TEXT_MAX, "true or false"),
+        ("risk.defaults.trade", '"\\ud800"', "lone surrogates"),
+        ("risk.defaults.trade", '"\ud800"', "lone surrogates"),
+        ("risk.defaults.\ud800", "true", "lone surrogates"),
+        ('risk.instrument."\ud800".trade', "true", "lone surrogates"),
+        ("valuation.fee_marks.BNB", '"\\ud800"', "lone surrogates"),
+        ("valuation.fee_marks", '{"\\ud800": "sim:X"}', "lone surrogates"),
+    ],
+)
+def test_a_patch_that_cannot_be_held_is_refused_in_a_sentence(key: str, value: str, sentence: str) -> None:
+    """Too long, too deep or no text: the command is refused, and what says so can be encoded."""
+    bench = Bench().start()
+    digest = bench.state.configuration.digest()
+    step = bench.feed(command(events.SetConfiguration(((key, value),)), 1))
+    (refused,) = step.derived
+    assert isinstance(refused, events.CommandRefused)
+    assert sentence in refused.reason
+    assert len(refused.reason) < 3 * PATCH_TEXT_MAX
+    msgspec.msgpack.encode(refused)
+    assert digest == bench.state.configuration.digest()
+
+
+def test_a_patch_as_long_as_a_live_key_needs_is_taken() -> None:
+    """A venue's whole list of rate limits, escapes of whole characters included."""
+    rules = "[" + ",".join(['{"kind":"\\ud83d\\ude00","interval":"10s","limit":5}'] * 25) + "]"
+    changed = configuration().patched((("execution.venue.sim.rate_limits", rules),))
+    assert 25 == len(changed.execution.venue["sim"].rate_limits)
+    assert INSTRUMENT not in changed.risk.instrument

@@ -15,6 +15,8 @@ from livestack.core.validation import (
     Unlimited,
     convert,
     describe,
+    encodable,
+    is_encodable,
     join_key,
     parse_duration,
     to_plain,
@@ -109,7 +111,9 @@ def test_a_float_is_refused() -> None:
     assert "without quotes" in faults_of({"inner": {"size": 1, "limit": 0.5}})[0][1]
 
 
-@pytest.mark.parametrize(("text", "value"), [("1ns", 1), ("2us", 2_000), ("2h", 7_200_000_000_000), ("0s", 0)])
+@pytest.mark.parametrize(
+    ("text", "value"), [("1ns", 1), ("2us", 2_000), ("2h", 7_200_000_000_000), ("0s", 0)]
+)
 def test_durations(text: str, value: int) -> None:
     """Units from nanoseconds to days."""
     assert value == parse_duration(text)
@@ -124,7 +128,11 @@ def test_what_is_no_duration(text: str) -> None:
 
 def test_plain_data_converts_back() -> None:
     """``to_plain`` is the inverse of ``convert``."""
-    data = {"inner": {"size": 3, "limit": "0.5", "wait": "5m"}, "tables": {"v:S": {"size": 1}}, "names": ["a"]}
+    data = {
+        "inner": {"size": 3, "limit": "0.5", "wait": "5m"},
+        "tables": {"v:S": {"size": 1}},
+        "names": ["a"],
+    }
     faults: Faults = []
     made = convert(data, Outer, "", faults)
     assert made == convert(to_plain(made, Outer), Outer, "", faults)
@@ -136,3 +144,26 @@ def test_keys_and_descriptions() -> None:
     assert 'risk."v:S"' == join_key("risk", "v:S")
     assert '"active", "reducing" or "halted"' == describe(TradingState)
     assert "a list of text in quotes" == describe(tuple[str, ...])
+
+
+@pytest.mark.parametrize(
+    ("text", "written"), [("\ud800x", "\\ud800x"), ("\U0001f600", "\U0001f600"), ("", "")]
+)
+def test_text_from_outside_can_be_made_encodable(text: str, written: str) -> None:
+    """A lone surrogate is written out, everything else stays as it is."""
+    assert (written, written == text) == (encodable(text), is_encodable(text))
+
+
+def test_tables_come_out_in_the_order_of_their_keys() -> None:
+    """Faults are told in the order of the data."""
+    faults: Faults = []
+    assert ["a", "b"] == list(convert({"b": 1, "a": 2}, dict[str, int], "", faults) or {})
+    convert({"b": "x", "a": "x"}, dict[str, int], "t", faults)
+    assert ["t.b", "t.a"] == [key for key, _ in faults]
+
+
+def test_a_sentence_about_a_surrogate_can_be_encoded() -> None:
+    """What was written is shown with the surrogate as an escape."""
+    faults: Faults = []
+    convert("\ud800", int, "x", faults)
+    assert [("x", 'must be an integer, not "\\ud800"')] == faults
