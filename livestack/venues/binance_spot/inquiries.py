@@ -15,7 +15,7 @@ from livestack.core.obligations import QueryOrder
 from livestack.core.types import FailureReason, OrderRequest, RequestKind, parse_client_id
 from livestack.venues.binance_spot.calls import Calls
 from livestack.venues.binance_spot.order_events import FINAL, STATUS, OrderEvents
-from livestack.venues.binance_spot.orders import CANCEL_HALF, KnownOrder
+from livestack.venues.binance_spot.orders import KnownOrder
 from livestack.venues.binance_spot.outcomes import NOT_FOUND_CODES
 from livestack.venues.binance_spot.private_messages import OrderResult, Reply
 from livestack.venues.complaints import Complaints
@@ -122,14 +122,8 @@ class Inquiry:
     def _judge(self, found: OrderResult, is_final: bool, recv_ns: int) -> None:
         request, order = self._request, self._order
         if request is not None and request.kind is RequestKind.REPLACE:
-            if found.client_id == request.client_id:
-                terms = order.instrument.price[found.price], order.instrument.qty[found.qty]
-                self._events.replaced(
-                    order, found.client_id, found.venue_order_id, terms, found.update_ms, recv_ns
-                )
-            elif not self._is_settled and (not is_final or found.client_id.endswith(CANCEL_HALF)):
-                self._later(self._settled_ns)
-                return
+            self._judge_replace(request, found, recv_ns)
+            return
         self._events.report(order, found, recv_ns)
         is_there = request is None or request.kind is RequestKind.NEW or found.client_id == request.client_id
         if is_final or is_there:
@@ -138,6 +132,23 @@ class Inquiry:
             self._failed("the order is unchanged")
         else:
             self._later(self._settled_ns)
+
+    def _judge_replace(self, request: OrderRequest, found: OrderResult, recv_ns: int) -> None:
+        """The new order is there; or only the old one, which proves nothing before the new one must have arrived. Then
+        the Replace never was, and what became of the old order is told after that."""
+        order = self._order
+        if found.client_id == request.client_id:
+            terms = order.instrument.price[found.price], order.instrument.qty[found.qty]
+            self._events.replaced(
+                order, found.client_id, found.venue_order_id, terms, found.update_ms, recv_ns
+            )
+            self._events.report(order, found, recv_ns)
+            self._finish()
+        elif not self._is_settled:
+            self._later(self._settled_ns)
+        else:
+            self._failed("the order was not replaced")
+            self._events.report(order, found, recv_ns)
 
     def _absent(self) -> None:
         """Under none of its ids."""

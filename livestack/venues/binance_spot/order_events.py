@@ -80,8 +80,9 @@ class OrderEvents:
         self, order: KnownOrder, client_id: str, venue_id: int, terms: tuple[int, int], ms: int, recv_ns: int
     ) -> None:
         """Amended, or another order in its place. ``terms``: price, and the quantity of the venue's order."""
-        if order.client_id == client_id and order.replacing is None:
-            return
+        awaited = order.replacing is not None and order.replacing.client_id == client_id
+        if client_id in order.client_ids and not awaited:
+            return  # said before, also where another Replace is under way by now
         venue_order_id = str(venue_id)
         if venue_order_id == order.venue_order_id:
             order.amends += 1
