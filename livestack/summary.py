@@ -10,7 +10,15 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from livestack.core.events import EXECUTION_EVENTS, MARKET_EVENTS, OrderFill
+from livestack.core.events import (
+    EXECUTION_EVENTS,
+    MARKET_EVENTS,
+    DerivedEvent,
+    OrderFill,
+    StrategyDisabled,
+    StrategyFailed,
+    TradingStateChanged,
+)
 from livestack.core.positions import Position
 from livestack.core.state import State
 from livestack.core.types import format_decimal
@@ -45,6 +53,7 @@ class SessionSummary(msgspec.Struct, frozen=True):
     intents: int
     denied: int
     denials: dict[str, DenialSummary]
+    notices: dict[str, int]
     dispatches: int
     orders: int
     fills: int
@@ -58,14 +67,34 @@ class SessionSummary(msgspec.Struct, frozen=True):
     stopped: str
 
 
+NOTICES_MAX = 20
+"""What went wrong that is told at the end; a strategy that fails on every Event is told of once."""
+
+
+def note(notices: dict[str, int], event: DerivedEvent, failure: str) -> None:
+    """Count a DERIVED Event that an operator has to know of, by its sentence; ``failure``: where a Strategy failed."""
+    if isinstance(event, StrategyFailed):
+        text = f"the strategy failed: {event.error} in {event.hook}" + (f" at {failure}" if failure else "")
+    elif isinstance(event, StrategyDisabled):
+        text = f"the strategy was disabled by {event.by}: {event.reason}"
+    elif isinstance(event, TradingStateChanged):
+        scope = event.instrument or event.venue
+        text = f"trading{f' in {scope}' if scope else ''} became {event.state.name} by {event.by}: {event.reason}"
+    else:
+        return
+    if text in notices or len(notices) < NOTICES_MAX:
+        notices[text] = notices.get(text, 0) + 1
+
+
 class Ending(msgspec.Struct, frozen=True):
     """What State does not know of a session. ``counts``: Events by type; ``denials``: by rule how often, and the first
-    one's sentence; times in nanoseconds since 1970."""
+    one's sentence; ``notices``: see :func:`note`; times in nanoseconds since 1970."""
 
     exit: int
     reason: str
     counts: Mapping[type, int]
     denials: Mapping[str, tuple[int, str]]
+    notices: Mapping[str, int]
     last_seq: int
     started_ns: int
     stopped_ns: int
@@ -87,6 +116,7 @@ def summarise(state: State, ending: Ending) -> SessionSummary:
         intents=state.execution.counts.total,
         denied=state.execution.counts.denied,
         denials={rule: DenialSummary(*told) for rule, told in ending.denials.items()},
+        notices=dict(ending.notices),
         dispatches=state.execution.counts.dispatched,
         orders=state.execution.session_orders,
         fills=counts.get(OrderFill, 0),

@@ -6,12 +6,23 @@ import msgspec
 import pytest
 
 from livestack.core.book import Book
-from livestack.core.events import IntentDispatched, OrderAccepted, OrderFill, QuoteTick, SessionStarted
+from livestack.core.events import (
+    Checkpoint,
+    IntentDispatched,
+    OrderAccepted,
+    OrderFill,
+    QuoteTick,
+    SessionStarted,
+    StrategyDisabled,
+    StrategyFailed,
+    TradingStateChanged,
+)
 from livestack.core.positions import FeeTotal, Position
 from livestack.core.state import InstrumentMarket, State
 from livestack.core.strategy import NoMemory
+from livestack.core.types import TradingState
 from livestack.settings import inspect
-from livestack.summary import Ending, rfc3339, summarise, totals
+from livestack.summary import Ending, note, rfc3339, summarise, totals
 from tests.research.sessions import BTCUSDT, INSTRUMENT
 from tests.support import ROOT
 
@@ -31,6 +42,7 @@ def test_profit_and_fees_are_summed_exactly() -> None:
         reason="over",
         counts={SessionStarted: 1, QuoteTick: 5, OrderAccepted: 2, OrderFill: 3, IntentDispatched: 2},
         denials={"rule": (4, "why")},
+        notices={"trading became HALTED by max_session_loss: lost": 1},
         last_seq=13,
         started_ns=0,
         stopped_ns=1_000_000_000,
@@ -56,3 +68,23 @@ def test_totals_are_in_the_finest_scale() -> None:
 def test_times_are_utc_with_milliseconds(wall_ns: int, text: str) -> None:
     """RFC 3339, cut and not rounded."""
     assert text == rfc3339(wall_ns)
+
+
+def test_what_an_operator_has_to_know_is_noted_once() -> None:
+    """A failing strategy with its place, a monitor's halt; the same again is counted, the rest is no notice."""
+    notices: dict[str, int] = {}
+    failed = StrategyFailed(hook="on_event", error="KeyError")
+    halted = TradingStateChanged(state=TradingState.HALTED, by="max_session_loss", reason="lost 6 of 5")
+    for event in (
+        failed,
+        failed,
+        halted,
+        StrategyDisabled(by="core", reason="on_event failed"),
+        Checkpoint(digest=""),
+    ):
+        note(notices, event, "mine.py:7")
+    assert {
+        "the strategy failed: KeyError in on_event at mine.py:7": 2,
+        "trading became HALTED by max_session_loss: lost 6 of 5": 1,
+        "the strategy was disabled by core: on_event failed": 1,
+    } == notices

@@ -14,11 +14,19 @@ from livestack.actors.base import NodeActor
 from livestack.actors.mailbox import HarnessMailbox, Mailbox
 from livestack.actors.messages import AskVenue, Quiescent, RecordBatch
 from livestack.actors.progress import Progress
-from livestack.core.events import ControlTime, InputEvent, IntentDenied, Recorded, SessionStopped
+from livestack.core.events import (
+    ControlTime,
+    InputEvent,
+    IntentDenied,
+    IntentDispatched,
+    Recorded,
+    SessionStopped,
+)
 from livestack.core.obligations import Obligation, WakeAt
 from livestack.core.runtime import CoreRuntime
 from livestack.core.types import Origin, SessionPhase
 from livestack.failpoints import failpoint
+from livestack.summary import note
 from livestack.transports.clock import Clock, Timers
 
 UNCOMMITTED_MAX = 50_000
@@ -102,6 +110,8 @@ class HarnessActor(NodeActor):
             counts[kind] = counts.get(kind, 0) + 1
             if type(derived) is IntentDenied:
                 self._count_denial(derived)
+            elif type(derived) is not IntentDispatched:
+                note(self._progress.notices, derived, self._runtime.failure)
         self._progress.sequenced = seq
         self._ended = type(event) is SessionStopped
         if step.dispatches or self._ended:

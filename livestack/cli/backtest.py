@@ -92,10 +92,9 @@ def _plot(asset: str, curve: Curve) -> None:
     if not curve.points:
         return
     console = Console()
-    low, high = (
-        short(format_decimal(one, AMOUNT_DECIMALS)) for one in (min(curve.points), max(curve.points))
-    )
-    console.print(f"Equity {asset}, from {low} to {high}", highlight=False)
+    points = (curve.points[-1], min(curve.points), max(curve.points))
+    last, low, high = (short(format_decimal(one, AMOUNT_DECIMALS)) for one in points)
+    console.print(f"Equity {asset}: {last} at the end, lowest {low}, highest {high}", highlight=False)
     console.print(sparkline(curve.points), highlight=False)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from livestack.summary import SessionSummary
@@ -40,6 +41,10 @@ def show(summary: SessionSummary, more: Mapping[str, str] = MappingProxyType({})
     console.print(table)
     if summary.positions:
         console.print(_positions(summary))
+    for notice, times in summary.notices.items():
+        console.print(
+            f"[red]{escape(notice)}[/]" + (f" ({times:,} times)" if times > 1 else ""), highlight=False
+        )
     for rule, denial in summary.denials.items():
         console.print(f"[yellow]{rule} denied {denial.count:,}[/]: {denial.first}", highlight=False)
 

@@ -24,6 +24,8 @@ class Duration(click.ParamType[int]):
         match = _DURATION.fullmatch(value)
         if match is None:
             self.fail(f"{value!r} is not a duration such as 250ms, 30s, 5m or 2h", param, ctx)
+        if int(match[1]) == 0:
+            self.fail(f"{value!r} must be longer than nothing", param, ctx)
         return int(match[1]) * _UNITS_NS[match[2]]
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from livestack.core import events
 from livestack.core.derivation import Derivation, close_order, covers
-from livestack.core.rates import VenueRates
+from livestack.core.rates import OFFSET_MAX_NS, VenueRates
 from livestack.core.state import KillRecord, State
 from livestack.core.types import (
     ConnectionStatus,
@@ -119,9 +119,11 @@ def venue_status_changed(state: State, event: events.VenueStatusChanged, out: De
 
 
 def venue_clock(state: State, event: events.VenueClock, out: Derivation) -> None:
+    if abs(event.offset_ns) > OFFSET_MAX_NS:
+        out.anomaly("bad_clock", "a clock is at most ten years off; the last estimate stays", event.venue)
+        return
     rates = state.execution.rates.setdefault(event.venue, VenueRates())
-    rates.offset_ns = event.offset_ns
-    rates.error_ns = max(event.error_ns, 0)
+    rates.set_clock(event.offset_ns, event.error_ns, state.control.ts)
 
 
 def incident_opened(state: State, event: events.IncidentOpened, out: Derivation) -> None:

@@ -294,10 +294,8 @@ def rate_limit_report(state: State, event: events.RateLimitReport, out: Derivati
     venue = state.configuration.execution.venue.get(event.venue)
     if venue is None:
         return
-    execution = state.execution
-    idle = not any(execution.orders[order_id].venue == event.venue for order_id in execution.requests)
-    rates = execution.rates.setdefault(event.venue, VenueRates())
-    rates.reported(venue.rate_limits, (event.order_id, event.revision), event.usage, idle, state.control.ts)
+    rates = state.execution.rates.setdefault(event.venue, VenueRates())
+    rates.reported(venue.rate_limits, (event.order_id, event.revision), event.usage, state.control.ts)
 
 
 def venue_backoff(state: State, event: events.VenueBackoff, out: Derivation) -> None:

@@ -94,6 +94,8 @@ class CoreRuntime:
         strategy.memory = state.control.memory
         self.state: Final = state
         self._control = state.control
+        self.failure = ""
+        """Where the Strategy failed last, as ``file:line``, for people; no part of State."""
         self._strategy = strategy
         self._risk = Risk()
         self._view = View(state)
@@ -252,6 +254,7 @@ class CoreRuntime:
             self._submit(intent, RequestSource.STRATEGY)
 
     def _fail(self, hook: str, error: Exception) -> None:
+        self.failure = _place_of(error)
         self._out.emit(events.StrategyFailed(hook=hook, error=type(error).__name__))
         if self.state.configuration.strategy.on_failure == "disable":
             self._out.emit(events.StrategyDisabled(by="core", reason=f"{hook} failed"))
@@ -343,6 +346,16 @@ class CoreRuntime:
     _owed: tuple[Obligation, ...] = ()
     _next_timer: int = NEVER
     _alarms: Alarms | None = None
+
+
+def _place_of(error: Exception) -> str:
+    """The innermost line of an exception; nothing decides on it."""
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    if traceback is None:
+        return ""
+    return f"{traceback.tb_frame.f_code.co_filename.rpartition('/')[2]}:{traceback.tb_lineno}"
 
 
 def _collect(decision: Iterable[Intent]) -> tuple[tuple[Intent, ...], Exception | None]:

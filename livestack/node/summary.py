@@ -19,6 +19,7 @@ def summarise(
         reason=node.supervisor.reason,
         counts=node.progress.counts,
         denials=node.progress.denials,
+        notices=node.progress.notices,
         last_seq=node.progress.committed,
         started_ns=started_ns,
         stopped_ns=stopped_ns,

@@ -121,6 +121,7 @@ class Backtest:
             reason=reason,
             counts=self.runtime.counts,
             denials=self.runtime.denials,
+            notices=self.runtime.notices,
             last_seq=self.runtime.seq,
             started_ns=self.start_ns,
             stopped_ns=self.runtime.ts,

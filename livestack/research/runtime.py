@@ -9,6 +9,7 @@ from livestack.core.events import ControlTime, InputEvent, IntentDenied
 from livestack.core.obligations import CancelAllAtVenue, QueryFills, QueryOpenOrders, QueryOrder, WakeAt
 from livestack.core.runtime import CoreRuntime, Step
 from livestack.core.state import State
+from livestack.summary import note
 
 Question = QueryOrder | QueryOpenOrders | QueryFills | CancelAllAtVenue
 """What only the venue can answer."""
@@ -26,6 +27,7 @@ class ResearchRuntime:
         """The last time that was given, in nanoseconds."""
         self.counts: dict[type, int] = {}
         self.denials: dict[str, tuple[int, str]] = {}
+        self.notices: dict[str, int] = {}
         self._wakes: dict[str, WakeAt] = {}
         self._woken: dict[str, int] = {}
         self._asked: dict[str, Question] = {}
@@ -54,6 +56,8 @@ class ResearchRuntime:
             if type(one) is IntentDenied:
                 times, first = self.denials.get(one.rule, (0, one.detail))
                 self.denials[one.rule] = (times + 1, first)
+            else:
+                note(self.notices, one, self._runtime.failure)
         if step.obligations_changed:
             self._look_at_obligations()
         return step

@@ -90,7 +90,10 @@ class ImbalanceTaker(Strategy):
         if price <= 0:
             return
         gain = (abs(held) * price - cost) * (1 if held > 0 else -1)
-        home = gain * _BPS >= cost * self.parameters.profit_bps or -gain * _BPS >= cost * self.parameters.loss_bps
+        home = (
+            gain * _BPS >= cost * self.parameters.profit_bps
+            or -gain * _BPS >= cost * self.parameters.loss_bps
+        )
         if home or view.ts - watched.entered_ts >= self.parameters.holding_time:
             side = Side.SELL if held > 0 else Side.BUY
             yield from self._take(view, instrument, watched, side, abs(held), closes=True)

@@ -99,7 +99,9 @@ class MarketMaker(Strategy):
         order_id = quotes[index]
         if not order_id or not view.is_open(order_id):
             quotes[index] = order_id = view.next_order_id()
-            yield New(order_id=order_id, instrument=instrument, side=side, qty=qty, price=price, post_only=True)
+            yield New(
+                order_id=order_id, instrument=instrument, side=side, qty=qty, price=price, post_only=True
+            )
             return
         order = view.order(order_id)
         if order is None or not _is_settled(view, order_id):

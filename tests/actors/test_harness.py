@@ -36,6 +36,7 @@ class ScriptedRuntime:
     """A Core whose answers a test writes down."""
 
     def __init__(self) -> None:
+        self.failure = ""
         self.steps: list[tuple[int, int, Event]] = []
         self.answers: dict[Event, ScriptedStep] = {}
         self.owed: tuple[Obligation, ...] = ()

@@ -184,10 +184,11 @@ def rate() -> list[Mutant]:
     wait, used = rates.VenueRates.wait_until, rates.LimitUsage.used
     free, reported = rates.LimitUsage.free_at, rates.VenueRates.reported
     clock, touched = rates.VenueRates._clock, rates._touched
+    share, appears = rates._share, rates.VenueRates.usage
     made: list[Change] = [
-        ("the Cancel reserve is ignored", wait, "limit - rule.cancel_reserve", "limit"),
-        ("Cancels have no reserve of their own", wait, "limit if kind is RequestKind.CANCEL else ", ""),
-        ("the host's reserve is ignored", wait, " - rule.host_reserve", ""),
+        ("the Cancel reserve is ignored", share, "limit - rule.cancel_reserve", "limit"),
+        ("Cancels have no reserve of their own", share, "limit if kind is RequestKind.CANCEL else ", ""),
+        ("the host's reserve is ignored", share, " - rule.host_reserve", ""),
         ("a window takes one request more", wait, "> room:", "> room + 1:"),
         ("a window takes one request less", wait, "> room:", ">= room:"),
         ("the back-off is ignored", wait, "max(ts, self.backoff_until)", "ts"),
@@ -196,14 +197,14 @@ def rate() -> list[Mutant]:
         ("a sliding limit runs on the venue's clock", clock, "if not rule.aligned:", "if False:"),
         (
             "a clock may be wrong by any time",
-            wait,
+            rates.VenueRates._clock_is_useless,
             "self.error_ns > WINDOWS_MAX",
             "self.error_ns < -WINDOWS_MAX",
         ),
-        ("only the first limit counts", wait, "enumerate(rules)", "enumerate(rules[:1])"),
+        ("only the first limit counts", wait, "in rules:", "in rules[:1]:"),
         (
             "the venue's own limit is ignored",
-            wait,
+            share,
             "min(rule.limit, usage.reported_limit or rule.limit)",
             "rule.limit",
         ),
@@ -230,8 +231,8 @@ def rate() -> list[Mutant]:
         (
             "capacity returns a moment late",
             free,
-            "* limit.interval + guard_ns if",
-            "* limit.interval + guard_ns + 1 if",
+            "* limit.interval + guard_ns",
+            "* limit.interval + guard_ns + 1",
         ),
         (
             "capacity of a sliding window returns late",
@@ -251,12 +252,47 @@ def rate() -> list[Mutant]:
             "used if exact else max(known, used)",
             "used",
         ),
-        ("requests since the report are forgotten", reported, "+ since", ""),
+        ("requests since the report are forgotten", reported, "+ self._weight(rule, since)", ""),
+        ("a report without a request lowers too", reported, "exact=stamp is not None", "exact=True"),
         (
             "a resumed session takes windows as empty",
             rates.VenueRates.take_as_full,
-            "rule.limit, exact=False",
+            "full, exact=False",
             "0, exact=False",
+        ),
+        (
+            "a resumed session leaves nothing to Cancels",
+            rates.VenueRates.take_as_full,
+            "RequestKind.NEW",
+            "RequestKind.CANCEL",
+        ),
+        ("Cancels wait for a better clock", wait, "kind is not RequestKind.CANCEL and ", ""),
+        ("a rule that comes up is unused", appears, "if self.dispatches:", "if False:"),
+        ("a rule that comes up starts anew", appears, "other[:3] == identity[:3]", "False"),
+        (
+            "windows that are over are kept",
+            rates.LimitUsage.correct,
+            "self._forget_windows(first)",
+            "pass",
+        ),
+        ("what is over is kept", rates.LimitUsage.correct, "self._forget(limit, now_ns)", "pass"),
+        (
+            "corrections pile up",
+            rates.LimitUsage.correct,
+            "len(self.sent) >= SLIDING_LIMIT_MAX",
+            "False",
+        ),
+        (
+            "a clock that is set back leaves its windows",
+            rates.VenueRates.set_clock,
+            "usage.draw_in(",
+            "(lambda last: None)(",
+        ),
+        (
+            "a clock that is set back forgets what was sent",
+            rates.LimitUsage.draw_in,
+            "max(self.windows.get(last, 0), used)",
+            "self.windows.get(last, 0)",
         ),
         ("requests are not counted", rates.VenueRates.dispatched, "if weight:", "if False:"),
     ]

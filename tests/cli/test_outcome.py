@@ -17,6 +17,7 @@ SUMMARY = SessionSummary(
     intents=10,
     denied=1,
     denials={"max_position": DenialSummary(1, "not configured")},
+    notices={"the strategy failed: KeyError in on_event at mine.py:7": 2},
     dispatches=9,
     orders=5,
     fills=3,

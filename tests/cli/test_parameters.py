@@ -22,3 +22,9 @@ def test_anything_else_is_refused_with_examples(text: str) -> None:
     """The sentence says what would be right."""
     with pytest.raises(click.BadParameter, match="250ms, 30s, 5m or 2h"):
         DURATION.convert(text, None, None)
+
+
+def test_nothing_is_no_duration() -> None:
+    """A session or history of no length is asked for by mistake."""
+    with pytest.raises(click.BadParameter, match="longer than nothing"):
+        DURATION.convert("0s", None, None)

@@ -185,11 +185,11 @@ def check_counters(execution: ExecutionState) -> None:
         *execution.session_notional.values(),
         *(ledger.duplicates for ledger in execution.ledgers.values()),
         *(rates.backoff_until for rates in execution.rates.values()),
-        *(one.total for rates in execution.rates.values() for one in rates.limits),
+        *(count for rates in execution.rates.values() for count in rates.dispatches.values()),
         *(
             used
             for rates in execution.rates.values()
-            for one in rates.limits
+            for one in rates.limits.values()
             for used in one.windows.values()
         ),
     )

@@ -146,9 +146,8 @@ def _balances(model: Model, event: events.AccountBaseline | events.BalanceReport
 
 def rate_report(model: Model, event: events.RateLimitReport) -> None:
     if event.venue in model.rates:
-        idle = all(sent.request.venue != event.venue for sent in model.inflight.values())
         key = (event.order_id, event.revision)
-        model.rates[event.venue].reported(key, event.usage, idle, model.ts)
+        model.rates[event.venue].reported(key, event.usage, model.ts)
 
 
 def backoff(model: Model, event: events.VenueBackoff) -> None:

@@ -11,6 +11,7 @@ from livestack.core.types import RateUsage, RequestKind
 
 NEVER = 2**62
 GUARD_BAND = 250_000_000
+WIDEST = 16  # intervals
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Rule:
 
 @dataclass
 class Counter:
-    """What one limit has counted, in the venue's time."""
+    """What one limit has counted: windows in the venue's time, stamps in ours."""
 
     windows: dict[int, int] = field(default_factory=dict)
     stamps: list[tuple[int, int]] = field(default_factory=list)
@@ -54,6 +55,7 @@ class Rates:
         """Whether one request of ``kind`` may go at ``now``, by every limit."""
         return now >= self.backoff_until and all(
             self._used(index, now) + rule.weight(kind) <= self._room(index, kind)
+            and (kind is RequestKind.CANCEL or not rule.aligned or self.error_ns <= WIDEST * rule.interval)
             for index, rule in enumerate(self.rules)
             if rule.weight(kind)
         )
@@ -62,23 +64,23 @@ class Rates:
         """First ``ts`` from ``now`` on at which ``kind`` fits."""
         tries = {now, self.backoff_until}
         for rule, counter in zip(self.rules, self.counters, strict=True):
-            guard = GUARD_BAND + self.error_ns
+            guard = GUARD_BAND + min(self.error_ns, WIDEST * rule.interval)
             tries |= {(window + 1) * rule.interval + guard - self.offset_ns for window in counter.windows}
-            tries |= {stamp + rule.interval + 2 * GUARD_BAND - self.offset_ns for stamp, _ in counter.stamps}
+            tries |= {stamp + rule.interval + 2 * GUARD_BAND for stamp, _ in counter.stamps}
         return next((one for one in sorted(tries) if one >= now and self.fits(kind, one)), NEVER)
 
     def dispatched(self, key: tuple[int, int], kind: RequestKind, now: int) -> None:
         self.sent.append((key, kind))
         for index, rule in enumerate(self.rules):
             if not rule.aligned:
-                self.counters[index].stamps.append((now + self.offset_ns, rule.weight(kind)))
+                self.counters[index].stamps.append((now, rule.weight(kind)))
                 continue
             for window in self._windows(rule, now):
                 counted = self.counters[index].windows
                 counted[window] = counted.get(window, 0) + rule.weight(kind)
 
-    def reported(self, key: tuple[int, int], usage: tuple[RateUsage, ...], idle: bool, now: int) -> None:
-        """Used = reported + dispatched since the request that the report came with."""
+    def reported(self, key: tuple[int, int], usage: tuple[RateUsage, ...], now: int) -> None:
+        """Used = reported + dispatched since the request that the report came with; without one it only raises."""
         place = next((place for place, one in enumerate(self.sent) if one[0] == key), None)
         since = [] if place is None else [kind for _, kind in self.sent[place + 1 :]]
         for theirs in usage:
@@ -86,12 +88,12 @@ class Rates:
                 if (theirs.kind, theirs.interval_ns) == ("ORDERS", rule.interval):
                     self.counters[index].limit = max(theirs.limit, 0)
                     used = max(theirs.used, 0) + sum(rule.weight(kind) for kind in since)
-                    self._correct(index, used, now, exact=idle or place is not None)
+                    self._correct(index, used, now, exact=place is not None)
 
     def fill_up(self, now: int) -> None:
-        """After a crash every limit counts as used up, until its window has passed."""
-        for index, rule in enumerate(self.rules):
-            self._correct(index, rule.limit, now, exact=False)
+        """After a crash all that New and Replace may use counts as used, until its window has passed."""
+        for index in range(len(self.rules)):
+            self._correct(index, self._room(index, RequestKind.NEW), now, exact=False)
 
     def _correct(self, index: int, used: int, now: int, exact: bool) -> None:
         rule, counter = self.rules[index], self.counters[index]
@@ -99,13 +101,13 @@ class Rates:
             for window in self._windows(rule, now):
                 counter.windows[window] = used if exact else max(used, counter.windows.get(window, 0))
         elif used > self._used(index, now):
-            counter.stamps.append((now + self.offset_ns, used - self._used(index, now)))
+            counter.stamps.append((now, used - self._used(index, now)))
 
     def _used(self, index: int, now: int) -> int:
         rule, counter = self.rules[index], self.counters[index]
         if rule.aligned:
             return max(counter.windows.get(window, 0) for window in self._windows(rule, now))
-        horizon = now + self.offset_ns - rule.interval - 2 * GUARD_BAND
+        horizon = now - rule.interval - 2 * GUARD_BAND
         return sum(weight for stamp, weight in counter.stamps if stamp > horizon)
 
     def _room(self, index: int, kind: RequestKind) -> int:
@@ -115,5 +117,6 @@ class Rates:
 
     def _windows(self, rule: Rule, now: int) -> list[int]:
         """Every window in which the venue may count a request that is sent now."""
-        venue_ns, guard = now + self.offset_ns, GUARD_BAND + self.error_ns
+        venue_ns = now + self.offset_ns
+        guard = GUARD_BAND + min(self.error_ns, WIDEST * rule.interval)
         return list(range((venue_ns - guard) // rule.interval, (venue_ns + guard) // rule.interval + 1))

@@ -95,7 +95,9 @@ def test_a_failed_cancel_is_tried_again() -> None:
 def test_kill_scopes() -> None:
     """An instrument's kill covers it alone, a venue's covers its instruments."""
     bench = Bench().start(support.definition(), support.definition("sim:ETHUSDT", base="ETH"))
-    bench.feed(events.KillSwitchEngaged(trigger="op", by="b", reason="r", venue=VENUE, instrument="sim:ETHUSDT"))
+    bench.feed(
+        events.KillSwitchEngaged(trigger="op", by="b", reason="r", venue=VENUE, instrument="sim:ETHUSDT")
+    )
     control = bench.state.control
     assert (False, True) == (control.killed(VENUE, INSTRUMENT), control.killed(VENUE, "sim:ETHUSDT"))
 
@@ -160,6 +162,18 @@ def test_incidents_and_clock_are_remembered() -> None:
         bench.execution.rates[VENUE].offset_ns,
         bench.execution.rates[VENUE].error_ns,
     )
+
+
+def test_a_clock_that_is_ten_years_off_is_not_believed() -> None:
+    """Ten years of 365 days are; a nanosecond more is an anomaly, and the estimate before it stays."""
+    bench = Bench().start()
+    for offset_ns in (-315_360_000_000_000_000, 315_360_000_000_000_000):
+        assert [] == bench.names(bench.feed(events.VenueClock(venue=VENUE, offset_ns=offset_ns, error_ns=2)))
+        assert offset_ns == bench.execution.rates[VENUE].offset_ns
+    for offset_ns in (-315_360_000_000_000_001, 315_360_000_000_000_001):
+        step = bench.feed(events.VenueClock(venue=VENUE, offset_ns=offset_ns, error_ns=0))
+        assert ["AnomalyDetected"] == bench.names(step)
+        assert 315_360_000_000_000_000 == bench.execution.rates[VENUE].offset_ns
 
 
 def test_a_session_starts_once() -> None:

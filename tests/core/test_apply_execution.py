@@ -39,7 +39,10 @@ def test_expiry_without_acknowledgement() -> None:
     bench = Bench().start()
     order_id = bench.buy()
     bench.feed(support.expired(order_id))
-    assert (OrderStatus.CANCELLED, "expired: ioc") == (bench.order(order_id).status, bench.order(order_id).reason)
+    assert (OrderStatus.CANCELLED, "expired: ioc") == (
+        bench.order(order_id).status,
+        bench.order(order_id).reason,
+    )
 
 
 def test_the_same_fill_twice_is_dropped() -> None:
@@ -98,7 +101,10 @@ def test_a_new_that_was_never_sent(reason: FailureReason) -> None:
     bench = Bench().start()
     order_id = bench.buy()
     bench.feed(support.dispatch_failed(order_id, reason=reason))
-    assert (OrderStatus.REJECTED, "never_sent") == (bench.order(order_id).status, bench.order(order_id).reason)
+    assert (OrderStatus.REJECTED, "never_sent") == (
+        bench.order(order_id).status,
+        bench.order(order_id).reason,
+    )
 
 
 def test_a_replace_that_was_never_sent_only_leaves_inflight() -> None:
@@ -108,7 +114,11 @@ def test_a_replace_that_was_never_sent_only_leaves_inflight() -> None:
     bench.feed(support.dispatch_failed(order_id, RequestKind.REPLACE, revision=9))
     assert order_id in bench.execution.requests
     bench.feed(support.dispatch_failed(order_id, RequestKind.REPLACE, revision=2))
-    assert (10, 9_990, {}) == (bench.order(order_id).qty, bench.order(order_id).price, bench.execution.requests)
+    assert (10, 9_990, {}) == (
+        bench.order(order_id).qty,
+        bench.order(order_id).price,
+        bench.execution.requests,
+    )
     bench.want(Replace(order_id=order_id, qty=5, price=9_980))
     bench.feed(support.replace_rejected(order_id, revision=3))
     assert {} == bench.execution.requests
@@ -119,10 +129,13 @@ def test_fills_that_the_venue_counts_and_we_lack_are_fetched() -> None:
     bench, order_id = opened()
     bench.feed(support.fill(order_id, 2, 1))
     bench.feed(support.cancelled(order_id, filled_qty=6))
-    assert (OrderStatus.PARTIALLY_FILLED, 8) == (bench.order(order_id).status, bench.order(order_id).leaves_qty)
-    assert [QueryFills(scope=f"fills {INSTRUMENT} {bench.ts}", venue=VENUE, instrument=INSTRUMENT, after=0)] == list(
-        bench.runtime.obligations()
+    assert (OrderStatus.PARTIALLY_FILLED, 8) == (
+        bench.order(order_id).status,
+        bench.order(order_id).leaves_qty,
     )
+    assert [
+        QueryFills(scope=f"fills {INSTRUMENT} {bench.ts}", venue=VENUE, instrument=INSTRUMENT, after=0)
+    ] == list(bench.runtime.obligations())
     bench.feed(support.fill(order_id, 4, 2))
     bench.feed(support.reconciled(2, bench.ts))
     assert (OrderStatus.CANCELLED, False) == (bench.order(order_id).status, bench.order(order_id).anomalous)
@@ -178,13 +191,17 @@ def test_events_of_others_leave_us_alone() -> None:
     assert ([("sim", "web_123")], {}) == (list(bench.execution.external), bench.execution.positions)
     bench.feed(support.report(0, OrderStatus.CANCELLED, **foreign))
     bench.feed(support.report(0, OrderStatus.ACCEPTED, client_id="ZZZZZZZZZ-1-1"))
-    assert [("ZZZZZZZZZ-1-1", True)] == [(one.client_id, one.ours) for one in bench.execution.external.values()]
+    assert [("ZZZZZZZZZ-1-1", True)] == [
+        (one.client_id, one.ours) for one in bench.execution.external.values()
+    ]
     bench.feed(support.accepted(77))
     assert ["external_order", "orphan_order", "unknown_order"] == kinds(bench)
     assert TradingState.HALTED is bench.state.control.trading_state(VENUE, INSTRUMENT)
 
 
-@pytest.mark.parametrize("changes", [{"qty": 0}, {"price": -1}, {"fee_decimals": 99}, {"instrument": "sim:NONE"}])
+@pytest.mark.parametrize(
+    "changes", [{"qty": 0}, {"price": -1}, {"fee_decimals": 99}, {"instrument": "sim:NONE"}]
+)
 def test_impossible_fills_halt(changes: dict[str, Any]) -> None:
     """A fill without sense changes no position and halts what it names."""
     bench, order_id = opened()
@@ -200,7 +217,10 @@ def test_baseline_sets_inventory_once() -> None:
     held = PositionBaseline(INSTRUMENT, 5, Amount.of(40_000))
     bench.feed(support.baseline(positions=(held,)))
     bench.feed(support.baseline(positions=()))
-    assert (5, 40_000) == (bench.execution.positions[INSTRUMENT].qty, bench.execution.positions[INSTRUMENT].cost)
+    assert (5, 40_000) == (
+        bench.execution.positions[INSTRUMENT].qty,
+        bench.execution.positions[INSTRUMENT].cost,
+    )
     assert ["second_baseline"] == kinds(bench)
 
 
@@ -288,4 +308,7 @@ def test_a_repeated_fill_of_a_forgotten_order_is_dropped() -> None:
         bench.feed(support.fill(order_id, 10, number))
     before = bench.execution.positions[INSTRUMENT].qty
     assert () == bench.feed(support.fill(1, 10, 1)).derived
-    assert (before, 1) == (bench.execution.positions[INSTRUMENT].qty, bench.execution.ledgers[INSTRUMENT].duplicates)
+    assert (before, 1) == (
+        bench.execution.positions[INSTRUMENT].qty,
+        bench.execution.ledgers[INSTRUMENT].duplicates,
+    )

@@ -90,7 +90,11 @@ def test_trades_are_remembered_if_they_can_be() -> None:
         recv_ns=5, instrument=INSTRUMENT, event_ns=0, trade_id=3, price=10_005, qty=2, aggressor=Side.SELL
     )
     bench.feed(trade)
-    assert (10_005, 2, Side.SELL) == (market(bench).last_price, market(bench).last_qty, market(bench).last_aggressor)
+    assert (10_005, 2, Side.SELL) == (
+        market(bench).last_price,
+        market(bench).last_qty,
+        market(bench).last_aggressor,
+    )
     bad = events.TradeTick(
         recv_ns=5, instrument=INSTRUMENT, event_ns=0, trade_id=3, price=0, qty=2, aggressor=Side.SELL
     )

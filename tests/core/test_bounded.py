@@ -54,7 +54,7 @@ BOUNDS = {
     "state.execution.ledgers[].seen": FILLS_RECONCILE_AT + 1,
     "state.execution.rates[].stamps": STAMPS_MAX,
     "state.execution.rates[].limits[].sent": SLIDING,
-    "state.execution.rates[].stamps[]": 2 * STAMPS_MAX,
+    "state.execution.rates[].stamps[]": 3 * STAMPS_MAX,
     "state.execution.rates[].limits[].sent[]": 2 * SLIDING,
 }
 """Documented bounds; every other container holds as many as there are instruments, venues, assets or open orders."""
@@ -145,7 +145,7 @@ def market_event(number: int, ts: int) -> InputEvent:
 def housekeeping(number: int) -> Iterator[InputEvent]:
     """What a host sends besides: counters, clocks, balances, orders of others, incidents, an operator's changes."""
     name = f"somebody-{number}"
-    usage = (RateUsage("ORDERS", 10 * SECOND, 1_000, 3),)
+    usage = (RateUsage("ORDERS", 10 * SECOND, 1_000_000, 3),)
     yield events.RateLimitReport(recv_ns=0, venue=VENUE, order_id=0, revision=0, usage=usage)
     yield events.VenueClock(venue=VENUE, offset_ns=number % 7, error_ns=1)
     yield events.BalanceReport(

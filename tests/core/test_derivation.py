@@ -29,7 +29,9 @@ def test_an_anomaly_halts_once() -> None:
     out = Derivation(bench.runtime.state)
     for _ in range(2):
         out.anomaly("k", "d", VENUE, INSTRUMENT, halt=True)
-    assert ["AnomalyDetected", "TradingStateChanged", "AnomalyDetected"] == [type(one).__name__ for one in out.derived]
+    assert ["AnomalyDetected", "TradingStateChanged", "AnomalyDetected"] == [
+        type(one).__name__ for one in out.derived
+    ]
     assert {INSTRUMENT: TradingState.HALTED} == bench.state.control.trading
 
 

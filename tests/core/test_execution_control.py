@@ -55,7 +55,9 @@ def test_the_order_of_kinds_is_configurable() -> None:
 
 def test_selection_is_a_prefix() -> None:
     """A Replace that does not fit is not overtaken by a lighter New behind it."""
-    rates: list[dict[str, Any]] = [{"kind": "W", "interval": "10s", "limit": 6, "guard_band": "1ms", "replace": 4}]
+    rates: list[dict[str, Any]] = [
+        {"kind": "W", "interval": "10s", "limit": 6, "guard_band": "1ms", "replace": 4}
+    ]
     bench = Bench(configuration(rate_limits=rates, execution={"max_queue_age": "1m"})).start()
     first, _ = full(bench)
     bench.feed(support.accepted(bench.buy(price=9_983)))
@@ -127,7 +129,12 @@ def test_requests_name_the_order_as_the_venue_knows_it() -> None:
     first = bench.want(Replace(order_id=order_id, qty=8, price=9_980)).dispatches[0]
     bench.feed(support.replaced(order_id, 2, 8, 9_980))
     second = bench.want(Cancel(order_id=order_id)).dispatches[0]
-    assert ("AAAAAAAAA-1-1", "v1", 8, 2) == (first.target_client_id, first.venue_order_id, first.qty, first.filled_qty)
+    assert ("AAAAAAAAA-1-1", "v1", 8, 2) == (
+        first.target_client_id,
+        first.venue_order_id,
+        first.qty,
+        first.filled_qty,
+    )
     assert ("AAAAAAAAA-1-3", "AAAAAAAAA-1-2", "v1-2") == (
         second.client_id,
         second.target_client_id,
@@ -140,7 +147,10 @@ def test_what_was_admitted_first_goes_first() -> None:
     bench = Bench().start()
     bench.feed(events.VenueBackoff(recv_ns=0, venue=support.VENUE, retry_after_ns=SECOND, reason="429"))
     first, second, third = (new(bench, 9_983), new(bench, 9_982), new(bench, 9_981))
-    assert () == bench.want(first, second, third, Replace(order_id=first.order_id, qty=2, price=9_980)).dispatches
+    assert (
+        ()
+        == bench.want(first, second, third, Replace(order_id=first.order_id, qty=2, price=9_980)).dispatches
+    )
     step = bench.feed(events.ControlTime(scope="queue", deadline_ns=0), wait_ns=SECOND)
     assert [second.order_id, third.order_id, first.order_id] == [one.order_id for one in step.dispatches]
 

@@ -314,6 +314,7 @@ REFUSED = {
     "second_baseline",
     "session_started_twice",
     "bad_resume",
+    "bad_clock",
     "kill_reset_refused",
     "scale_changed",
     "identity_changed",

@@ -15,7 +15,9 @@ def test_narrower_scopes_win_key_by_key() -> None:
             "risk": {
                 "defaults": {"max_order_qty": "5", "max_open_orders": 3, "trade": True},
                 "venue": {"sim": {"max_order_qty": "2", "max_position": "unlimited"}},
-                "instrument": {"sim:BTCUSDT": {"max_order_qty": "1", "max_order_notional": {"USDT": "12.345678"}}},
+                "instrument": {
+                    "sim:BTCUSDT": {"max_order_qty": "1", "max_order_notional": {"USDT": "12.345678"}}
+                },
             },
         }
     )

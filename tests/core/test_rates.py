@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from livestack.core.canonical import pack, unpack
 from livestack.core.configuration import RateLimit
 from livestack.core.rates import NEVER, VenueRates, weight_of
 from livestack.core.types import RateUsage, RequestKind
@@ -91,21 +92,20 @@ def test_near_a_boundary_both_windows_count() -> None:
 
 
 def test_venue_counters_correct_ours() -> None:
-    """used = reported + dispatched since that report's request, up and down; a query's answer never lowers it while
-    requests are inflight."""
+    """used = reported + dispatched since that report's request, up and down; the venue's own limit counts too."""
     limit, rates = rule(limit=10, reserve=0), VenueRates()
     for number in range(4):
         rates.dispatched((limit,), NEW, (number, 1), 1_050)
     usage = (RateUsage("ORDERS", 100, 10, 1),)
-    rates.reported((limit,), (1, 1), usage, False, 1_050)
-    assert 3 == rates.limits[0].used(limit, 10, 1_050)
-    rates.reported((limit,), (0, 0), usage, False, 1_050)
-    assert 3 == rates.limits[0].used(limit, 10, 1_050)
-    rates.reported((limit,), (0, 0), (RateUsage("ORDERS", 100, 10, 9),), False, 1_050)
-    assert 9 == rates.limits[0].used(limit, 10, 1_050)
-    rates.reported((limit,), (0, 0), usage, True, 1_050)
-    assert 1 == rates.limits[0].used(limit, 10, 1_050)
-    rates.reported((limit,), (0, 0), (RateUsage("ORDERS", 100, 1, 1),), True, 1_050)
+    rates.reported((limit,), (1, 1), usage, 1_050)
+    assert 3 == rates.usage(limit).used(limit, 10, 1_050)
+    rates.reported((limit,), (0, 0), usage, 1_050)
+    assert 3 == rates.usage(limit).used(limit, 10, 1_050)
+    rates.reported((limit,), (0, 0), (RateUsage("ORDERS", 100, 10, 9),), 1_050)
+    assert 9 == rates.usage(limit).used(limit, 10, 1_050)
+    rates.reported((limit,), (3, 1), usage, 1_050)
+    assert 1 == rates.usage(limit).used(limit, 10, 1_050)
+    rates.reported((limit,), (3, 1), (RateUsage("ORDERS", 100, 1, 1),), 1_050)
     assert not rates.fits((limit,), NEW, 1_050)
 
 
@@ -116,11 +116,23 @@ def test_backoff_silences_even_cancels() -> None:
 
 
 def test_resume_takes_windows_as_full() -> None:
-    """After a crash nothing goes before the windows have rolled."""
+    """After a crash no New goes before the windows have rolled; the reserve is there for Cancels at once."""
     for aligned in (True, False):
-        limit, rates = rule(aligned), VenueRates()
+        limit, rates = rule(aligned, limit=5, reserve=2), VenueRates()
         rates.take_as_full((limit,), 1_050)
-        assert 1_050 < rates.wait_until((limit,), CANCEL, 1_050) < 1_050 + 2 * limit.interval
+        assert 1_050 < rates.wait_until((limit,), NEW, 1_050) < 1_050 + 2 * limit.interval
+        for number in range(2):
+            assert rates.fits((limit,), CANCEL, 1_050)
+            rates.dispatched((limit,), CANCEL, (number, 1), 1_050)
+        assert not rates.fits((limit,), CANCEL, 1_050)
+
+
+def test_resume_leaves_to_cancels_what_the_venue_has_told() -> None:
+    """Of a limit that the venue says is lower than configured, the reserve is kept too."""
+    limit, rates = rule(limit=10, reserve=2), VenueRates()
+    rates.reported((limit,), (0, 0), (RateUsage("ORDERS", 100, 5, 0),), 1_050)
+    rates.take_as_full((limit,), 1_050)
+    assert 3 == rates.usage(limit).used(limit, 10, 1_050)
 
 
 def test_what_can_never_fit() -> None:
@@ -249,14 +261,134 @@ def test_a_clock_that_is_set_back_forgets_nothing() -> None:
     assert not rates.fits((limit,), NEW, 1_100)
 
 
-def test_by_a_clock_that_is_wrong_beyond_measure_nothing_is_sent() -> None:
-    """Its windows mean nothing then; a sliding limit needs no clock of the venue's."""
+def test_by_a_clock_that_is_wrong_beyond_measure_only_cancels_are_sent() -> None:
+    """Its windows mean nothing then; a Cancel goes by the widest range, and a sliding limit needs no clock."""
     rates = VenueRates(error_ns=100 * 16 + 1)
-    assert (NEVER, 1_000) == (
+    assert (NEVER, 1_000, 1_000) == (
         rates.wait_until((rule(),), NEW, 1_000),
+        rates.wait_until((rule(),), CANCEL, 1_000),
         rates.wait_until((rule(False),), NEW, 1_000),
     )
-    rates.dispatched((rule(),), NEW, (1, 1), 1_000)
-    assert 34 >= len(rates.limits[0].windows)
+    full = rule(limit=1, reserve=0)
+    rates.dispatched((full,), CANCEL, (1, 1), 1_000)
+    assert 34 >= len(rates.usage(full).windows)
+    assert 1_000 < rates.wait_until((full,), CANCEL, 1_000) <= 1_000 + 34 * 100
     rates.error_ns = 100 * 16
-    assert 1_000 < rates.wait_until((rule(limit=1, reserve=0),), NEW, 1_000) < NEVER
+    assert 1_000 < rates.wait_until((full,), NEW, 1_000) < NEVER
+
+
+def test_a_report_without_a_request_only_raises() -> None:
+    """The answer to a query that went out before two requests knows nothing of them, whenever it arrives."""
+    limit, rates = rule(limit=2, reserve=0), VenueRates()
+    for number in range(2):
+        rates.dispatched((limit,), NEW, (number, 1), 1_050)
+    rates.reported((limit,), (0, 0), (RateUsage("ORDERS", 100, 2, 0),), 1_050)
+    assert not rates.fits((limit,), NEW, 1_050)
+    rates.reported((limit,), (77, 1), (RateUsage("ORDERS", 100, 2, 0),), 1_050)
+    assert not rates.fits((limit,), NEW, 1_050)
+
+
+def test_a_rule_in_front_leaves_the_usage_of_the_others() -> None:
+    """Usage is known by what is counted: the limit of 2 is used up whatever stands before it."""
+    limit, rates = rule(limit=2, reserve=0), VenueRates()
+    for number in range(2):
+        rates.dispatched((limit,), NEW, (number, 1), 1_050)
+    wide = rule(limit=1_000, interval=5_000)
+    for rules in ((wide, limit), (limit, wide)):
+        assert (False, 1_110) == (rates.fits(rules, NEW, 1_050), rates.wait_until(rules, NEW, 1_050))
+        rates.shape(rules)
+
+
+def test_a_rule_that_comes_up_counts_what_was_sent() -> None:
+    """Three were sent, the last at 1_050: they count as sent then, by readers and once the rule is in use, up to what
+    New may use; Cancels have their reserve. Before the first dispatch of all a rule is unused."""
+    first, rates = rule(limit=1_000, reserve=0, interval=5_000), VenueRates()
+    assert rates.fits((first,), NEW, 0)
+    for number in range(3):
+        rates.dispatched((first,), NEW, (number, 1), 950 + 50 * number)
+    found = []
+    for limit in (rule(limit=4, reserve=2), rule(False, limit=4, reserve=2)):
+        for shaped in (False, True):
+            if shaped:
+                rates.shape((first, limit))
+            wait = rates.wait_until((first, limit), NEW, 1_060)
+            found.append((rates.usage(limit).used(limit, 10, 1_060), wait))
+            assert rates.fits((first, limit), CANCEL, 1_060)
+    assert [(2, 1_110), (2, 1_110), (2, 1_170), (2, 1_170)] == found
+    assert 3 == rates.usage(rule(limit=50)).used(rule(limit=50), 10, 1_060)
+
+
+def test_a_rule_that_counts_otherwise_knows_no_less() -> None:
+    """A wider guard band: what the venue has told of others in that window, and its own limit, are still known."""
+    for aligned in (True, False):
+        limit, rates = rule(aligned, limit=9, reserve=0), VenueRates()
+        rates.dispatched((limit,), NEW, (1, 1), 1_040)
+        rates.reported((limit,), (1, 1), (RateUsage("ORDERS", 100, 8, 7),), 1_050)
+        wider = rule(aligned, limit=9, reserve=0, guard=20)
+        assert (7, 8) == (rates.usage(wider).used(wider, 20, 1_050), rates.usage(wider).reported_limit)
+        rates.dispatched((wider,), NEW, (2, 1), 1_050)
+        assert (8, False) == (rates.usage(wider).used(wider, 20, 1_050), rates.fits((wider,), NEW, 1_050))
+
+
+def test_rules_that_count_alike_count_once() -> None:
+    """Two limits of one kind and interval: a request is counted once, and the lower limit holds."""
+    rules, rates = (rule(limit=5, reserve=0), rule(limit=3, reserve=0)), VenueRates()
+    for number in range(3):
+        assert rates.fits(rules, NEW, 1_050)
+        rates.dispatched(rules, NEW, (number, 1), 1_050)
+    assert not rates.fits(rules, NEW, 1_050)
+
+
+def test_usage_comes_back_from_a_snapshot() -> None:
+    """Limits, stamps and counts by kind are State: packed and unpacked they are the same, in the same order."""
+    rates = VenueRates()
+    rates.dispatched(RULES, NEW, (1, 1), 1_050)
+    rates.dispatched(RULES, CANCEL, (1, 2), 1_060)
+    again = unpack(pack(rates), VenueRates)
+    assert rates == again
+    assert list(rates.limits) == list(again.limits)
+    assert ({(1, 1): (0, 0, 1), (1, 2): (1, 0, 1)}, 1_060) == (again.stamps, again.dispatched_ts)
+
+
+def test_reports_leave_nothing_behind() -> None:
+    """Each in a window of its own, or many in one: what is over is forgotten, and corrections merge beyond a bound."""
+    aligned, sliding = rule(), rule(False)
+    rates = VenueRates()
+    for number in range(500):
+        usage = (RateUsage("ORDERS", 100, 5, 1),)
+        rates.reported((aligned, sliding), (0, 0), usage, 1_050 + 1_000 * number)
+    assert (1, 1) == (len(rates.usage(aligned).windows), len(rates.usage(sliding).sent))
+    for used in range(2, 10_100):
+        usage = (RateUsage("ORDERS", 100, 5, used),)
+        rates.usage(sliding).correct(sliding, 10, 600_000, used, exact=False)
+    assert (10_000, 10_099) == (
+        len(rates.usage(sliding).sent),
+        rates.usage(sliding).used(sliding, 10, 600_000),
+    )
+
+
+def test_a_clock_that_is_set_back_draws_its_windows_in() -> None:
+    """However often and far: what was counted far ahead counts in the last window that is now in reach."""
+    limit, rates = rule(limit=2, reserve=0), VenueRates()
+    for number in range(100):
+        rates.set_clock((100 - number) * 300, 0, 1_050)
+        rates.dispatched((limit,), NEW, (number, 1), 1_050)
+        assert 2 >= len(rates.usage(limit).windows)
+    rates.set_clock(0, 0, 1_050)
+    assert (False, 1_110) == (rates.fits((limit,), NEW, 1_050), rates.wait_until((limit,), NEW, 1_050))
+
+
+def test_a_sliding_limit_runs_on_our_own_clock() -> None:
+    """What is thought of the venue's clock, and how far it is off, moves nothing: the interval passes as it did."""
+    limit, rates = rule(False, limit=1, reserve=0), VenueRates(error_ns=10)
+    rates.dispatched((limit,), NEW, (1, 1), 1_050)
+    for offset_ns in (500, -500):
+        rates.set_clock(offset_ns, 10, 1_060)
+        assert 1_170 == rates.wait_until((limit,), NEW, 1_060)
+
+
+def test_windows_before_the_epoch_are_windows() -> None:
+    """A clock that is before its zero: capacity returns when the window ends, not a moment later for ever."""
+    limit, rates = rule(limit=1, reserve=0), VenueRates(offset_ns=-1_000)
+    rates.dispatched((limit,), NEW, (1, 1), 850)
+    assert (910, True) == (rates.wait_until((limit,), NEW, 850), rates.fits((limit,), NEW, 910))

@@ -51,7 +51,8 @@ def test_each_intent_is_judged_with_the_one_before_it_admitted() -> None:
     """Two orders that fit alone do not both fit together."""
     bench = Bench(configuration(risk={"max_position": "0.010"})).start()
     wanted = [
-        New(order_id=bench.new_id(), instrument=INSTRUMENT, side=Side.BUY, qty=6, price=9_990) for _ in range(2)
+        New(order_id=bench.new_id(), instrument=INSTRUMENT, side=Side.BUY, qty=6, price=9_990)
+        for _ in range(2)
     ]
     step = bench.want(*wanted)
     assert ["IntentDenied", "IntentDispatched"] == bench.names(step)
@@ -100,7 +101,11 @@ def test_trading_states_by_intent_kinds(state: Any, kind: type) -> None:
     }
     step = bench.want(intents[kind])
     allowed = kind is Cancel or state is TradingState.ACTIVE
-    assert [] == [one for one in step.derived if isinstance(one, events.IntentDenied)] if allowed else step.derived
+    assert (
+        [] == [one for one in step.derived if isinstance(one, events.IntentDenied)]
+        if allowed
+        else step.derived
+    )
     assert allowed is not any(isinstance(one, events.IntentDenied) for one in step.derived)
 
 

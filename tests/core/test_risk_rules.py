@@ -64,7 +64,12 @@ CASES: dict[str, tuple[list[Any], list[Any]]] = {
     "monitored_limits": ([{}, {}, nothing, {}], [{"max_unattended_fills": None}, {}, nothing, {}]),
     "kill_switch": (
         [{}, {}, lambda b: b.feed(events.KillSwitchEngaged(trigger="t", by="b", reason="r", venue="x")), {}],
-        [{}, {}, lambda b: b.feed(events.KillSwitchEngaged(trigger="t", by="b", reason="r", venue="sim")), {}],
+        [
+            {},
+            {},
+            lambda b: b.feed(events.KillSwitchEngaged(trigger="t", by="b", reason="r", venue="sim")),
+            {},
+        ],
     ),
     "trading_state": ([{}, {}, nothing, {}], [{}, {}, halted, {}]),
     "instrument_tradable": ([{}, {}, nothing, {}], [{}, {}, cancel_only, {}]),
@@ -87,7 +92,10 @@ CASES: dict[str, tuple[list[Any], list[Any]]] = {
         [{}, {"notional_min": Amount.of(99_900)}, nothing, {}],
         [{}, {"notional_min": Amount.of(99_901)}, nothing, {}],
     ),
-    "max_order_qty": ([{"max_order_qty": "0.010"}, {}, nothing, {}], [{"max_order_qty": "0.0099"}, {}, nothing, {}]),
+    "max_order_qty": (
+        [{"max_order_qty": "0.010"}, {}, nothing, {}],
+        [{"max_order_qty": "0.0099"}, {}, nothing, {}],
+    ),
     "max_order_notional": (
         [{"max_order_notional": {"USDT": "0.999"}}, {}, nothing, {}],
         [{"max_order_notional": {"USDT": "0.99899"}}, {}, nothing, {}],
@@ -214,7 +222,9 @@ def test_a_replace_in_flight_counts_twice() -> None:
     denied = bench.want(Replace(order_id=order_id, qty=20, price=9_980))
     assert ["max_position"] == [one.rule for one in denied.derived if isinstance(one, events.IntentDenied)]
     assert 1 == len(bench.want(Replace(order_id=order_id, qty=19, price=9_980)).dispatches)
-    denied = bench.want(New(order_id=bench.new_id(), instrument=INSTRUMENT, side=Side.BUY, qty=1, price=9_990))
+    denied = bench.want(
+        New(order_id=bench.new_id(), instrument=INSTRUMENT, side=Side.BUY, qty=1, price=9_990)
+    )
     assert ["max_position"] == [one.rule for one in denied.derived if isinstance(one, events.IntentDenied)]
 
 

@@ -181,7 +181,10 @@ def test_a_request_without_outcome_becomes_unresolved() -> None:
     assert () == bench.want(Replace(order_id=order_id, qty=5, price=9_980)).dispatches
     assert [RequestKind.CANCEL] == [one.kind for one in bench.want(Cancel(order_id=order_id)).dispatches]
     bench.feed(support.dispatch_failed(order_id, reason=support.FailureReason.NOT_AT_VENUE))
-    assert (OrderStatus.REJECTED, "not_at_venue") == (bench.order(order_id).status, bench.order(order_id).reason)
+    assert (OrderStatus.REJECTED, "not_at_venue") == (
+        bench.order(order_id).status,
+        bench.order(order_id).reason,
+    )
     assert bench.execution.is_quiescent()
 
 
@@ -248,7 +251,9 @@ def test_badly_typed_intents_are_denied() -> None:
         New(order_id=bench.new_id(), instrument=INSTRUMENT, side=Side.BUY, qty=1, price=price),
         Cancel(order_id=order_id),
     )
-    assert ["order_terms", "order_terms"] == [one.rule for one in step.derived if isinstance(one, events.IntentDenied)]
+    assert ["order_terms", "order_terms"] == [
+        one.rule for one in step.derived if isinstance(one, events.IntentDenied)
+    ]
 
 
 def test_decision_cadence() -> None:
@@ -363,7 +368,9 @@ def random_value(source: random.Random, name: str, type_: Any) -> Any:
     if type_ is bool:
         return source.random() < 0.5
     if isinstance(type_, type) and issubclass(type_, msgspec.Struct):
-        return type_(**{one.name: random_value(source, one.name, one.type) for one in msgspec.structs.fields(type_)})
+        return type_(
+            **{one.name: random_value(source, one.name, one.type) for one in msgspec.structs.fields(type_)}
+        )
     if isinstance(type_, type):
         return source.choice(list(type_))
     if name == "command":
@@ -372,7 +379,9 @@ def random_value(source: random.Random, name: str, type_: Any) -> Any:
         return source.choice([(), (("risk.defaults.max_open_orders", "3"),), (("x.y", "1"),), (("", ""),)])
     if name in ("bids", "asks"):
         low = 9_990 if name == "bids" else 10_005
-        return tuple((low + source.randrange(16), source.randrange(-1, 5)) for _ in range(source.randrange(5)))
+        return tuple(
+            (low + source.randrange(16), source.randrange(-1, 5)) for _ in range(source.randrange(5))
+        )
     return tuple(random_value(source, "", type_.__args__[0]) for _ in range(source.randrange(3)))
 
 
@@ -416,9 +425,15 @@ def storm(seed: int, length: int = 150) -> Bench:
         if number % 5 == 0:
             heal(bench)
             for order in [one for one in bench.execution.orders.values() if one.instrument == INSTRUMENT][:1]:
-                bench.feed(support.fill(order.order_id, source.randint(1, order.qty), 1_000 + number, side=order.side))
+                bench.feed(
+                    support.fill(
+                        order.order_id, source.randint(1, order.qty), 1_000 + number, side=order.side
+                    )
+                )
         if number % 50 == 10:
-            patch = events.SetConfiguration((("risk.defaults.max_open_orders", str(source.randrange(5, 50))),))
+            patch = events.SetConfiguration(
+                (("risk.defaults.max_open_orders", str(source.randrange(5, 50))),)
+            )
             bench.feed(support.command(patch, base_version=bench.state.configuration.version))
         for _ in range(3):
             bench.quote(10_000 + source.randrange(5), 10_010)
@@ -488,7 +503,12 @@ def test_the_digest_is_the_same_in_another_process() -> None:
     for hash_seed in ("1", "4242"):
         environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)}
         done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment, cwd=ROOT
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=environment,
+            cwd=ROOT,
         )
         assert expected == done.stdout.split()
 

@@ -303,7 +303,9 @@ def test_a_command_for_an_order_that_left_state_is_withdrawn() -> None:
     assert [] == bench.names(bench.want(Cancel(order_id=first)))
     for order_id in (first, second):
         bench.feed(support.cancelled(order_id, filled_qty=5))
-    reconciled = events.FillsReconciled(recv_ns=0, venue=VENUE, instrument=INSTRUMENT, through=1, begun_ns=bench.ts)
+    reconciled = events.FillsReconciled(
+        recv_ns=0, venue=VENUE, instrument=INSTRUMENT, through=1, begun_ns=bench.ts
+    )
     step = bench.feed(reconciled)
     assert {first: WithdrawReason.ORDER_UNKNOWN, second: WithdrawReason.ORDER_TERMINAL} == {
         one.order_id: one.reason for one in step.derived if isinstance(one, events.IntentWithdrawn)

@@ -29,15 +29,21 @@ def test_amounts_survive_messagepack(value: int) -> None:
     assert value == amount.value
 
 
-@given(st.integers(0, 2**40), st.integers(0, 2**62), st.integers(0, ORDER_ID_MAX), st.integers(0, REVISION_MAX))
-def test_client_ids_come_apart_as_they_were_made(wall_s: int, random: int, order_id: int, revision: int) -> None:
+@given(
+    st.integers(0, 2**40), st.integers(0, 2**62), st.integers(0, ORDER_ID_MAX), st.integers(0, REVISION_MAX)
+)
+def test_client_ids_come_apart_as_they_were_made(
+    wall_s: int, random: int, order_id: int, revision: int
+) -> None:
     """At most 18 characters that every venue allows."""
     made = ClientId(make_epoch(wall_s, random), order_id, revision)
     assert made == parse_client_id(str(made))
     assert CLIENT_ID_MAX_LENGTH >= len(str(made))
 
 
-@pytest.mark.parametrize("text", ["", "web_1", "AAAAAAAAA-1", "AAAAAAAAA-1-1-1", "AAAAAAAAA-!-1", "AAAAAAAA-1-1"])
+@pytest.mark.parametrize(
+    "text", ["", "web_1", "AAAAAAAAA-1", "AAAAAAAAA-1-1-1", "AAAAAAAAA-!-1", "AAAAAAAA-1-1"]
+)
 def test_foreign_ids_are_none(text: str) -> None:
     """What is not of our pattern is not ours."""
     assert parse_client_id(text) is None

@@ -48,7 +48,7 @@ def test_positions_and_profit_are_exact(tmp_path: Path) -> None:
     node = SimpleNamespace(
         runtime=runtime,
         progress=SimpleNamespace(
-            counts={OrderFill: 2}, committed=seq, denials={"max_position": (3, "no limit")}
+            counts={OrderFill: 2}, committed=seq, denials={"max_position": (3, "no limit")}, notices={}
         ),
         supervisor=SimpleNamespace(reason="over"),
     )
