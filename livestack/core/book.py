@@ -13,9 +13,8 @@ from typing import Any
 
 import msgspec
 
+from livestack.core.market_events import Levels
 from livestack.core.types import Side
-
-Levels = tuple[tuple[int, int], ...]
 
 _NOT_POSITIVE = "negative price or quantity"
 

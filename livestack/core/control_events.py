@@ -1,0 +1,194 @@
+"""What steers a session: its phases, operators, connections, incidents, deadlines.
+
+Pure. What holds for all Events is said in :mod:`livestack.core.events`.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from livestack.core.types import ConnectionStatus, TradingState
+
+# -- Control: payloads of OperatorCommand --------------------------------------------------------------------------
+
+
+class SetTradingState(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=1):
+    state: TradingState
+
+
+class CancelOrder(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=2):
+    order_id: int
+
+
+class CancelAll(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=3):
+    """Cancel every open order in scope."""
+
+    venue: str
+    instrument: str
+
+
+class SetStrategyEnabled(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=4):
+    enabled: bool
+
+
+class SetConfiguration(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=5):
+    """``patch`` is ``(dotted key, JSON value)`` pairs, applied as a whole or not at all."""
+
+    patch: tuple[tuple[str, str], ...]
+
+
+Command = SetTradingState | CancelOrder | CancelAll | SetStrategyEnabled | SetConfiguration
+
+# -- Control (INPUT) -----------------------------------------------------------------------------------------------
+
+
+class SessionStarted(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False, tag=60):
+    """First Event of a session. ``wall_ns`` is the wall clock for people; nothing is decided on it."""
+
+    session: str
+    node: str
+    epoch: str
+    strategy: str
+    strategy_digest: str
+    configuration_version: int
+    configuration_digest: str
+    semantics_version: int
+    wall_ns: int
+
+
+class SessionResumed(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False, tag=61):
+    """The same session after a crash, under a new ``epoch`` (core-runtime.md section 14)."""
+
+    epoch: str
+    wall_ns: int
+
+
+class SessionStopping(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False, tag=62):
+    by: str
+    reason: str
+
+
+class SessionStopped(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False, tag=63):
+    reason: str
+
+
+class OperatorCommand(msgspec.Struct, frozen=True, array_like=True, kw_only=True, tag=64):
+    request_id: str
+    command: Command
+    who: str
+    why: str
+    base_version: int
+
+
+class KillSwitchEngaged(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False, tag=65):
+    trigger: str
+    by: str
+    reason: str
+    venue: str = ""
+    instrument: str = ""
+
+
+class KillSwitchReset(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False, tag=66):
+    by: str
+    reason: str
+    accept_unknown: bool = False
+
+
+class FeedStatusChanged(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False, tag=67):
+    """A feed's, or one of its books', connection state; anything but LIVE makes the books in scope invalid."""
+
+    recv_ns: int
+    venue: str
+    instrument: str
+    status: ConnectionStatus
+    reason: str
+
+
+class VenueStatusChanged(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False, tag=68):
+    """The order-entry connection of a venue. LIVE only after reconciliation."""
+
+    recv_ns: int
+    venue: str
+    status: ConnectionStatus
+    reason: str
+
+
+class VenueClock(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False, tag=69):
+    """``offset_ns`` = venue's clock minus this Event's ``ts``; ``error_ns`` bounds it."""
+
+    venue: str
+    offset_ns: int
+    error_ns: int
+
+
+class IncidentOpened(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False, tag=70):
+    name: str
+    scope: str
+    grade: str
+    detail: str
+
+
+class IncidentClosed(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False, tag=71):
+    name: str
+    scope: str
+    detail: str
+
+
+class ControlTime(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False, tag=72):
+    """The host's answer to ``WakeAt(scope, deadline_ns)``. Late, early or twice: still only an Event."""
+
+    scope: str
+    deadline_ns: int
+
+
+class CheckpointRequested(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False, tag=73):
+    by: str
+
+
+# -- Control (DERIVED) ---------------------------------------------------------------------------------------------
+
+
+class CommandApplied(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False, tag=80):
+    request_id: str
+
+
+class CommandRefused(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False, tag=81):
+    request_id: str
+    reason: str
+
+
+class TradingStateChanged(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False, tag=82):
+    """``venue`` and ``instrument`` narrow the scope; ``by`` is a command's sender or a monitor's name."""
+
+    state: TradingState
+    by: str
+    reason: str
+    venue: str = ""
+    instrument: str = ""
+
+
+class ConfigurationChanged(msgspec.Struct, frozen=True, array_like=True, kw_only=True, tag=83):
+    version: int
+    digest: str
+    patch: tuple[tuple[str, str], ...]
+
+
+class StrategyFailed(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False, tag=84):
+    """An exception in the Strategy: its type and place. Never its text, which may hold anything."""
+
+    hook: str
+    error: str
+
+
+class StrategyDisabled(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False, tag=85):
+    by: str
+    reason: str
+
+
+class StrategyEnabled(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False, tag=86):
+    by: str
+    reason: str
+
+
+class Checkpoint(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False, tag=87):
+    digest: str
