@@ -13,6 +13,7 @@ Pure; imports nothing. Exceptions hold data and build their sentence in ``__str_
     `-- JournalError            the journal cannot do what was asked
         |-- JournalOrderError   an append out of order: never skipped silently
         |-- JournalDamagedError stored bytes are not what was written
+        |-- RecoveryError       a session cannot be taken up again as it is recorded
         `-- JournalFormatError  written by a newer format, or not a journal at all
 """
 
@@ -126,3 +127,17 @@ class JournalFormatError(JournalError):
     """Not a journal of ours, or one written by a newer program."""
 
     exit_code = 5
+
+
+class RecoveryError(JournalError):
+    """``session`` cannot go on: from position ``seq`` (0: as a whole) its journal ``cause``."""
+
+    def __init__(self, session: str, seq: int, cause: str) -> None:
+        super().__init__(session, seq, cause)
+        self.session = session
+        self.seq = seq
+        self.cause = cause
+
+    def __str__(self) -> str:
+        where = f" at seq {self.seq}" if self.seq else ""
+        return f"session {self.session} cannot be resumed: its journal{where} {self.cause}"

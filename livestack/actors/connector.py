@@ -62,7 +62,8 @@ class _Forwarder:
 class ConnectorActor(NodeActor):
     """Keeps one order-entry connection up and writes what the recorder releases.
 
-    ``dispatch_age_ns_max``: a dispatch older than this when it reaches the gate is not sent any more.
+    ``dispatch_age_ns_max``: a dispatch older than this when it reaches the gate is not sent any more. ``has_baseline``:
+    a resumed session knows what it started from.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class ConnectorActor(NodeActor):
         timers: Timers,
         backoff: Backoff,
         dispatch_age_ns_max: int,
+        has_baseline: bool = False,
     ) -> None:
         super().__init__(f"connector {venue}", mailbox, supervisor)
         self._log = structlog.get_logger("connector").bind(venue=venue)
@@ -101,7 +103,7 @@ class ConnectorActor(NodeActor):
         self._was_live = False
         self._ever_live = False
         self._stopping = False
-        self._has_baseline = False
+        self._has_baseline = has_baseline
         self._questions: list[HostQuery] = []
         self._cancel_tick: Callable[[], None] = lambda: None
         gate.close(Hold.VENUE_DOWN, venue)

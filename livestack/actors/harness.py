@@ -64,6 +64,7 @@ class HarnessActor(NodeActor):
         self._records: list[Recorded] = []
         self._quiescent = False
         self._ended = False
+        self._unscheduled = True  # what a resumed Core owes from before is owed still
 
     def poison(self) -> Recorded | None:
         return self._current
@@ -76,7 +77,7 @@ class HarnessActor(NodeActor):
         super().on_failure(*error)
 
     def on_batch(self, batch: list[Any]) -> None:
-        obligations_changed = False
+        obligations_changed, self._unscheduled = self._unscheduled, False
         try:
             for event in batch:
                 if self._ended:

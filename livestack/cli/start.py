@@ -20,6 +20,7 @@ from livestack.cli.outcome import show
 from livestack.cli.parameters import DURATION, data_dir_option
 from livestack.core.events import IntentDispatched, OrderFill
 from livestack.node.app import Process, run
+from livestack.node.beginning import Recovery
 from livestack.node.composition import Node
 from livestack.settings import load
 from livestack.telemetry import logs
@@ -35,10 +36,24 @@ from livestack.telemetry import logs
 @click.option(
     "--live", is_flag=True, help="Allow venues that are not on this machine: real orders, real money."
 )
+@click.option(
+    "--recover",
+    "recovery",
+    type=click.Choice(["resume", "halt"]),
+    default="resume",
+    show_default=True,
+    help="A session that was interrupted goes on as configured, or HALTED.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 @data_dir_option
-def start(data_dir: Path | None, path: Path, duration_ns: int, live: bool, as_json: bool) -> None:
-    """Run a trading session until it is stopped (Ctrl-C, SIGTERM) or --for is over."""
+def start(
+    data_dir: Path | None, path: Path, duration_ns: int, live: bool, recovery: Recovery, as_json: bool
+) -> None:
+    """Run a trading session until it is stopped (Ctrl-C, SIGTERM) or --for is over.
+
+    If the last session of the data directory was interrupted, and began with the same configuration and strategy, it is
+    verified, replayed, reconciled with the venues, and goes on.
+    """
     settings, configuration = load(path, os.environ)
     if data_dir is not None:
         settings = msgspec.structs.replace(settings, data_dir=str(data_dir))
@@ -52,6 +67,7 @@ def start(data_dir: Path | None, path: Path, duration_ns: int, live: bool, as_js
             environment=os.environ,
             duration_ns=duration_ns,
             live=live,
+            recovery=recovery,
         ),
         lambda node: watch(node, duration_ns),
     )

@@ -74,10 +74,20 @@ class DataDirectory:
 
 
 def make_private(path: Path) -> None:
-    """Make ``path`` and whatever is missing above it, each for its owner alone; ``OSError`` where that fails."""
+    """Make ``path`` and what is missing above it, durably, each for its owner alone; ``OSError`` where that fails."""
     for directory in (*reversed(path.parents), path):
         if not directory.exists():
             directory.mkdir(mode=0o700, exist_ok=True)
+            flush_directory(directory.parent)
+
+
+def flush_directory(directory: Path) -> None:
+    """A new, renamed or removed entry of ``directory`` is durable once this returns."""
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _take(lock: int) -> bool:

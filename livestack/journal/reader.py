@@ -8,7 +8,7 @@ a bad page makes liblmdb end the process (reliability.md section 2). Any one thr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +19,7 @@ from lmdb import verify
 
 from livestack.core.events import Recorded
 from livestack.exceptions import JournalDamagedError, JournalError, JournalFormatError
-from livestack.journal.clean import DATA_NAME
+from livestack.journal.clean import DATA_NAME, is_clean
 from livestack.journal.format import (
     CHAIN,
     EVENTS,
@@ -32,7 +32,7 @@ from livestack.journal.format import (
     key_of,
     seq_of,
 )
-from livestack.journal.segment import MAP_SIZE, READERS_MAX
+from livestack.journal.segment import MAP_SIZE, READERS_MAX, first_seq_of, segments_of
 
 COPY_MAX = 2_000
 """Records copied in one read transaction: about a millisecond, far below what makes a writer grow its file."""
@@ -44,7 +44,11 @@ SEQ_MAX = 2**64 - 1
 
 
 class JournalReader:
-    """One session's journal. ``live``: its writer may be running, so the file changes while it is read."""
+    """One session's journal. ``live``: its writer may be running, so the newest segment changes while it is read.
+
+    A segment holds its part up to where the next one begins. What a failed commit may have left behind that was
+    written again into the next one, and is not looked at here. Environments of segments that were passed are closed.
+    """
 
     def __init__(self, segments: list[Path], live: bool) -> None:
         self._segments = segments
@@ -59,59 +63,89 @@ class JournalReader:
     @classmethod
     def open(cls, sessions: Path, session: str, live: bool = False) -> JournalReader:
         """``JournalFormatError`` where there is no such journal or it is not ours."""
-        journal = sessions / session / "journal"
-        segments = sorted(path for path in journal.glob("[0-9]*") if (path / DATA_NAME).is_file())
+        segments = segments_of(sessions, session)
         if not segments:
-            raise JournalFormatError(f"{journal} holds no journal segment")
+            raise JournalFormatError(f"{sessions / session / 'journal'} holds no journal segment")
         return cls(segments, live)
 
-    def records(self, from_seq: int = 1, to_seq: int | None = None) -> Iterator[Recorded]:
-        """Records from ``from_seq`` to ``to_seq`` (both included; None: what is there), in order, without a gap."""
-        expected = from_seq
-        for segment in self._segments:
+    @property
+    def segments(self) -> tuple[Path, ...]:
+        """Oldest first."""
+        return tuple(self._segments)
+
+    def refresh(self) -> None:
+        """Take note of segments that a live writer began meanwhile."""
+        journal = self._segments[0].parent
+        self._segments = segments_of(journal.parent.parent, journal.parent.name) or self._segments
+
+    def records(self, from_seq: int | None = None, to_seq: int | None = None) -> Iterator[Recorded]:
+        """Records from ``from_seq`` (None: the oldest) to ``to_seq`` (None: what is there), in order, without a gap."""
+        expected = self.header.first_seq if from_seq is None else from_seq
+        for segment, bound in self._parts(expected, SEQ_MAX if to_seq is None else to_seq):
             with self._environment(segment) as environment:
-                for key, frame in _copy(environment, EVENTS, expected, SEQ_MAX if to_seq is None else to_seq):
+                upto = bound if to_seq is None else min(bound, to_seq)
+                for key, frame in _copy(environment, EVENTS, expected, upto):
                     seq = seq_of(key)
                     if seq != expected:
                         raise JournalDamagedError(str(segment), expected, f"is missing; seq {seq} follows")
                     yield decode_record(seq, frame, str(segment))
                     expected += 1
+            self._passed(segment)
 
     def last_seq(self) -> int:
         """The newest position, 0 in an empty journal."""
+        return self._tail(CHAIN)[0]
+
+    def tail(self) -> tuple[int, bytes]:
+        """The newest commit: its last position and the chain's link there; what a writer goes on from.
+
+        ``JournalDamagedError`` where a record stands behind the last commit.
+        """
+        return self._tail(EVENTS)
+
+    def _tail(self, database: bytes) -> tuple[int, bytes]:
         for segment in reversed(self._segments):
             with self._environment(segment) as environment:
-                if key := _last_keys(environment)[0]:
-                    return seq_of(key)
-        return 0
+                last_event, last_link = _last_keys(environment)
+                if database is EVENTS and last_event != last_link:
+                    raise JournalDamagedError(
+                        str(segment), seq_of(last_event), "is in no commit of the hash chain"
+                    )
+                if last_link:
+                    chain = environment.open_db(CHAIN, create=False)
+                    with environment.begin(db=chain) as transaction:
+                        return seq_of(last_link), transaction.get(last_link) or b""
+        return self.header.first_seq - 1, self.header.previous_chain
 
-    def verify_chain(self, to_seq: int = SEQ_MAX) -> int:
+    def verify_chain(self, to_seq: int = SEQ_MAX, progress: Callable[[int], None] = lambda seq: None) -> int:
         """Check every record and every link of the hash chain up to the commit of ``to_seq``; the number of records.
 
-        ``JournalDamagedError`` names the segment and the first ``seq`` that is not what was written.
+        ``JournalDamagedError`` names the segment and the first ``seq`` that is not what was written. ``progress`` hears
+        of positions passed.
         """
-        count, chain, seq = 0, self.header.previous_chain, self.header.first_seq - 1
-        for segment in self._segments:
-            if seq >= to_seq:
-                break
+        chain, seq = self.header.previous_chain, self.header.first_seq - 1
+        for segment, bound in self._parts(0, to_seq):
             header = self._header(segment)
             if (header.first_seq, header.previous_chain) != (seq + 1, chain):
                 raise JournalDamagedError(str(segment), seq + 1, "does not continue what comes before it")
-            chain, last = self._verify_segment(segment, header, to_seq)
-            count += last - seq
-            seq = last
-        return count
+            if header.session != self.header.session:
+                raise JournalDamagedError(str(segment), seq + 1, f"belongs to session {header.session}")
+            chain, seq = self._verify_segment(segment, header, bound, to_seq, progress)
+            self._passed(segment)
+        return seq - self.header.first_seq + 1
 
-    def _verify_segment(self, segment: Path, header: SegmentHeader, to_seq: int) -> tuple[bytes, int]:
+    def _verify_segment(
+        self, segment: Path, header: SegmentHeader, bound: int, to_seq: int, progress: Callable[[int], None]
+    ) -> tuple[bytes, int]:
         """Its last link and ``seq``. What a live writer adds meanwhile is left for the next look."""
         chain, seq = header.previous_chain, header.first_seq - 1
         with self._environment(segment) as environment:
             last_event, last_link = _last_keys(environment)
-            if last_event > last_link:
+            if last_event > last_link and bound == SEQ_MAX:
                 raise JournalDamagedError(
                     str(segment), seq_of(last_event), "is in no commit of the hash chain"
                 )
-            last = seq_of(last_link)
+            last = min(seq_of(last_link), bound)
             frames = _copy(environment, EVENTS, 0, last)
             for key, link in _copy(environment, CHAIN, 0, last):
                 group: list[bytes] = []
@@ -125,15 +159,32 @@ class JournalReader:
                 chain = extend_chain(chain, group)
                 if chain != link:
                     raise JournalDamagedError(str(segment), seq, "the hash chain is broken at this commit")
+                progress(seq)
                 if seq >= to_seq:
                     break
         return chain, seq
+
+    def _parts(self, from_seq: int, to_seq: int) -> Iterator[tuple[Path, int]]:
+        """The segments that may hold something of ``from_seq`` to ``to_seq``, each with its last position."""
+        segments = self._segments
+        for number, segment in enumerate(segments):
+            following = first_seq_of(segments[number + 1]) if number + 1 < len(segments) else SEQ_MAX + 1
+            if following > from_seq and (first_seq_of(segment) <= to_seq or number == 0):
+                yield segment, following - 1
 
     def _header(self, segment: Path) -> SegmentHeader:
         with self._environment(segment) as environment:
             meta = environment.open_db(META, create=False)
             with environment.begin(db=meta) as transaction:
-                return decode_header(transaction.get(HEADER_KEY), str(segment))
+                header = decode_header(transaction.get(HEADER_KEY), str(segment))
+        if header.first_seq != first_seq_of(segment):
+            raise JournalDamagedError(str(segment), header.first_seq, "is under another segment's name")
+        return header
+
+    def _passed(self, segment: Path) -> None:
+        """Every environment reserves address space: only the newest stays open."""
+        if segment != self._segments[-1] and segment in self._environments:
+            self._environments.pop(segment).close()
 
     def close(self) -> None:
         """Idempotent. An environment may be open once in a process: close before another reader opens."""
@@ -162,7 +213,8 @@ class JournalReader:
             raise JournalError(f"reading {segment} failed: {error}") from error
 
     def _open(self, segment: Path) -> lmdb.Environment:
-        problems = "" if self._live else _verify(segment)
+        untouched = self._live and (segment == self._segments[-1] or is_clean(segment))
+        problems = "" if untouched else _verify(segment)
         if problems:
             raise JournalDamagedError(str(segment), 0, problems)
         try:

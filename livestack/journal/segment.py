@@ -7,7 +7,9 @@ writer's thread.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
+from errno import EEXIST
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +17,8 @@ import lmdb
 
 from livestack.core.events import Recorded
 from livestack.exceptions import HeldError, JournalOrderError
-from livestack.journal.directory import make_private
+from livestack.journal.clean import DATA_NAME
+from livestack.journal.directory import flush_directory, make_private
 from livestack.journal.format import (
     CHAIN,
     EVENTS,
@@ -31,6 +34,9 @@ Durability = Literal["full", "relaxed"]
 MAP_SIZE = 64 << 30
 """Costs nothing without writemap; the real quota is free disk space."""
 
+MAKING_PREFIX = "making-"
+"""A segment's directory until it is whole."""
+
 READERS_MAX = 32
 """Follower, shippers, replays and operators' looks, with room for slots that dead readers left."""
 
@@ -38,6 +44,17 @@ READERS_MAX = 32
 def segment_path(sessions: Path, session: str, first_seq: int) -> Path:
     """``<sessions>/<session>/journal/<first_seq>``, sortable as text."""
     return sessions / session / "journal" / f"{first_seq:020d}"
+
+
+def first_seq_of(segment: Path) -> int:
+    """The position that a segment at this path begins with."""
+    return int(segment.name)
+
+
+def segments_of(sessions: Path, session: str) -> list[Path]:
+    """A session's segments, oldest first."""
+    journal = sessions / session / "journal"
+    return sorted(path for path in journal.glob("[0-9]*") if (path / DATA_NAME).is_file())
 
 
 class Segment:
@@ -54,16 +71,28 @@ class Segment:
 
     @classmethod
     def create(cls, sessions: Path, header: SegmentHeader, durability: Durability) -> Segment:
-        """Make it, for its owner alone. ``HeldError`` where that cannot be."""
+        """Make it, for its owner alone; it appears whole and durable, or not at all. ``HeldError`` where it cannot."""
         path = segment_path(sessions, header.session, header.first_seq)
+        making = path.with_name(f"{MAKING_PREFIX}{path.name}")
         try:
             make_private(path.parent)
-            path.mkdir(mode=0o700)
-            environment = lmdb.open(str(path), **_options(durability))
-            with environment.begin(write=True) as transaction:
-                meta = environment.open_db(META, txn=transaction)
-                transaction.put(HEADER_KEY, encode_header(header), db=meta)
-            return cls(path, environment, header)
+            if path.exists():
+                raise FileExistsError(EEXIST, "it is there already")
+            shutil.rmtree(making, ignore_errors=True)  # of a writer that died here; nothing was ever in it
+            making.mkdir(mode=0o700)
+            environment = lmdb.open(str(making), **_options(durability))
+            try:
+                with environment.begin(write=True) as transaction:
+                    meta = environment.open_db(META, txn=transaction)
+                    transaction.put(HEADER_KEY, encode_header(header), db=meta)
+                segment = cls(path, environment, header)
+                flush_directory(making)
+                making.rename(path)
+                flush_directory(path.parent)
+            except BaseException:
+                environment.close()
+                raise
+            return segment
         except (OSError, lmdb.Error) as error:
             raise HeldError(f"journal {path}", f"cannot be made: {error}") from error
 

@@ -21,22 +21,19 @@ from urllib.parse import urlsplit
 import msgspec
 import structlog
 
-import livestack
 from livestack.actors.feed import as_fetched
 from livestack.actors.messages import StopRequested
 from livestack.core.configuration import Configuration
-from livestack.core.events import Recorded, SessionStarted
-from livestack.core.runtime import SEMANTICS_VERSION, CoreRuntime
-from livestack.core.types import make_epoch
+from livestack.core.events import Recorded
 from livestack.exceptions import UnreachableError, UsageError
 from livestack.journal.directory import DataDirectory
-from livestack.journal.format import SegmentHeader
 from livestack.journal.writer import JournalWriter
+from livestack.node.beginning import Beginning, Recovery, begin_again, begin_anew, unfinished
 from livestack.node.composition import Node, Seams, ThreadLauncher, VenueParts
+from livestack.node.recovery import Recovered
 from livestack.node.summary import summarise
 from livestack.node.supervisor import EXIT_FAIL_SAFE
 from livestack.settings import Settings, VenueSettings, read_credentials
-from livestack.strategies.loading import load_strategy, strategy_source
 from livestack.summary import SessionSummary
 from livestack.transports.base import HttpRequest, HttpResponse, HttpTransport
 from livestack.transports.clock import SystemClock, TimerThread
@@ -69,6 +66,7 @@ class Process(msgspec.Struct, frozen=True):
     environment: Mapping[str, str]
     duration_ns: int = 0
     live: bool = False
+    recovery: Recovery = "resume"
 
 
 Watching = Callable[[Node], AbstractContextManager[object]]
@@ -84,7 +82,8 @@ def run(process: Process, watching: Watching = nullcontext) -> SessionSummary:
     refuse_real_venues_unless_live(settings, process.live)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     with DataDirectory(Path(settings.data_dir)).acquire() as directory:
-        clock = SystemClock()
+        recovered = unfinished(directory, process.configuration)
+        clock = SystemClock(recovered.last_ts if recovered is not None else 0)
         timers = TimerThread(clock)
         try:
             seams = _machine(settings, clock, timers)
@@ -92,7 +91,8 @@ def run(process: Process, watching: Watching = nullcontext) -> SessionSummary:
                 venue: _venue_parts(venue, venue_settings, seams, process.environment)
                 for venue, venue_settings in settings.venues.items()
             }
-            return _run_session(process, directory.sessions, seams, venues, watching)
+            beginning = _begin(process, recovered, seams)
+            return _run_session(process, directory.sessions, beginning, seams, venues, watching)
         finally:
             timers.close()
 
@@ -166,29 +166,27 @@ def _ask(http: HttpTransport, request: HttpRequest) -> HttpResponse | None:
 def _run_session(
     process: Process,
     sessions: Path,
+    beginning: Beginning,
     seams: Seams,
     venues: Mapping[str, VenueParts],
     watching: Watching,
 ) -> SessionSummary:
-    settings, configuration = process.settings, process.configuration
-    wall_ns = seams.clock.wall_ns()
-    first, header = describe_session(settings, configuration, wall_ns, seams.random)
-    strategy = load_strategy(configuration.strategy.path, configuration.strategy.parameters)
-    writer = JournalWriter.create(sessions, header, settings.journal.durability)
+    settings, header, wall_ns = process.settings, beginning.header, seams.clock.wall_ns()
     node = Node(
         settings=settings,
         seams=seams,
-        runtime=CoreRuntime(configuration, strategy),
-        writer=writer,
+        runtime=beginning.runtime,
+        writer=JournalWriter.create(sessions, header, settings.journal.durability),
         venues=venues,
-        set_aside=lambda record, error: set_aside(sessions / first.session, record, error),
+        set_aside=lambda record, error: set_aside(sessions / header.session, record, error),
     )
     log = structlog.get_logger("node")
-    log.info("session_started", session=first.session, strategy=first.strategy)
+    resumed = beginning.recovered is not None
+    log.info("session_resumed" if resumed else "session_started", session=header.session)
     leaked: list[str] = []
     with _signals(node), watching(node):
         try:
-            node.start(first)
+            node.start(beginning.events)
             gc.collect()
             gc.freeze()
             gc.set_threshold(*GC_THRESHOLDS)
@@ -205,37 +203,17 @@ def _run_session(
     if leaked:
         exit_code = EXIT_FAIL_SAFE
         log.error("threads_leaked", actors=leaked, alive=[thread.name for thread in threading.enumerate()])
-    log.info("session_stopped", session=first.session, exit=exit_code, reason=node.supervisor.reason)
-    return summarise(node, first, exit_code, wall_ns, seams.clock.wall_ns())
+    log.info("session_stopped", session=header.session, exit=exit_code, reason=node.supervisor.reason)
+    summary = summarise(node, header.session, exit_code, wall_ns, seams.clock.wall_ns())
+    return msgspec.structs.replace(summary, recovered=resumed)
 
 
-def describe_session(
-    settings: Settings, configuration: Configuration, wall_ns: int, source: random.Random
-) -> tuple[SessionStarted, SegmentHeader]:
-    """A session's first Event and its journal's header, which say the same."""
-    epoch = make_epoch(wall_ns // 1_000_000_000, source.randrange(1 << 62))
-    text = strategy_source(configuration.strategy.path)
-    header = SegmentHeader.of_session(
-        session=new_session_id(wall_ns, source),
-        node=settings.node.name,
-        strategy_path=configuration.strategy.path,
-        strategy_source=text,
-        configuration=configuration,
-        semantics_version=SEMANTICS_VERSION,
-        package_version=livestack.__version__,
-    )
-    first = SessionStarted(
-        session=header.session,
-        node=settings.node.name,
-        epoch=epoch,
-        strategy=configuration.strategy.path,
-        strategy_digest=header.strategy_digest,
-        configuration_version=header.configuration_version,
-        configuration_digest=header.configuration_digest,
-        semantics_version=SEMANTICS_VERSION,
-        wall_ns=wall_ns,
-    )
-    return first, header
+def _begin(process: Process, recovered: Recovered | None, seams: Seams) -> Beginning:
+    wall_ns = seams.clock.wall_ns()
+    if recovered is not None:
+        return begin_again(recovered, process.recovery, wall_ns, seams.random)
+    session = new_session_id(wall_ns, seams.random)
+    return begin_anew(process.settings, process.configuration, session, wall_ns, seams.random)
 
 
 def set_aside(session: Path, record: Recorded, error: str) -> None:

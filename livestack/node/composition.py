@@ -7,7 +7,7 @@ same composition runs on threads against real venues and in one thread on virtua
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -19,10 +19,12 @@ from livestack.actors.feed import FeedActor
 from livestack.actors.gate import DispatchGate
 from livestack.actors.harness import HarnessActor
 from livestack.actors.mailbox import HarnessMailbox, Mailbox, Signal, ThreadSignal
+from livestack.actors.messages import StopRequested
 from livestack.actors.progress import Progress
 from livestack.actors.recorder import RecorderActor
-from livestack.core.events import InstrumentDefined, Recorded, SessionStarted
+from livestack.core.events import InputEvent, InstrumentDefined, Recorded
 from livestack.core.runtime import CoreRuntime
+from livestack.core.types import SessionPhase
 from livestack.exceptions import LivestackError
 from livestack.journal.writer import JournalWriter
 from livestack.node.supervisor import Supervisor
@@ -110,7 +112,7 @@ class Node:
     ) -> None:
         self.settings = settings
         self.runtime = runtime
-        self.progress = Progress()
+        self.progress = Progress(writer.last_seq)
         self.gate = DispatchGate(venues)
         self._seams = seams
         self._writer = writer
@@ -135,13 +137,14 @@ class Node:
             set_aside=set_aside,
         )
 
-    def start(self, first: SessionStarted) -> None:
+    def start(self, first: Sequence[InputEvent]) -> None:
         """Recorder, harness, connectors, feeds: whoever is spoken to exists before whoever speaks.
 
-        ``first`` and the instruments are the first Events of the stream.
+        ``first`` and the instruments are the first Events of this run. A session that was stopping when it was
+        interrupted goes on stopping.
         """
         instruments = [one for parts in self._venues.values() for one in parts.instruments]
-        self.harness.tell_control([first, *instruments])
+        self.harness.tell_control([*first, *instruments])
         self._start_recorder()
         self._start_harness()
         for venue, parts in self._venues.items():
@@ -149,6 +152,8 @@ class Node:
         for venue, parts in self._venues.items():
             self._start_feed(venue, parts)
         self.supervisor.started()
+        if self.runtime.state.control.phase is SessionPhase.STOPPING:
+            self.supervisor.mailbox.tell(StopRequested("recovery", "the session was stopping"))
 
     def stop(self) -> list[str]:
         """Stop the actors in reverse order; returns the names of those that did not stop."""
@@ -184,13 +189,19 @@ class Node:
         )
 
     def _start_connector(self, venue: str, parts: VenueParts) -> None:
+        execution = self.runtime.state.execution
+        floors = {
+            one.instrument: execution.ledgers[one.instrument].floor
+            for one in parts.instruments
+            if one.instrument in execution.ledgers
+        }
         self._seams.launcher.start(
             ConnectorActor,
             venue=venue,
             account=parts.settings.account,
             mailbox=self._connectors[venue],
             supervisor=self.supervisor.mailbox,
-            adapter=parts.module.order_entry(venue, parts.instruments, parts.credentials),
+            adapter=parts.module.order_entry(venue, parts.instruments, parts.credentials, floors),
             harness=self.harness,
             gate=self.gate,
             websocket=self._seams.websocket(f"connector {venue}"),
@@ -199,6 +210,7 @@ class Node:
             timers=self._seams.timers,
             backoff=Backoff(self._seams.random),
             dispatch_age_ns_max=self.settings.dispatch.age_ns_max,
+            has_baseline=venue in execution.baselines,
         )
 
     def _start_feed(self, venue: str, parts: VenueParts) -> None:

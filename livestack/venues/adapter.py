@@ -189,5 +189,11 @@ class VenueModule(Protocol):
     def market_data(self, venue: str, instruments: tuple[InstrumentDefined, ...]) -> MarketDataAdapter: ...
 
     def order_entry(
-        self, venue: str, instruments: tuple[InstrumentDefined, ...], credentials: Credentials
-    ) -> OrderEntryAdapter: ...
+        self,
+        venue: str,
+        instruments: tuple[InstrumentDefined, ...],
+        credentials: Credentials,
+        fill_floors: Mapping[str, int],
+    ) -> OrderEntryAdapter:
+        """``fill_floors``: by instrument the fill id up to which every fill is in the stream of a resumed session
+        already; what came after it is fetched before the adapter is LIVE."""

@@ -233,7 +233,7 @@ def test_swapped_segments_are_found(tmp_path: Path) -> None:
     (tmp_path / "aside").rename(third)
     with (
         JournalReader.open(tmp_path, "s") as reader,
-        pytest.raises(JournalDamagedError, match="not continue"),
+        pytest.raises(JournalDamagedError, match="another segment's name"),
     ):
         reader.verify_chain()
 

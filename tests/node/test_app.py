@@ -9,11 +9,10 @@ import msgspec
 import pytest
 
 from livestack.core.events import Recorded, SessionStopped
-from livestack.core.types import Origin, parse_client_id
+from livestack.core.types import Origin
 from livestack.exceptions import UsageError
 from livestack.node.app import (
     ADAPTERS,
-    describe_session,
     new_session_id,
     refuse_real_venues_unless_live,
     set_aside,
@@ -40,28 +39,6 @@ def test_a_real_venue_needs_live(tmp_path: Path) -> None:
 def test_a_venue_on_this_machine_is_paper(tmp_path: Path) -> None:
     """Loopback addresses need nothing."""
     refuse_real_venues_unless_live(settings_and_rules(tmp_path)[0], live=False)
-
-
-def test_header_and_first_event_say_the_same(tmp_path: Path) -> None:
-    """Session, strategy and configuration are one identity; the epoch makes valid client ids."""
-    settings, rules = settings_and_rules(tmp_path)
-    first, header = describe_session(settings, rules, WALL_NS, random.Random(1))
-    assert (first.session, first.strategy_digest, first.configuration_digest) == (
-        header.session,
-        header.strategy_digest,
-        header.configuration_digest,
-    )
-    assert rules.digest() == header.configuration_digest
-    assert "class MarketMaker" in header.strategy_source
-    assert parse_client_id(f"{first.epoch}-1-1") is not None
-
-
-def test_two_sessions_never_share_an_epoch(tmp_path: Path) -> None:
-    """Not even begun in the same second: the random part differs."""
-    settings, rules = settings_and_rules(tmp_path)
-    source = random.Random(1)
-    epochs = {describe_session(settings, rules, WALL_NS, source)[0].epoch for _ in range(50)}
-    assert 50 == len(epochs)
 
 
 def test_session_ids_sort_by_time() -> None:

@@ -6,16 +6,15 @@ from pathlib import Path
 
 from livestack.actors.messages import StopRequested
 from livestack.core.configuration import Configuration
-from livestack.core.runtime import CoreRuntime
 from livestack.journal.reader import JournalReader
 from livestack.journal.writer import JournalWriter
-from livestack.node.app import ADAPTERS, describe_session
+from livestack.node.app import ADAPTERS, new_session_id
+from livestack.node.beginning import begin_anew
 from livestack.node.composition import Node, Seams, VenueParts
 from livestack.node.supervisor import Phase
 from livestack.research.replay import ReplayResult, replay
 from livestack.settings import Settings
 from livestack.simulator.binance_spot.venue import BinanceSpotVenue
-from livestack.strategies.loading import load_strategy
 from livestack.venues.adapter import Credentials, Fetched
 from tests.simulation.network import SimulatedNetwork
 from tests.simulation.scheduler import Scheduler, SimulatedLauncher, SimulatedSignal
@@ -53,22 +52,20 @@ class World:
             launcher=self.launcher,
             signal=signal,
         )
-        first, header = describe_session(
-            settings, configuration, self.scheduler.wall_ns(), self.scheduler.random
-        )
-        self.session = first.session
-        strategy = load_strategy(configuration.strategy.path, configuration.strategy.parameters)
+        wall_ns = self.scheduler.wall_ns()
+        self.session = new_session_id(wall_ns, self.scheduler.random)
+        beginning = begin_anew(settings, configuration, self.session, wall_ns, self.scheduler.random)
         self.node = Node(
             settings=settings,
             seams=seams,
-            runtime=CoreRuntime(configuration, strategy),
-            writer=JournalWriter.create(self.sessions, header, "relaxed"),
+            runtime=beginning.runtime,
+            writer=JournalWriter.create(self.sessions, beginning.header, "relaxed"),
             venues={name: self._parts(name, settings) for name in settings.venues},
             set_aside=lambda record, error: None,
         )
         signals["supervisor"].deliver = self._supervise
         self.network.pump()
-        self.node.start(first)
+        self.node.start(beginning.events)
 
     def run(self, seconds: float) -> None:
         """Let virtual time pass."""

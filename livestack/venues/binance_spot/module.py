@@ -5,11 +5,17 @@ Pure; used by the composition at start.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
 from livestack.core.events import InstrumentDefined
 from livestack.venues.adapter import Credentials, Fetch, Fetched
 from livestack.venues.binance_spot.instruments import instruments_fetch, parse_instruments
 from livestack.venues.binance_spot.market_data import DEPTH_LIMIT, BinanceMarketData
 from livestack.venues.binance_spot.order_entry import BinanceOrderEntry
+
+NO_FLOORS: Final[Mapping[str, int]] = MappingProxyType({})
 
 DEFAULT_STREAMS = ("depth", "bookTicker", "aggTrade")
 
@@ -43,6 +49,10 @@ class BinanceSpot:
         return BinanceMarketData(venue, instruments, self._streams, self._depth_limit)
 
     def order_entry(
-        self, venue: str, instruments: tuple[InstrumentDefined, ...], credentials: Credentials
+        self,
+        venue: str,
+        instruments: tuple[InstrumentDefined, ...],
+        credentials: Credentials,
+        fill_floors: Mapping[str, int] = NO_FLOORS,
     ) -> BinanceOrderEntry:
-        return BinanceOrderEntry(venue, instruments, credentials)
+        return BinanceOrderEntry(venue, instruments, credentials, fill_floors)

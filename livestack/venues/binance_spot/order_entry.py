@@ -7,7 +7,7 @@ request, ``handshake`` leads to LIVE, ``reports`` and ``outcomes`` read what the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import msgspec
@@ -66,7 +66,11 @@ class BinanceOrderEntry:
     """Implements :class:`~livestack.venues.adapter.OrderEntryAdapter`. ``ValueError`` for unusable credentials."""
 
     def __init__(
-        self, venue: str, instruments: Sequence[InstrumentDefined], credentials: Credentials
+        self,
+        venue: str,
+        instruments: Sequence[InstrumentDefined],
+        credentials: Credentials,
+        fill_floors: Mapping[str, int],
     ) -> None:
         self._venue = venue
         self.settling_ns = SETTLING_NS
@@ -82,6 +86,8 @@ class BinanceOrderEntry:
         by_symbol = {one.symbol: one for one in self._instruments.values()}
         self._questions = Questions(self._instruments, self._calls, self._events, self._complaints)
         self._reconciliation = self._questions.reconciliation
+        for name, through in fill_floors.items():
+            self._reconciliation.floor(self._instruments[name]).reconciled(through)
         look_up = self._questions.look_up
         self._reports = ExecutionReports(by_symbol, self._events, self._complaints, look_up)
         self._handshake = Handshake(

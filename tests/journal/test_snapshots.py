@@ -1,0 +1,90 @@
+"""Snapshots on disk: whole or not there, and passed over when they are no good."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from livestack.journal.snapshots import (
+    SNAPSHOT_VERSION,
+    UNFINISHED,
+    Snapshot,
+    prune_snapshots,
+    read_snapshot,
+    snapshot_path,
+    snapshots,
+    write_snapshot,
+)
+
+
+def made(seq: int, **changes: object) -> Snapshot:
+    snapshot = Snapshot(
+        version=SNAPSHOT_VERSION,
+        session="s",
+        seq=seq,
+        ts=seq * 10,
+        semantics_version=2,
+        strategy_digest="d",
+        digest="x",
+        state=b"state %d" % seq,
+    )
+    return msgspec.structs.replace(snapshot, **changes)
+
+
+def found(sessions: Path, to_seq: int = 100) -> list[int]:
+    return [one.seq for one in snapshots(sessions, "s", to_seq, 2)]
+
+
+def test_the_newest_that_is_not_too_new_comes_first(tmp_path: Path) -> None:
+    """Nothing beyond the journal's end, nothing of other semantics; no directory is no snapshot."""
+    assert [] == found(tmp_path)
+    for seq in (5, 40, 9):
+        write_snapshot(tmp_path, made(seq))
+    write_snapshot(tmp_path, made(30, semantics_version=1))
+    assert [40, 9, 5] == found(tmp_path)
+    assert [9, 5] == found(tmp_path, 39)
+    assert made(9) == read_snapshot(snapshot_path(tmp_path, "s", 9))
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "empty", "foreign", "renamed", "newer"])
+def test_what_is_no_good_is_passed_over(tmp_path: Path, damage: str) -> None:
+    """A changed byte, a part, nothing at all, somebody else's file, a wrong name, a newer format."""
+    write_snapshot(tmp_path, made(5))
+    path = write_snapshot(tmp_path, made(9))
+    data = path.read_bytes()
+    if damage == "flip":
+        path.write_bytes(data[:20] + bytes([data[20] ^ 1]) + data[21:])
+    elif damage == "renamed":
+        path.rename(path.with_name(f"{8:020d}"))
+    elif damage == "newer":
+        write_snapshot(tmp_path, made(9, version=SNAPSHOT_VERSION + 1))
+    else:
+        path.write_bytes({"cut": data[:-1], "empty": b"", "foreign": b"\x00\x00\x00\x00"}[damage])
+    assert [5] == found(tmp_path)
+
+
+def test_what_was_never_finished_is_not_there(tmp_path: Path) -> None:
+    """A crash before the rename leaves a file that nobody takes for a snapshot, and that pruning removes."""
+    path = write_snapshot(tmp_path, made(5))
+    left = path.with_name(f"{9:020d}{UNFINISHED}")
+    left.write_bytes(path.read_bytes())
+    assert [5] == found(tmp_path)
+    assert [] == prune_snapshots(tmp_path, "s", 1)
+    assert not left.exists()
+
+
+def test_pruning_keeps_the_newest(tmp_path: Path) -> None:
+    """So many, and the rest goes."""
+    for seq in range(1, 6):
+        write_snapshot(tmp_path, made(seq))
+    assert [1, 2, 3] == prune_snapshots(tmp_path, "s", 2)
+    assert [5, 4] == found(tmp_path)
+    assert [] == prune_snapshots(tmp_path, "other", 2)
+
+
+def test_it_is_for_its_owner_alone(tmp_path: Path) -> None:
+    """Positions and balances are nobody else's business."""
+    path = write_snapshot(tmp_path / "data", made(5))
+    assert (0o600, 0o700) == (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777)
