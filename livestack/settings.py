@@ -25,6 +25,7 @@ from livestack.backtest_settings import BacktestSettings
 from livestack.core.configuration import Configuration
 from livestack.core.validation import Duration, Faults, convert, join_key
 from livestack.exceptions import ConfigurationError
+from livestack.journal.settings import JournalSettings
 from livestack.strategies.loading import load_strategy
 
 SECRET_BYTES_MAX = 16 * 1024
@@ -55,12 +56,6 @@ class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         _check_name(self.name)
-
-
-class JournalSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """``full`` survives a power loss; ``relaxed`` may lose the last transaction in one, at half the commit time."""
-
-    durability: Literal["full", "relaxed"] = "full"
 
 
 class HarnessSettings(msgspec.Struct, frozen=True, kw_only=True):

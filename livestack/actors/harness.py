@@ -70,10 +70,10 @@ class HarnessActor(NodeActor):
         return self._current
 
     def on_stop(self) -> None:
-        self._lanes.paused = False  # or Pykka would wait for market data that nobody lets through any more
+        self._lanes.drain()  # or Pykka would wait for market data that nobody lets through any more
 
     def on_failure(self, *error: Any) -> None:
-        self._lanes.paused = False
+        self._lanes.drain()
         super().on_failure(*error)
 
     def on_batch(self, batch: list[Any]) -> None:

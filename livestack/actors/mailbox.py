@@ -99,8 +99,8 @@ class Mailbox:
 class HarnessMailbox(Mailbox):
     """The Core's inbox with its lanes. Control and execution are never dropped; market data is bounded.
 
-    ``market_lane_max``: Events beyond which :meth:`offer_market` refuses. ``paused`` (set by the owner) leaves market
-    data where it is while too many Events wait for their commit.
+    ``market_lane_max``: Events beyond which :meth:`offer_market` refuses. Market data stays where it is while it is
+    ``paused`` (set by the owner: too many Events wait for their commit) or ``held`` (by the recorder: no room).
     """
 
     def __init__(
@@ -113,6 +113,8 @@ class HarnessMailbox(Mailbox):
         self._market: deque[Event] = deque()
         self.market_lane_max = market_lane_max
         self.paused = False
+        self.held = False
+        self._draining = False
 
     def tell(self, message: object) -> None:
         raise TypeError(
@@ -145,8 +147,18 @@ class HarnessMailbox(Mailbox):
         self._signal.set()
 
     def resume(self) -> None:
-        """Let market data through again. Any thread."""
+        """Have the pause end. Any thread."""
         self.paused = False
+        self._signal.set()
+
+    def hold(self, held: bool) -> None:
+        """Hold market data back, or no longer. Any thread."""
+        self.held = held
+        self._signal.set()
+
+    def drain(self) -> None:
+        """Nothing keeps market data back any more: its owner ends, and Pykka empties the mailbox. Any thread."""
+        self._draining = True
         self._signal.set()
 
     def wake(self) -> None:
@@ -168,7 +180,7 @@ class HarnessMailbox(Mailbox):
             batch += _take(lane, self._batch_max - len(batch))
         if not batch and self._time:
             return _take(self._time, self._batch_max)
-        if not self.paused and len(batch) < self._batch_max:
+        if (self._draining or not (self.paused or self.held)) and len(batch) < self._batch_max:
             batch += _take(self._market, self._batch_max - len(batch))
         return batch
 

@@ -19,6 +19,10 @@ class RecordBatch(msgspec.Struct, frozen=True):
     final: bool = False
 
 
+class LookAtSpace(msgspec.Struct, frozen=True):
+    """Timer to recorder: see how much room the disk has."""
+
+
 class Release(msgspec.Struct, frozen=True):
     """Recorder to connector: dispatches whose record is durable now, in journal order."""
 

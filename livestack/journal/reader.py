@@ -120,49 +120,38 @@ class JournalReader:
     def verify_chain(self, to_seq: int = SEQ_MAX, progress: Callable[[int], None] = lambda seq: None) -> int:
         """Check every record and every link of the hash chain up to the commit of ``to_seq``; the number of records.
 
-        ``JournalDamagedError`` names the segment and the first ``seq`` that is not what was written. ``progress`` hears
-        of positions passed.
+        Errors as of :meth:`commits`. ``progress`` hears of positions passed.
         """
-        chain, seq = self.header.previous_chain, self.header.first_seq - 1
-        for segment, bound in self._parts(0, to_seq):
-            header = self._header(segment)
-            if (header.first_seq, header.previous_chain) != (seq + 1, chain):
-                raise JournalDamagedError(str(segment), seq + 1, "does not continue what comes before it")
-            if header.session != self.header.session:
-                raise JournalDamagedError(str(segment), seq + 1, f"belongs to session {header.session}")
-            chain, seq = self._verify_segment(segment, header, bound, to_seq, progress)
-            self._passed(segment)
-        return seq - self.header.first_seq + 1
+        count = 0
+        for records in self.commits():
+            count += len(records)
+            progress(records[-1].seq)
+            if records[-1].seq >= to_seq:
+                break
+        return count
 
-    def _verify_segment(
-        self, segment: Path, header: SegmentHeader, bound: int, to_seq: int, progress: Callable[[int], None]
-    ) -> tuple[bytes, int]:
-        """Its last link and ``seq``. What a live writer adds meanwhile is left for the next look."""
-        chain, seq = header.previous_chain, header.first_seq - 1
-        with self._environment(segment) as environment:
-            last_event, last_link = _last_keys(environment)
-            if last_event > last_link and bound == SEQ_MAX:
+    def commits(self, from_seq: int | None = None) -> Iterator[list[Recorded]]:
+        """What was committed together, from ``from_seq`` (None: the oldest); each commit is checked, then handed out.
+
+        The chain is checked from the last link before ``from_seq``, which is believed. ``JournalDamagedError`` names
+        the segment and the first ``seq`` that is not what was written.
+        """
+        first = self.header.first_seq if from_seq is None else from_seq
+        at: tuple[int, bytes] | None = None
+        for segment, bound in self._parts(first, SEQ_MAX):
+            header = self._header(segment)
+            if at is not None and (header.first_seq, header.previous_chain) != (at[0] + 1, at[1]):
+                raise JournalDamagedError(str(segment), at[0] + 1, "does not continue what comes before it")
+            if header.session != self.header.session:
                 raise JournalDamagedError(
-                    str(segment), seq_of(last_event), "is in no commit of the hash chain"
+                    str(segment), header.first_seq, f"belongs to session {header.session}"
                 )
-            last = min(seq_of(last_link), bound)
-            frames = _copy(environment, EVENTS, 0, last)
-            for key, link in _copy(environment, CHAIN, 0, last):
-                group: list[bytes] = []
-                while seq < seq_of(key):
-                    seq += 1
-                    frame_key, frame = next(frames, (b"", b""))
-                    if frame_key != key_of(seq):
-                        raise JournalDamagedError(str(segment), seq, "is missing")
-                    decode_record(seq, frame, str(segment))
-                    group.append(frame)
-                chain = extend_chain(chain, group)
-                if chain != link:
-                    raise JournalDamagedError(str(segment), seq, "the hash chain is broken at this commit")
-                progress(seq)
-                if seq >= to_seq:
-                    break
-        return chain, seq
+            with self._environment(segment) as environment:
+                for link, records in _checked(environment, segment, header, first, bound):
+                    at = link
+                    if records:
+                        yield records
+            self._passed(segment)
 
     def _parts(self, from_seq: int, to_seq: int) -> Iterator[tuple[Path, int]]:
         """The segments that may hold something of ``from_seq`` to ``to_seq``, each with its last position."""
@@ -261,6 +250,47 @@ def _last_keys(environment: lmdb.Environment) -> tuple[bytes, bytes]:
             cursor = transaction.cursor(handle) if handle is not None else None
             keys.append(cursor.key() if cursor is not None and cursor.last() else b"")
     return keys[0], keys[1]
+
+
+def _checked(
+    environment: lmdb.Environment, segment: Path, header: SegmentHeader, from_seq: int, bound: int
+) -> Iterator[tuple[tuple[int, bytes], list[Recorded]]]:
+    """``(last seq, link), records`` of each commit up to ``bound``; the first is where it starts, without records.
+
+    What a live writer adds meanwhile is left for the next look.
+    """
+    last_event, last_link = _last_keys(environment)
+    if last_event > last_link and bound == SEQ_MAX:
+        raise JournalDamagedError(str(segment), seq_of(last_event), "is in no commit of the hash chain")
+    seq, chain = _link_before(environment, from_seq) or (header.first_seq - 1, header.previous_chain)
+    yield (seq, chain), []
+    last = min(seq_of(last_link), bound)
+    frames = _copy(environment, EVENTS, seq + 1, last)
+    for key, link in _copy(environment, CHAIN, seq + 1, last):
+        group: list[bytes] = []
+        records: list[Recorded] = []
+        while seq < seq_of(key):
+            seq += 1
+            frame_key, frame = next(frames, (b"", b""))
+            if frame_key != key_of(seq):
+                raise JournalDamagedError(str(segment), seq, "is missing")
+            if seq >= from_seq:
+                records.append(decode_record(seq, frame, str(segment)))
+            group.append(frame)
+        chain = extend_chain(chain, group)
+        if chain != link:
+            raise JournalDamagedError(str(segment), seq, "the hash chain is broken at this commit")
+        yield (seq, chain), records
+
+
+def _link_before(environment: lmdb.Environment, seq: int) -> tuple[int, bytes] | None:
+    """The last commit that ends before ``seq``: its last position and link."""
+    handle = _database(environment, CHAIN)
+    if handle is None:
+        return None
+    with environment.begin(db=handle) as transaction, transaction.cursor() as cursor:
+        found = cursor.prev() if cursor.set_range(key_of(seq)) else cursor.last()
+        return (seq_of(cursor.key()), cursor.value()) if found else None
 
 
 def _copy(

@@ -17,6 +17,7 @@ import lmdb
 
 from livestack.core.events import Recorded
 from livestack.exceptions import HeldError, JournalOrderError
+from livestack.failpoints import failpoint
 from livestack.journal.clean import DATA_NAME
 from livestack.journal.directory import flush_directory, make_private
 from livestack.journal.format import (
@@ -80,6 +81,7 @@ class Segment:
                 raise FileExistsError(EEXIST, "it is there already")
             shutil.rmtree(making, ignore_errors=True)  # of a writer that died here; nothing was ever in it
             making.mkdir(mode=0o700)
+            failpoint("segment.in_make")
             environment = lmdb.open(str(making), **_options(durability))
             try:
                 with environment.begin(write=True) as transaction:
@@ -87,6 +89,7 @@ class Segment:
                     transaction.put(HEADER_KEY, encode_header(header), db=meta)
                 segment = cls(path, environment, header)
                 flush_directory(making)
+                failpoint("segment.before_rename")
                 making.rename(path)
                 flush_directory(path.parent)
             except BaseException:
@@ -101,6 +104,7 @@ class Segment:
 
         ``JournalOrderError`` for a gap, ``lmdb.Error`` for what disk or map refuse: nothing is written then.
         """
+        failpoint("journal.before_append")
         with self._environment.begin(write=True) as transaction:
             put = transaction.cursor(self._events).put
             for record, frame in zip(records, frames, strict=True):
@@ -109,6 +113,7 @@ class Segment:
                     raise JournalOrderError(seq, record.seq)
             if not transaction.put(key_of(seq), chain, append=True, db=self._chain):
                 raise JournalOrderError(seq, seq)
+        failpoint("journal.after_append")
         self.first_ts = self.first_ts or records[0].ts
         self.bytes_written += sum(map(len, frames))
 

@@ -8,6 +8,7 @@ thread.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import zlib
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from livestack.failpoints import failpoint
 from livestack.journal.directory import flush_directory, make_private
 from livestack.journal.format import CRC_SIZE
 
@@ -54,17 +56,29 @@ def write_snapshot(sessions: Path, snapshot: Snapshot) -> Path:
     make_private(path.parent)
     body = _encoder.encode(snapshot)
     unfinished = path.with_name(path.name + UNFINISHED)
-    file = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        _write_durably(unfinished, body)
+        failpoint("snapshot.before_rename")
+        unfinished.rename(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            unfinished.unlink(missing_ok=True)  # on a full disk its part would be missed by the journal
+        raise
+    flush_directory(path.parent)
+    return path
+
+
+def _write_durably(path: Path, body: bytes) -> None:
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(file, "wb", closefd=False) as out:
             out.write(zlib.crc32(body).to_bytes(CRC_SIZE, "big"))
-            out.write(body)
+            out.write(body[: len(body) // 2])
+            failpoint("snapshot.in_write")
+            out.write(body[len(body) // 2 :])
         os.fsync(file)
     finally:
         os.close(file)
-    unfinished.rename(path)
-    flush_directory(path.parent)
-    return path
 
 
 def read_snapshot(path: Path) -> Snapshot | None:
@@ -103,3 +117,20 @@ def prune_snapshots(sessions: Path, session: str, keep: int) -> list[int]:
     for path in [*gone, *directory.glob(f"*{UNFINISHED}")]:
         path.unlink(missing_ok=True)
     return [int(path.name) for path in gone]
+
+
+def drop_snapshots_beyond(sessions: Path, session: str, last_seq: int) -> list[int]:
+    """Remove those of positions that the journal lost; the positions that went.
+
+    A power loss in ``relaxed`` may take a commit that was seen already. Whoever goes on behind ``last_seq`` gives those
+    positions to other Events: a snapshot of what stood there would be taken for one of what stands there then.
+    """
+    directory = sessions / session / SNAPSHOTS_NAME
+    if not directory.is_dir():
+        return []
+    gone = [path for path in directory.iterdir() if path.name.isdigit() and int(path.name) > last_seq]
+    for path in gone:
+        path.unlink(missing_ok=True)
+    if gone:
+        flush_directory(directory)
+    return sorted(int(path.name) for path in gone)

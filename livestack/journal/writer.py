@@ -3,7 +3,8 @@
 Theory of operation. :meth:`JournalWriter.commit` encodes every record, appends them and the next link of the hash
 chain in one LMDB transaction, and commits. Only when the commit has returned does it make a ``CommittedDispatch`` for
 each ``IntentDispatched`` among them; nothing else can. Whatever goes wrong, the writer is ``failed`` from then on:
-after a failed sync the page cache proves nothing (reliability.md section 2), so there is no second try here.
+after a failed sync the page cache proves nothing (reliability.md section 2), so there is no second try in that segment.
+:meth:`JournalWriter.begin_afresh` leaves it behind and goes on in a new one.
 
 A segment is sealed by :meth:`JournalWriter.rotate`; the next one's header carries the last link, so that the chain goes
 through. One thread.
@@ -19,10 +20,11 @@ import msgspec
 
 from livestack.core.events import IntentDispatched, Recorded
 from livestack.core.types import OrderRequest
-from livestack.exceptions import JournalError
+from livestack.exceptions import HeldError, JournalError
 from livestack.failpoints import failpoint
 from livestack.journal.clean import is_stopped, mark_clean
 from livestack.journal.format import SegmentHeader, encode_record, extend_chain
+from livestack.journal.quarantine import set_aside
 from livestack.journal.segment import Durability, Segment
 
 _SEAL: Final = object()
@@ -121,15 +123,33 @@ class JournalWriter:
         """
         if self._segment.bytes_written == 0:
             return
-        header = msgspec.structs.replace(
-            self._segment.header, first_seq=self.last_seq + 1, previous_chain=self.chain
-        )
         failpoint("journal.before_rotate")
-        following = Segment.create(self._sessions, header, self._durability)
+        following = Segment.create(self._sessions, self._next_header(), self._durability)
         failpoint("journal.in_rotate")
         sealed, self._segment = self._segment, following
         sealed.close()
         mark_clean(sealed.path)
+
+    def begin_afresh(self) -> None:
+        """After a failed commit: leave the segment as it is and go on behind the last durable position in a new one.
+
+        What the failed commit left in the old one, if anything, is behind the place where the new one begins: it is not
+        read. ``HeldError`` where a new one cannot be made.
+        """
+        header, old = self._next_header(), self._segment
+        old.close()
+        try:
+            if old.header.first_seq == header.first_seq:
+                set_aside(old.path, "its first commit failed")
+        except OSError as error:
+            raise HeldError(f"journal {old.path}", f"cannot be set aside: {error}") from error
+        self._segment = Segment.create(self._sessions, header, self._durability)
+        self.failed = False
+
+    def _next_header(self) -> SegmentHeader:
+        return msgspec.structs.replace(
+            self._segment.header, first_seq=self.last_seq + 1, previous_chain=self.chain
+        )
 
     def close(self) -> None:
         """Idempotent; everything committed is already where it has to be. A session that stopped is marked clean."""

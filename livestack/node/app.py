@@ -26,9 +26,11 @@ from livestack.actors.messages import StopRequested
 from livestack.core.configuration import Configuration
 from livestack.core.events import Recorded
 from livestack.exceptions import UnreachableError, UsageError
+from livestack.failpoints import failpoint
 from livestack.journal.directory import DataDirectory
+from livestack.journal.space import Space
 from livestack.journal.writer import JournalWriter
-from livestack.node.beginning import Beginning, Recovery, begin_again, begin_anew, unfinished
+from livestack.node.beginning import Abandoned, Beginning, Recovery, begin_again, begin_anew, unfinished
 from livestack.node.composition import Node, Seams, ThreadLauncher, VenueParts
 from livestack.node.recovery import Recovered
 from livestack.node.summary import summarise
@@ -82,8 +84,8 @@ def run(process: Process, watching: Watching = nullcontext) -> SessionSummary:
     refuse_real_venues_unless_live(settings, process.live)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     with DataDirectory(Path(settings.data_dir)).acquire() as directory:
-        recovered = unfinished(directory, process.configuration)
-        clock = SystemClock(recovered.last_ts if recovered is not None else 0)
+        before = unfinished(directory, process.configuration)
+        clock = SystemClock(before.last_ts if isinstance(before, Recovered) else 0)
         timers = TimerThread(clock)
         try:
             seams = _machine(settings, clock, timers)
@@ -91,7 +93,7 @@ def run(process: Process, watching: Watching = nullcontext) -> SessionSummary:
                 venue: _venue_parts(venue, venue_settings, seams, process.environment)
                 for venue, venue_settings in settings.venues.items()
             }
-            beginning = _begin(process, recovered, seams)
+            beginning = _begin(process, before, seams)
             return _run_session(process, directory.sessions, beginning, seams, venues, watching)
         finally:
             timers.close()
@@ -172,11 +174,15 @@ def _run_session(
     watching: Watching,
 ) -> SessionSummary:
     settings, header, wall_ns = process.settings, beginning.header, seams.clock.wall_ns()
+    space = Space(sessions, settings.journal.headroom, settings.journal.ballast)
+    space.prepare()
+    failpoint("recovery.before_segment")
     node = Node(
         settings=settings,
         seams=seams,
         runtime=beginning.runtime,
         writer=JournalWriter.create(sessions, header, settings.journal.durability),
+        space=space,
         venues=venues,
         set_aside=lambda record, error: set_aside(sessions / header.session, record, error),
     )
@@ -208,12 +214,19 @@ def _run_session(
     return msgspec.structs.replace(summary, recovered=resumed)
 
 
-def _begin(process: Process, recovered: Recovered | None, seams: Seams) -> Beginning:
+def _begin(process: Process, before: Recovered | Abandoned | None, seams: Seams) -> Beginning:
     wall_ns = seams.clock.wall_ns()
-    if recovered is not None:
-        return begin_again(recovered, process.recovery, wall_ns, seams.random)
-    session = new_session_id(wall_ns, seams.random)
-    return begin_anew(process.settings, process.configuration, session, wall_ns, seams.random)
+    if isinstance(before, Recovered):
+        return begin_again(before, process.recovery, wall_ns, seams.random)
+    return begin_anew(
+        process.settings,
+        process.configuration,
+        new_session_id(wall_ns, seams.random),
+        wall_ns,
+        seams.random,
+        before,
+        process.recovery,
+    )
 
 
 def set_aside(session: Path, record: Recorded, error: str) -> None:

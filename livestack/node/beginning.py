@@ -7,6 +7,7 @@ started with; under others it stays as it is, and a new one takes what it finds 
 from __future__ import annotations
 
 import random
+from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -15,6 +16,7 @@ import structlog
 import livestack
 from livestack.core.configuration import Configuration
 from livestack.core.events import (
+    IncidentOpened,
     InputEvent,
     OperatorCommand,
     SessionResumed,
@@ -23,16 +25,32 @@ from livestack.core.events import (
 )
 from livestack.core.runtime import SEMANTICS_VERSION, CoreRuntime
 from livestack.core.strategy import Strategy
-from livestack.core.types import TradingState, make_epoch
+from livestack.core.types import SessionPhase, TradingState, make_epoch
+from livestack.exceptions import JournalDamagedError, RecoveryError
+from livestack.journal.clean import is_clean, is_stopped
 from livestack.journal.directory import DataDirectory
 from livestack.journal.format import SegmentHeader, source_digest
-from livestack.journal.sessions import list_sessions
-from livestack.node.recovery import Recovered, recover
+from livestack.journal.quarantine import set_aside
+from livestack.journal.reader import JournalReader
+from livestack.journal.segment import segments_of
+from livestack.node.recovery import Recovered, recover, set_aside_unfinished
 from livestack.settings import Settings
 from livestack.strategies.loading import load_strategy, strategy_source
 
 Recovery = Literal["resume", "halt"]
 """What to do with an unfinished session: go on as configured, or go on HALTED."""
+
+
+TAIL = 10
+"""Records looked at to see how a session ended: more than the Core derives from its end."""
+
+
+class Abandoned(msgspec.Struct, frozen=True):
+    """An unfinished session that does not go on, and why. ``grave``: nobody knows what it did at its end."""
+
+    session: str
+    cause: str
+    grave: bool
 
 
 class Beginning(msgspec.Struct, frozen=True):
@@ -44,53 +62,86 @@ class Beginning(msgspec.Struct, frozen=True):
     recovered: Recovered | None = None
 
 
-def unfinished(directory: DataDirectory, configuration: Configuration) -> Recovered | None:
-    """The newest session brought back, if it did not stop in order and may go on.
+def unfinished(directory: DataDirectory, configuration: Configuration) -> Recovered | Abandoned | None:
+    """The newest session brought back, if it did not stop in order; why not, if it cannot be; None if it is over.
 
-    What :func:`~livestack.node.recovery.recover` raises where its journal cannot be believed.
+    A damaged segment goes into quarantine. ``JournalFormatError`` for a journal that is not ours, or newer: then
+    nothing is touched.
     """
-    sessions = list_sessions(directory)
-    if not sessions or sessions[-1].state == "stopped" or sessions[-1].last_seq == 0:
+    session = _newest(directory.sessions)
+    if session is None:
         return None
-    log, session = structlog.get_logger("recovery"), sessions[-1].session
+    log = structlog.get_logger("recovery").bind(session=session)
     source = source_digest(strategy_source(configuration.strategy.path))
-    recovered = recover(directory.sessions, session, configuration, source, _strategy)
+    try:
+        set_aside_unfinished(directory.sessions, session)
+        if _is_over(directory.sessions, session):
+            return None
+        recovered = recover(directory.sessions, session, configuration, source, _strategy)
+    except JournalDamagedError as error:
+        place = set_aside(Path(error.path), str(error))
+        log.error("journal_damaged", cause=str(error), quarantine=str(place))
+        return Abandoned(session, f"{error}; it is in {place}", grave=True)
+    except RecoveryError as error:
+        log.error("session_not_resumed", cause=str(error))
+        return Abandoned(session, str(error), grave=True)
     if recovered is None:
-        log.warning("session_not_resumed", session=session, cause="another configuration or strategy")
+        log.warning("session_not_resumed", cause="another configuration or strategy")
+        return Abandoned(session, "it began with another configuration or strategy", grave=False)
+    if recovered.runtime.state.control.phase is SessionPhase.STOPPED:
         return None
     log.info(
         "session_recovered",
-        session=session,
         last_seq=recovered.last_seq,
+        snapshot_seq=recovered.snapshot_seq,
         events=recovered.events,
         ms=recovered.elapsed_ns // 1_000_000,
     )
     return recovered
 
 
+def _newest(sessions: Path) -> str | None:
+    return max((path.name for path in sessions.iterdir() if (path / "journal").is_dir()), default=None)
+
+
+def _is_over(sessions: Path, session: str) -> bool:
+    """Whether nothing needs to be recovered: it stopped in order and is as it was then, or it never got anywhere."""
+    segments = segments_of(sessions, session)
+    if not segments:
+        return True
+    if not is_clean(segments[-1]):
+        return False
+    with JournalReader([segments[-1]], live=True) as reader:
+        last_seq = reader.last_seq()
+        return is_stopped(list(reader.records(max(last_seq - TAIL, reader.header.first_seq), last_seq)))
+
+
 def begin_again(recovered: Recovered, recovery: Recovery, wall_ns: int, source: random.Random) -> Beginning:
     """Go on behind the last durable Event, under a fresh epoch, in a segment of its own."""
     first = SessionResumed(epoch=_epoch(wall_ns, source), wall_ns=wall_ns)
-    halt = OperatorCommand(
-        request_id="recover-halt",
-        command=SetTradingState(TradingState.HALTED),
-        who="recovery",
-        why="started with --recover halt",
-        base_version=0,
-    )
     header = msgspec.structs.replace(
         recovered.header,
         first_seq=recovered.last_seq + 1,
         previous_chain=recovered.chain,
         package_version=livestack.__version__,
     )
-    return Beginning(header, (first, halt) if recovery == "halt" else (first,), recovered.runtime, recovered)
+    halt = (_halt("started with --recover halt"),) if recovery == "halt" else ()
+    return Beginning(header, (first, *halt), recovered.runtime, recovered)
 
 
 def begin_anew(
-    settings: Settings, configuration: Configuration, session: str, wall_ns: int, source: random.Random
+    settings: Settings,
+    configuration: Configuration,
+    session: str,
+    wall_ns: int,
+    source: random.Random,
+    abandoned: Abandoned | None = None,
+    recovery: Recovery = "resume",
 ) -> Beginning:
-    """A new session: its first Event and its journal's header say the same."""
+    """A new session: its first Event and its journal's header say the same.
+
+    Behind an ``abandoned`` one of which nobody knows the end it begins HALTED, for an operator to look and accept.
+    """
     header = SegmentHeader.of_session(
         session=session,
         node=settings.node.name,
@@ -111,7 +162,26 @@ def begin_anew(
         semantics_version=SEMANTICS_VERSION,
         wall_ns=wall_ns,
     )
-    return Beginning(header, (first,), CoreRuntime(configuration, _strategy(configuration)))
+    events: tuple[InputEvent, ...] = (first,)
+    if abandoned is not None and (abandoned.grave or recovery == "halt"):
+        events = (first, _halt(f"session {abandoned.session} was not resumed"), _incident(abandoned))
+    return Beginning(header, events, CoreRuntime(configuration, _strategy(configuration)))
+
+
+def _halt(why: str) -> OperatorCommand:
+    return OperatorCommand(
+        request_id="recover-halt",
+        command=SetTradingState(TradingState.HALTED),
+        who="recovery",
+        why=why,
+        base_version=0,
+    )
+
+
+def _incident(abandoned: Abandoned) -> IncidentOpened:
+    return IncidentOpened(
+        name="session_not_resumed", scope=abandoned.session, grade="critical", detail=abandoned.cause
+    )
 
 
 def _strategy(configuration: Configuration) -> Strategy:

@@ -26,6 +26,7 @@ from livestack.core.events import InputEvent, InstrumentDefined, Recorded
 from livestack.core.runtime import CoreRuntime
 from livestack.core.types import SessionPhase
 from livestack.exceptions import LivestackError
+from livestack.journal.space import Space
 from livestack.journal.writer import JournalWriter
 from livestack.node.supervisor import Supervisor
 from livestack.settings import Settings, VenueSettings
@@ -107,6 +108,7 @@ class Node:
         seams: Seams,
         runtime: CoreRuntime,
         writer: JournalWriter,
+        space: Space,
         venues: Mapping[str, VenueParts],
         set_aside: Callable[[Recorded, str], None],
     ) -> None:
@@ -116,6 +118,7 @@ class Node:
         self.gate = DispatchGate(venues)
         self._seams = seams
         self._writer = writer
+        self._space = space
         self._venues = venues
         self.harness = HarnessMailbox(
             seams.signal("harness"),
@@ -168,10 +171,14 @@ class Node:
             mailbox=self._recorder,
             supervisor=self.supervisor.mailbox,
             writer=self._writer,
+            space=self._space,
+            settings=self.settings.journal,
             gate=self.gate,
             connectors=self._connectors,
             harness=self.harness,
             progress=self.progress,
+            clock=self._seams.clock,
+            timers=self._seams.timers,
         )
 
     def _start_harness(self) -> None:

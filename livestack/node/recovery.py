@@ -14,21 +14,19 @@ from pathlib import Path
 import msgspec
 
 from livestack.core.configuration import Configuration
-from livestack.core.refold import Refold
 from livestack.core.runtime import SEMANTICS_VERSION, CoreRuntime
-from livestack.core.state import State
 from livestack.core.strategy import Strategy
-from livestack.exceptions import JournalFormatError, RecoveryError
+from livestack.exceptions import RecoveryError
+from livestack.failpoints import failpoint
 from livestack.journal.clean import DATA_NAME
 from livestack.journal.format import SegmentHeader
+from livestack.journal.quarantine import set_aside
 from livestack.journal.reader import JournalReader
-from livestack.journal.snapshots import Snapshot, snapshots
+from livestack.journal.restoring import begin
+from livestack.journal.segment import segments_of
 
-PROGRESS_EVERY = 5_000
-"""Events between two looks of a progress bar."""
-
-UNFINISHED_PREFIX = "unfinished-"
-"""What a segment is called that was begun and holds no commit: nothing is deleted."""
+EMPTY_BYTES_MAX = 1 << 20
+"""A segment without a commit is some pages long."""
 
 
 class Recovered(msgspec.Struct, frozen=True):
@@ -62,7 +60,6 @@ def recover(
     was written under other semantics.
     """
     began_ns = time.perf_counter_ns()
-    set_aside_unfinished(sessions, session)
     with JournalReader.open(sessions, session) as reader:
         header = reader.header
         began_with = (header.configuration_digest, header.strategy_digest)
@@ -73,12 +70,12 @@ def recover(
                 session, 0, f"was written under version {header.semantics_version} of the Core's semantics"
             )
         last_seq, chain = reader.tail()
-        fold, snapshot_seq = _begin(sessions, header, last_seq, configuration, make_strategy)
-        for record in reader.records(fold.last_seq + 1):
-            if not fold.take(record):
+        fold, snapshot_seq = begin(sessions, header, last_seq, configuration, make_strategy)
+        for records in reader.commits(fold.last_seq + 1):
+            failpoint("recovery.in_fold")
+            if not all(map(fold.take, records)):
                 break
-            if fold.events % PROGRESS_EVERY == 0:
-                progress(record.seq, last_seq)
+            progress(fold.last_seq, last_seq)
         if not fold.ends_whole():
             difference = fold.difference
             assert difference is not None
@@ -95,51 +92,15 @@ def recover(
     )
 
 
-def _begin(
-    sessions: Path,
-    header: SegmentHeader,
-    last_seq: int,
-    configuration: Configuration,
-    make_strategy: Callable[[Configuration], Strategy],
-) -> tuple[Refold, int]:
-    """A fold from the newest snapshot that is what it says, or from the start."""
-    for snapshot in snapshots(sessions, header.session, last_seq, SEMANTICS_VERSION):
-        strategy = make_strategy(configuration)
-        state = _restored(snapshot, header, type(strategy.memory))
-        if state is not None:
-            return Refold(CoreRuntime(configuration, strategy, state)), snapshot.seq
-    if header.first_seq != 1:
-        raise RecoveryError(
-            header.session, header.first_seq, "begins later, and no snapshot before it is usable"
-        )
-    return Refold(CoreRuntime(configuration, make_strategy(configuration))), 0
-
-
-def _restored(snapshot: Snapshot, header: SegmentHeader, memory_type: type) -> State | None:
-    """The State of ``snapshot``; None where it is another strategy's, or not what its digest says."""
-    if snapshot.strategy_digest != header.strategy_digest:
-        return None
-    try:
-        state = State.restore(snapshot.state, memory_type)
-        return state if state.digest() == snapshot.digest else None
-    except Exception:  # noqa: BLE001 - bytes of another program: an older snapshot, or the journal, takes its place
-        return None
-
-
 def set_aside_unfinished(sessions: Path, session: str) -> None:
-    """Rename last segments that hold no commit: a writer died while it made them."""
-    journal = sessions / session / "journal"
-    segments = sorted(path for path in journal.glob("[0-9]*") if path.is_dir())
+    """Put last segments that hold no commit into quarantine: a writer died before it had written anything."""
+    segments = segments_of(sessions, session)
     while segments and _is_unfinished(segments[-1]):
-        segment = segments.pop()
-        segment.rename(segment.with_name(f"{UNFINISHED_PREFIX}{segment.name}-{time.time_ns()}"))
+        set_aside(segments.pop(), "it holds no commit")
 
 
 def _is_unfinished(segment: Path) -> bool:
-    if not (segment / DATA_NAME).is_file():
-        return True
-    try:
-        with JournalReader([segment], live=False) as reader:
-            return reader.tail()[0] < reader.header.first_seq
-    except JournalFormatError:
-        return True  # an environment without a header
+    if (segment / DATA_NAME).stat().st_size > EMPTY_BYTES_MAX:
+        return False
+    with JournalReader([segment], live=False) as reader:
+        return reader.tail()[0] < reader.header.first_seq

@@ -206,6 +206,9 @@ class BrokenWriter:
     def commit(self, records: Sequence[Recorded]) -> Any:
         raise JournalError("the disk refuses")
 
+    def begin_afresh(self) -> None:
+        """The new segment refuses as well."""
+
     def close(self) -> None:
         """Nothing to close."""
 

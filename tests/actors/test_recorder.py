@@ -16,21 +16,51 @@ from livestack.core.events import Recorded, SessionStopping
 from livestack.core.types import Origin
 from livestack.exceptions import JournalError
 from livestack.failpoints import FailpointError
+from livestack.journal.quarantine import quarantined
 from livestack.journal.reader import JournalReader
-from tests.actors.fakes import BrokenWriter, dispatched, messages
+from livestack.journal.segment import segment_path
+from livestack.journal.settings import JournalSettings
+from tests.actors.fakes import BrokenWriter, FakeClock, FakeTimers, dispatched, messages
 from tests.journal_support import writer
+
+
+class Room:
+    """A disk with as much room as the test says."""
+
+    def __init__(self) -> None:
+        self.bytes_free = 1_000
+        self.ballast = True
+
+    def free(self) -> int:
+        return self.bytes_free
+
+    def is_low(self) -> bool:
+        return self.bytes_free < 500
+
+    def has_returned(self) -> bool:
+        return self.bytes_free >= 600
+
+    def release_ballast(self) -> None:
+        self.ballast = False
+
+    def restore_ballast(self) -> None:
+        if self.bytes_free < 900:
+            raise OSError("no room for it")
+        self.ballast = True
 
 
 class Bench:
     """A recorder without a thread."""
 
-    def __init__(self, journal) -> None:
+    def __init__(self, journal, settings: JournalSettings | None = None) -> None:
         self.mailbox = Mailbox()
         self.supervisor = Mailbox()
         self.connector = Mailbox()
         self.harness = HarnessMailbox()
         self.progress = Progress()
         self.gate = DispatchGate(["v"])
+        self.timers = FakeTimers()
+        self.room = Room()
         self.actor = RecorderActor(
             mailbox=self.mailbox,
             supervisor=self.supervisor,
@@ -39,7 +69,24 @@ class Bench:
             connectors={"v": self.connector},
             harness=self.harness,
             progress=self.progress,
+            space=self.room,
+            settings=settings or JournalSettings(),
+            clock=FakeClock(),
+            timers=self.timers,
         )
+        self.actor.on_start()
+
+    def look(self, bytes_free: int) -> None:
+        """A second later the disk has this much room."""
+        self.room.bytes_free = bytes_free
+        self.timers.fire()
+        self.actor.on_receive(messages(self.mailbox))
+
+    def told(self) -> list[str]:
+        """What the harness was told, by type and name."""
+        return [
+            f"{type(event).__name__} {getattr(event, 'name', '')}".strip() for event in messages(self.harness)
+        ]
 
 
 def plain(seq: int) -> Recorded:
@@ -82,6 +129,124 @@ def test_a_failed_commit_releases_nothing_and_holds_the_gate() -> None:
     assert [] == messages(bench.connector)
     assert Hold.JOURNAL is bench.gate.refusal("v", "v:S", Passage.NEW)
     assert 0 == bench.progress.committed
+
+
+def test_a_failed_commit_is_written_again_elsewhere(tmp_path: Path) -> None:
+    """Nothing of the batch leaves, all of it is recorded, its dispatches are told to have failed, and it goes on."""
+    bench = Bench(writer(tmp_path, "s"))
+    bench.actor.on_receive([RecordBatch([plain(1)])])
+    failpoints.arm_from_text("journal.before_append=raise")
+    try:
+        bench.actor.on_receive([RecordBatch([plain(2), dispatched(3)])])
+    finally:
+        failpoints.disarm_all()
+    assert [] == messages(bench.connector)
+    assert ["IncidentOpened journal_write", "DispatchFailed"] == bench.told()
+    assert (3, None) == (bench.progress.committed, bench.gate.refusal("v", "v:S", Passage.NEW))
+    bench.actor.on_receive([RecordBatch([dispatched(4)])])
+    assert [4] == [dispatch.seq for dispatch in messages(bench.connector)[0].dispatches]
+    bench.actor.on_stop()
+    with JournalReader.open(tmp_path / "sessions", "s") as reader:
+        assert (4, 2) == (reader.verify_chain(), len(reader.segments))
+
+
+def test_a_commit_of_unknown_fate_is_written_again_too(tmp_path: Path) -> None:
+    """It stands in the old segment as well; the journal has it once."""
+    bench = Bench(writer(tmp_path, "s"))
+    failpoints.arm_from_text("journal.after_append=raise@2")
+    try:
+        bench.actor.on_receive([RecordBatch([plain(1)])])
+        bench.actor.on_receive([RecordBatch([plain(2), dispatched(3)])])
+    finally:
+        failpoints.disarm_all()
+    assert [] == messages(bench.connector)
+    bench.actor.on_receive([RecordBatch([plain(4)])])
+    bench.actor.on_stop()
+    with JournalReader.open(tmp_path / "sessions", "s") as reader:
+        assert (4, [1, 2, 3, 4]) == (reader.verify_chain(), [record.seq for record in reader.records()])
+
+
+def test_the_first_commit_of_a_segment_may_fail(tmp_path: Path) -> None:
+    """The new segment takes the name; the old one is kept aside with the reason."""
+    bench = Bench(writer(tmp_path, "s"))
+    failpoints.arm_from_text("journal.after_append=raise")
+    try:
+        bench.actor.on_receive([RecordBatch([plain(1)])])
+    finally:
+        failpoints.disarm_all()
+    bench.actor.on_stop()
+    assert [("00000000000000000001-1", "its first commit failed")] == quarantined(tmp_path / "sessions", "s")
+    with JournalReader.open(tmp_path / "sessions", "s") as reader:
+        assert 1 == reader.verify_chain()
+
+
+def test_a_segment_is_sealed_at_its_size(tmp_path: Path) -> None:
+    """The commit that fills it is its last."""
+    bench = Bench(writer(tmp_path, "s"), JournalSettings(segment_bytes=65_536))
+    for seq in range(1, 4_001):
+        bench.actor.on_receive([RecordBatch([plain(seq)])])
+    bench.actor.on_stop()
+    with JournalReader.open(tmp_path / "sessions", "s") as reader:
+        assert 4_000 == reader.verify_chain()
+        assert len(reader.segments) in range(2, 6)
+
+
+def test_a_segment_is_sealed_at_its_age(tmp_path: Path) -> None:
+    """By the Events' own time."""
+    bench = Bench(writer(tmp_path, "s"), JournalSettings(segment_age_ns=10**9))
+    for seq, ts in ((1, 1), (2, 10**9), (3, 10**9 + 1), (4, 10**9 + 2)):
+        bench.actor.on_receive([RecordBatch([Recorded(seq, ts, Origin.INPUT, plain(seq).event)])])
+    bench.actor.on_stop()
+    with JournalReader.open(tmp_path / "sessions", "s") as reader:
+        assert [1, 4] == [int(path.name) for path in reader.segments]
+
+
+def test_a_rotation_that_fails_waits_a_minute(tmp_path: Path) -> None:
+    """The present segment goes on meanwhile."""
+    bench = Bench(writer(tmp_path, "s"), JournalSettings(segment_age_ns=10**9))
+    (segment_path(tmp_path / "sessions", "s", 3)).mkdir()
+    for seq in (1, 2, 3, 4):
+        bench.actor.on_receive([RecordBatch([Recorded(seq, seq * 10**9, Origin.INPUT, plain(seq).event)])])
+    assert 4 == bench.progress.committed
+    late = Recorded(5, 100 * 10**9, Origin.INPUT, plain(5).event)
+    bench.actor.on_receive([RecordBatch([late])])
+    bench.actor.on_stop()
+    segment_path(tmp_path / "sessions", "s", 3).rmdir()
+    with JournalReader.open(tmp_path / "sessions", "s") as reader:
+        assert [1, 6] == [int(path.name) for path in reader.segments]
+
+
+def test_a_low_disk_stops_trading_until_there_is_room_again(tmp_path: Path) -> None:
+    """New orders and market data wait outside, with an incident; what venues say is still recorded."""
+    bench = Bench(writer(tmp_path, "s"))
+    bench.look(499)
+    assert (Hold.JOURNAL, True) == (bench.gate.refusal("v", "v:S", Passage.NEW), bench.harness.held)
+    assert bench.gate.refusal("v", "v:S", Passage.CANCEL) is None
+    assert ["IncidentOpened journal_room"] == bench.told()
+    bench.actor.on_receive([RecordBatch([plain(1)])])
+    assert 1 == bench.progress.committed
+    bench.look(550)
+    assert bench.harness.held  # a little more is not enough: it would swing
+    bench.look(700)
+    assert bench.harness.held  # the ballast does not fit yet
+    bench.look(1_000)
+    assert (None, False) == (bench.gate.refusal("v", "v:S", Passage.NEW), bench.harness.held)
+    assert ["IncidentClosed journal_room"] == bench.told()
+    bench.actor.on_stop()
+
+
+def test_a_full_disk_takes_the_ballast(tmp_path: Path) -> None:
+    """A commit fails for want of room: the ballast goes, the batch is written, the hold stays."""
+    bench = Bench(writer(tmp_path, "s"))
+    bench.room.bytes_free = 0
+    failpoints.arm_from_text("journal.before_append=raise")
+    try:
+        bench.actor.on_receive([RecordBatch([dispatched(1)])])
+    finally:
+        failpoints.disarm_all()
+    assert (1, False) == (bench.progress.committed, bench.room.ballast)
+    assert Hold.JOURNAL is bench.gate.refusal("v", "v:S", Passage.NEW)
+    bench.actor.on_stop()
 
 
 def test_a_stop_writes_what_was_handed_over_and_releases_nothing(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from livestack.actors.messages import StopRequested
 from livestack.core.configuration import Configuration
 from livestack.journal.reader import JournalReader
+from livestack.journal.space import Space
 from livestack.journal.writer import JournalWriter
 from livestack.node.app import ADAPTERS, new_session_id
 from livestack.node.beginning import begin_anew
@@ -60,6 +61,7 @@ class World:
             seams=seams,
             runtime=beginning.runtime,
             writer=JournalWriter.create(self.sessions, beginning.header, "relaxed"),
+            space=Space(directory, 0, 0),
             venues={name: self._parts(name, settings) for name in settings.venues},
             set_aside=lambda record, error: None,
         )

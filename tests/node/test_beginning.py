@@ -1,0 +1,198 @@
+"""How a run begins: anew, or with the session that was left unfinished, and never on what cannot be believed."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import lmdb
+import pytest
+
+from livestack.core.events import (
+    IncidentOpened,
+    OperatorCommand,
+    Recorded,
+    SessionResumed,
+    SessionStarted,
+    SetTradingState,
+)
+from livestack.core.types import TradingState, parse_client_id
+from livestack.exceptions import JournalFormatError
+from livestack.journal.directory import DataDirectory
+from livestack.journal.quarantine import quarantined
+from livestack.journal.segment import segments_of
+from livestack.journal.writer import JournalWriter
+from livestack.node.beginning import Abandoned, begin_again, begin_anew, unfinished
+from livestack.node.recovery import Recovered
+from livestack.settings import load
+from tests.live import configuration
+from tests.live.strategies import market_maker
+from tests.research.sessions import (
+    CLOSING,
+    ENVIRONMENT,
+    WALL_NS,
+    header,
+    opening,
+    quotes,
+    record,
+    rules,
+    store,
+)
+
+SESSION = "20260101T000000Z-0001"
+
+
+def settings_and_rules(directory: Path):
+    path = configuration.write(directory, ["BTCUSDT"], market_maker("BTCUSDT"))
+    return load(path, ENVIRONMENT)
+
+
+def interrupted(directory: Path, **changes: object) -> list[Recorded]:
+    """A session that ended in the middle; its records."""
+    records = record(rules(directory), [*opening(SESSION), *quotes(30)])
+    store(directory, header(SESSION, rules(directory), **changes), records)
+    return records
+
+
+def look(directory: Path) -> Recovered | Abandoned | None:
+    return unfinished(DataDirectory(directory), rules(directory))
+
+
+def anew(directory: Path, before: Abandoned | None, recovery="resume") -> list[str]:
+    """The types of the first Events of a new session."""
+    settings, configuration_ = settings_and_rules(directory)
+    beginning = begin_anew(settings, configuration_, "new", WALL_NS, random.Random(1), before, recovery)
+    return [type(event).__name__ for event in beginning.events]
+
+
+def test_header_and_first_event_say_the_same(tmp_path: Path) -> None:
+    """Session, strategy and configuration are one identity; the epoch makes valid client ids."""
+    settings, configuration_ = settings_and_rules(tmp_path)
+    beginning = begin_anew(settings, configuration_, "s", WALL_NS, random.Random(1))
+    (first,), head = beginning.events, beginning.header
+    assert isinstance(first, SessionStarted)
+    assert (first.session, first.strategy_digest, first.configuration_digest) == (
+        head.session,
+        head.strategy_digest,
+        head.configuration_digest,
+    )
+    assert configuration_.digest() == head.configuration_digest
+    assert "class MarketMaker" in head.strategy_source
+    assert parse_client_id(f"{first.epoch}-1-1") is not None
+
+
+def test_two_sessions_never_share_an_epoch(tmp_path: Path) -> None:
+    """Not even begun in the same second: the random part differs."""
+    settings, configuration_ = settings_and_rules(tmp_path)
+    source = random.Random(1)
+    epochs = {
+        event.epoch
+        for _ in range(50)
+        for event in begin_anew(settings, configuration_, "s", WALL_NS, source).events
+        if isinstance(event, SessionStarted)
+    }
+    assert 50 == len(epochs)
+
+
+def test_an_empty_directory_has_nothing_unfinished(tmp_path: Path) -> None:
+    """The first run of all."""
+    DataDirectory(tmp_path / "data").acquire().release()
+    assert unfinished(DataDirectory(tmp_path / "data"), rules(tmp_path)) is None
+
+
+def test_a_session_that_stopped_is_over(tmp_path: Path) -> None:
+    """With its mark of an orderly end, and without it: then it is replayed to find out."""
+    store(tmp_path, header(SESSION, rules(tmp_path)), record(rules(tmp_path), [*opening(SESSION), *CLOSING]))
+    assert look(tmp_path) is None
+    (segment,) = segments_of(tmp_path / "sessions", SESSION)
+    (segment / "clean").unlink()
+    assert look(tmp_path) is None
+
+
+def test_a_session_without_an_event_never_was(tmp_path: Path) -> None:
+    """A node that died before its first commit leaves nothing to recover."""
+    JournalWriter.create(tmp_path / "sessions", header(SESSION, rules(tmp_path)), "relaxed").close()
+    assert look(tmp_path) is None
+
+
+def test_an_interrupted_session_goes_on_behind_its_last_event(tmp_path: Path) -> None:
+    """Under a fresh epoch, in a segment that continues the chain, with the State of the last Event."""
+    records = interrupted(tmp_path)
+    recovered = look(tmp_path)
+    assert isinstance(recovered, Recovered)
+    beginning = begin_again(recovered, "resume", WALL_NS, random.Random(1))
+    (first,) = beginning.events
+    assert isinstance(first, SessionResumed)
+    assert "AAAAAAAAA" != first.epoch
+    assert (SESSION, len(records) + 1) == (beginning.header.session, beginning.header.first_seq)
+    assert recovered.chain == beginning.header.previous_chain
+    assert len(records) == beginning.runtime.state.control.seq
+    JournalWriter.create(tmp_path / "sessions", beginning.header, "relaxed").close()
+
+
+def test_recover_halt_leaves_it_to_an_operator(tmp_path: Path) -> None:
+    """The first thing after the resumption is HALTED."""
+    interrupted(tmp_path)
+    recovered = look(tmp_path)
+    assert isinstance(recovered, Recovered)
+    _, halt = begin_again(recovered, "halt", WALL_NS, random.Random(1)).events
+    assert isinstance(halt, OperatorCommand)
+    assert SetTradingState(TradingState.HALTED) == halt.command
+
+
+def test_other_semantics_are_not_resumed(tmp_path: Path) -> None:
+    """Nobody knows what the older program would have decided: a new session begins, HALTED."""
+    interrupted(tmp_path, semantics_version=1)
+    before = look(tmp_path)
+    assert isinstance(before, Abandoned)
+    assert before.grave
+    assert "semantics" in before.cause
+    assert ["SessionStarted", "OperatorCommand", "IncidentOpened"] == anew(tmp_path, before)
+
+
+def test_another_strategy_is_not_resumed_either(tmp_path: Path) -> None:
+    """It was changed on purpose: the new session trades, unless it was asked to halt."""
+    interrupted(tmp_path, strategy_source="class Other: pass")
+    before = look(tmp_path)
+    assert isinstance(before, Abandoned)
+    assert not before.grave
+    assert ["SessionStarted"] == anew(tmp_path, before)
+    assert ["SessionStarted", "OperatorCommand", "IncidentOpened"] == anew(tmp_path, before, "halt")
+
+
+def test_a_damaged_segment_goes_into_quarantine(tmp_path: Path) -> None:
+    """The new session begins HALTED and says why; the damaged one is kept as it is."""
+    interrupted(tmp_path)
+    (segment,) = segments_of(tmp_path / "sessions", SESSION)
+    with lmdb.open(str(segment), max_dbs=8, map_size=1 << 30) as environment:
+        events = environment.open_db(b"events")
+        with environment.begin(write=True) as transaction:
+            transaction.put((7).to_bytes(8, "big"), b"not what was written", db=events)
+    before = look(tmp_path)
+    assert isinstance(before, Abandoned)
+    assert before.grave
+    assert "at seq 7 is damaged" in before.cause
+    assert [] == segments_of(tmp_path / "sessions", SESSION)
+    ((name, why),) = quarantined(tmp_path / "sessions", SESSION)
+    assert name.endswith("1-1")
+    assert "seq 7" in why
+    settings, configuration_ = settings_and_rules(tmp_path)
+    incident = begin_anew(settings, configuration_, "new", WALL_NS, random.Random(1), before).events[2]
+    assert isinstance(incident, IncidentOpened)
+    assert (SESSION, "critical") == (incident.scope, incident.grade)
+    assert look(tmp_path) is None  # what is left of it is nobody's to resume
+
+
+def test_a_journal_of_a_newer_program_is_left_alone(tmp_path: Path) -> None:
+    """Refused with a sentence; not a byte is touched."""
+    interrupted(tmp_path)
+    (segment,) = segments_of(tmp_path / "sessions", SESSION)
+    with lmdb.open(str(segment), max_dbs=8, map_size=1 << 30) as environment:
+        meta = environment.open_db(b"meta")
+        with environment.begin(write=True) as transaction:
+            transaction.put(b"header", b"\x81\xaeformat_version\x63", db=meta)
+    before = (segment / "data.mdb").read_bytes()
+    with pytest.raises(JournalFormatError, match="newer livestack"):
+        look(tmp_path)
+    assert before == (segment / "data.mdb").read_bytes()
+    assert [] == quarantined(tmp_path / "sessions", SESSION)
