@@ -109,8 +109,9 @@ class Taker(Strategy):
 class Session:
     """A running session and the position in its Event Stream; ``feed`` and ``drive`` take it on."""
 
-    def __init__(self, strategy: Strategy) -> None:
-        configuration = Configuration.from_plain(tomllib.loads(CONFIGURATION.read_text(encoding="utf-8")))
+    def __init__(self, strategy: Strategy, configuration: Configuration | None = None) -> None:
+        if configuration is None:
+            configuration = Configuration.from_plain(tomllib.loads(CONFIGURATION.read_text(encoding="utf-8")))
         self.runtime = CoreRuntime(configuration, strategy)
         self.seq = 1
         self.ts = START_NS

@@ -14,6 +14,7 @@ Pure; imports nothing. Exceptions hold data and build their sentence in ``__str_
         |-- JournalOrderError   an append out of order: never skipped silently
         |-- JournalDamagedError stored bytes are not what was written
         |-- RecoveryError       a session cannot be taken up again as it is recorded
+        |   `-- OtherSessionError  it began with another configuration or strategy
         `-- JournalFormatError  written by a newer format, or not a journal at all
 """
 
@@ -141,3 +142,7 @@ class RecoveryError(JournalError):
     def __str__(self) -> str:
         where = f" at seq {self.seq}" if self.seq else ""
         return f"session {self.session} cannot be resumed: its journal{where} {self.cause}"
+
+
+class OtherSessionError(RecoveryError):
+    """The session began with another Configuration, or another strategy source: it stays as it is."""

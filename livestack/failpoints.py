@@ -24,6 +24,7 @@ NAMES = frozenset(
         "journal.in_rotate",
         "segment.in_make",
         "segment.before_rename",
+        "retention.in_remove",
         "recovery.in_fold",
         "recovery.before_segment",
         "follower.before_snapshot",

@@ -25,7 +25,9 @@ from livestack.backtest_settings import BacktestSettings
 from livestack.core.configuration import Configuration
 from livestack.core.validation import Duration, Faults, convert, join_key
 from livestack.exceptions import ConfigurationError
-from livestack.journal.settings import JournalSettings
+from livestack.follower_settings import FollowerSettings
+from livestack.journal_settings import JournalSettings
+from livestack.lease_settings import LeaseSettings
 from livestack.strategies.loading import load_strategy
 
 SECRET_BYTES_MAX = 16 * 1024
@@ -78,9 +80,10 @@ class DispatchSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ShutdownSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """``timeout``: how long a stopping session waits for the outcomes of its open orders."""
+    """``timeout``: how long a stopping session waits for the outcomes of its open orders; more than a venue's settling
+    time, after which it is known that a request of unknown fate is not there."""
 
-    timeout_ns: Duration = msgspec.field(default=10 * _SECOND_NS, name="timeout")
+    timeout_ns: Duration = msgspec.field(default=30 * _SECOND_NS, name="timeout")
 
     def __post_init__(self) -> None:
         _check_range("timeout", self.timeout_ns, 600 * _SECOND_NS, "10m")
@@ -136,6 +139,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     dispatch: DispatchSettings = DispatchSettings()
     shutdown: ShutdownSettings = ShutdownSettings()
     log: LogSettings = LogSettings()
+    follower: FollowerSettings = FollowerSettings()
+    lease: LeaseSettings = LeaseSettings()
     venues: dict[str, VenueSettings]
     backtest: BacktestSettings = BacktestSettings()
 
@@ -184,6 +189,8 @@ def load(path: Path, environment: Mapping[str, str]) -> tuple[Settings, Configur
     if whole is None:
         raise ConfigurationError(faults, str(path))
     settings, configuration = _part(whole, Settings), _part(whole, Configuration)
+    if settings.lease.postgres_url_env:
+        _variable("lease.postgres_url_env", settings.lease.postgres_url_env, environment, faults)
     _check_names(settings, configuration, faults)
     _check_strategy(configuration, faults)
     if faults:

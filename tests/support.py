@@ -23,12 +23,16 @@ class Process:
     """A ``livestack`` subprocess; stdout as text lines, stderr into a file of the test's directory."""
 
     def __init__(
-        self, arguments: list[str], directory: Path, environment: Mapping[str, str] | None = None
+        self,
+        arguments: list[str],
+        directory: Path,
+        environment: Mapping[str, str] | None = None,
+        prefix: tuple[str, ...] = (),
     ) -> None:
         self.stderr_path = directory / f"stderr-{len(list(directory.glob('stderr-*')))}.txt"
         with self.stderr_path.open("wb") as stderr:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "livestack", *arguments],
+                [*prefix, sys.executable, "-m", "livestack", *arguments],
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 text=True,
@@ -111,13 +115,18 @@ class Venue(Process):
 
 
 def start_node(
-    directory: Path, configuration: Path, environment: Mapping[str, str], *arguments: str
+    directory: Path,
+    configuration: Path,
+    environment: Mapping[str, str],
+    *arguments: str,
+    prefix: tuple[str, ...] = (),
 ) -> Process:
-    """``livestack start`` with its data in ``directory``."""
+    """``livestack start`` with its data in ``directory``, under ``prefix`` (a tracer)."""
     return Process(
         ["start", "-c", str(configuration), "--data-dir", str(directory / "data"), "--json", *arguments],
         directory,
         environment,
+        prefix,
     )
 
 

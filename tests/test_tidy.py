@@ -202,11 +202,11 @@ def test_dependencies_are_listed_and_used() -> None:
     settings = ConfigParser()
     settings.read(ROOT / "setup.cfg")
     required = {
-        line.partition(">")[0] for line in settings["options"]["install_requires"].split() if line[0] != "#"
+        line.partition(">")[0].partition("[")[0] for line in settings["options"]["install_requires"].split() if line[0] != "#"
     }
     assert imported_by(MODULES) == required
     extras = {
-        line.partition(">")[0]
+        line.partition(">")[0].partition("[")[0]
         for extra in settings["options.extras_require"].values()
         for line in extra.split()
     }

@@ -35,6 +35,7 @@ class Hold(IntEnum):
     LEASE = 5
     CLOCK = 6
     SHUTDOWN = 7
+    FOLLOWER = 8
 
 
 class Passage(IntEnum):

@@ -6,8 +6,8 @@ connector in journal order (live-stack.md section 2).
 A commit that fails: hold ``journal`` on the gate; the dispatches of that batch are never released and become
 ``DispatchFailed(JOURNAL)``; the batch is written again into a fresh segment. If that fails too, the error ends the
 actor, and with it the node. A disk that runs low: the same hold, market data waits outside, execution and control
-Events are recorded in the room that is left; all of it ends by itself when there is room again. A hold has an owner and
-lifts without overruling an operator: that is why it is not a trading state.
+Events are recorded in the room that is left, and an incident that halts trading is open; all of it ends by itself when
+there is room again, and overrules no operator.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from livestack.actors.gate import DispatchGate, Hold
 from livestack.actors.mailbox import HarnessMailbox, Mailbox
 from livestack.actors.messages import LookAtSpace, RecordBatch, Release, SessionEnded
 from livestack.actors.progress import Progress
+from livestack.core.control_events import HALTING
 from livestack.core.events import (
     DispatchFailed,
     IncidentClosed,
@@ -32,9 +33,9 @@ from livestack.core.events import (
 from livestack.core.types import FailureReason
 from livestack.exceptions import HeldError, JournalError, JournalOrderError
 from livestack.failpoints import failpoint
-from livestack.journal.settings import JournalSettings
 from livestack.journal.space import Space
 from livestack.journal.writer import CommittedDispatch, JournalWriter
+from livestack.journal_settings import JournalSettings
 from livestack.transports.clock import Clock, Timers
 
 LOOK_NS = 1_000_000_000
@@ -138,7 +139,7 @@ class RecorderActor(NodeActor):
             self._space.release_ballast()
         self._writer.begin_afresh()
         self._writer.commit(records)
-        self._open(WRITE_FAILED, str(error))
+        self._open(WRITE_FAILED, "critical", str(error))
         self._harness.tell_execution(
             [_not_dispatched(record.event) for record in records if type(record.event) is IntentDispatched]
         )
@@ -166,7 +167,7 @@ class RecorderActor(NodeActor):
             self._gate.close(Hold.JOURNAL)
             self._harness.hold(True)
             self._log.error("disk_low", free=free)
-            self._open(NO_ROOM, f"{free} bytes free")
+            self._open(NO_ROOM, HALTING, f"{free} bytes free")
         elif self._low and self._space.has_returned() and self._regain():
             self._low = False
             self._harness.hold(False)
@@ -187,10 +188,8 @@ class RecorderActor(NodeActor):
             return False
         return True
 
-    def _open(self, name: str, detail: str) -> None:
-        self._harness.tell_control(
-            [IncidentOpened(name=name, scope="journal", grade="critical", detail=detail)]
-        )
+    def _open(self, name: str, grade: str, detail: str) -> None:
+        self._harness.tell_control([IncidentOpened(name=name, scope="journal", grade=grade, detail=detail)])
 
 
 def _not_dispatched(event: IntentDispatched) -> DispatchFailed:

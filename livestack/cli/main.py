@@ -6,8 +6,10 @@ A ``LivestackError`` becomes its sentence on stderr and its exit code; nothing s
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -19,6 +21,7 @@ COMMANDS = {
         "livestack.cli.backtest:backtest",
         "Run a strategy against a journal, a capture or a synthetic market.",
     ),
+    "journal": ("livestack.cli.journal:journal", "Check what is on disk."),
     "replay": (
         "livestack.cli.replay:replay",
         "Re-run a session from its journal and compare every decision.",
@@ -26,9 +29,17 @@ COMMANDS = {
     "risk": ("livestack.cli.risk:risk", "Show the risk rules and the limits in force."),
     "sessions": ("livestack.cli.sessions:sessions", "List the sessions of the data directory."),
     "start": ("livestack.cli.start:start", "Run a trading session."),
+    "timeline": (
+        "livestack.cli.timeline:timeline",
+        "What happened in a session: incidents, commands, states.",
+    ),
     "venue": ("livestack.cli.venue:venue", "Run a simulated venue."),
+    "why": ("livestack.cli.why:why", "Tell one order's whole story."),
 }
 """Command -> ``module:object`` and what help says. Loaded on use: what one command needs cannot break another."""
+
+HIDDEN = {"follower": "livestack.cli.follower:follower"}
+"""What a node starts and help does not list."""
 
 EXIT_UNEXPECTED = 4
 
@@ -36,13 +47,21 @@ EXIT_UNEXPECTED = 4
 class LazyGroup(click.Group):
     """Commands by name from :data:`COMMANDS`."""
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            silence()  # whoever read our output has seen enough; click would call that a failure
+            return 0
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
+        place = HIDDEN.get(cmd_name) or COMMANDS.get(cmd_name, ("",))[0]
+        if not place:
             return None
-        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        module, _, name = place.partition(":")
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
 
@@ -88,7 +107,18 @@ def main(arguments: list[str] | None = None) -> None:
             err=True,
         )
         code = EXIT_UNEXPECTED
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        silence()
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def silence() -> None:
+    """Nobody reads stdout any more: what is still buffered goes nowhere, and the interpreter's end says nothing."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def data_directory(data_dir: Path | None) -> Path:

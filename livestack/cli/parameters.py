@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
+
+DEFAULT_DATA_DIR = "livestack-data"
 
 _UNITS_NS = {"ms": 1_000_000, "s": 1_000_000_000, "m": 60_000_000_000, "h": 3_600_000_000_000}
 _DURATION = re.compile(r"(\d+)(ms|s|m|h)")
@@ -30,6 +33,18 @@ class Duration(click.ParamType[int]):
 
 
 DURATION = Duration()
+
+
+def session_argument(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``SESSION``, default ``latest``; the shell completes it."""
+    return click.argument("session", default="latest", shell_complete=complete_session)(command)
+
+
+def complete_session(context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """Names of sessions that begin with ``begun``, newest first."""
+    chosen = context.params.get("data_dir") or os.environ.get("LIVESTACK_DATA_DIR") or DEFAULT_DATA_DIR
+    names = sorted((path.parent.name for path in Path(chosen).glob("sessions/*/journal")), reverse=True)
+    return [name for name in ("latest", *names) if name.startswith(begun)]
 
 
 def data_dir_option(command: Callable[..., Any]) -> Callable[..., Any]:

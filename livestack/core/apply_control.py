@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from livestack.core import events
+from livestack.core.control_events import HALTING
 from livestack.core.derivation import Derivation, close_order, covers
 from livestack.core.rates import OFFSET_MAX_NS, VenueRates
 from livestack.core.state import KillRecord, State
@@ -57,6 +58,7 @@ def session_resumed(state: State, event: events.SessionResumed, out: Derivation)
     for order_id, request in execution.requests.items():
         execution.unresolved.setdefault(order_id, request)
     execution.requests = {}
+    control.incidents = {}  # of the host that died; what still is will be opened anew
     execution.in_doubt = dict.fromkeys(
         execution.orders
     )  # the venue reports those that it has; the rest is asked for
@@ -128,8 +130,10 @@ def venue_clock(state: State, event: events.VenueClock, out: Derivation) -> None
 
 def incident_opened(state: State, event: events.IncidentOpened, out: Derivation) -> None:
     incidents = state.control.incidents
-    if len(incidents) < INCIDENTS_MAX:
+    if len(incidents) < INCIDENTS_MAX or event.grade == HALTING:
         incidents[f"{event.name} {event.scope}".strip()] = event.grade
+    if event.grade == HALTING:
+        out.withdraw(WithdrawReason.TRADING_STATE)
 
 
 def incident_closed(state: State, event: events.IncidentClosed, out: Derivation) -> None:

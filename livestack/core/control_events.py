@@ -5,6 +5,8 @@ Pure. What holds for all Events is said in :mod:`livestack.core.events`.
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from livestack.core.types import ConnectionStatus, TradingState
@@ -121,7 +123,13 @@ class VenueClock(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=
     error_ns: int
 
 
+HALTING: Final = "halting"
+"""The grade of an incident that halts trading while it is open: it lifts by itself and overrules no operator."""
+
+
 class IncidentOpened(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False, tag=70):
+    """A named condition of the host's. ``grade``: ``warning``, ``critical``, or ``halting``."""
+
     name: str
     scope: str
     grade: str

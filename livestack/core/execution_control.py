@@ -136,7 +136,9 @@ def held(pending: Pending, state: State) -> str:
         return "venue"
     if pending.order_id in execution.requests:
         return "inflight"
-    if pending.order_id in execution.unresolved and pending.kind is not RequestKind.CANCEL:
+    if pending.kind is not RequestKind.CANCEL and (
+        pending.order_id in execution.unresolved or pending.order_id in execution.in_doubt
+    ):
         return "unresolved"
     order = execution.orders.get(pending.order_id)
     return "revision" if order is not None and order.revision >= REVISION_MAX else ""

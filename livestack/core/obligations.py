@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
+from livestack.core.types import RequestKind
+
 
 class WakeAt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Append ``ControlTime(scope, deadline_ns)`` once ``ts`` has reached ``deadline_ns``."""
@@ -18,13 +20,19 @@ class WakeAt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class QueryOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Ask the venue about one order whose fate is unknown. ``client_id`` is the id of its unresolved request."""
+    """Ask the venue about one order whose fate is unknown. ``client_id`` is the id of its unresolved New or Replace
+    (``kind``: of which of them; whoever sent it may be gone), or the one that it has.
+
+    ``venue_order_id`` is empty where the venue has never told one; a cancel at the venue may have renamed the order.
+    """
 
     scope: str
     venue: str
     instrument: str
     order_id: int
     client_id: str
+    venue_order_id: str = ""
+    kind: RequestKind = RequestKind.NEW
 
 
 class QueryOpenOrders(msgspec.Struct, frozen=True, kw_only=True, gc=False):

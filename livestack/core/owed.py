@@ -78,12 +78,11 @@ def _about_orders(state: State) -> list[Obligation]:
         order = execution.orders[order_id]
         if control.venue_status.get(order.venue) is not ConnectionStatus.LIVE:
             continue
-        cancels = request.kind is RequestKind.CANCEL
-        owed.append(
-            _question(
-                order, f"{order_id}-{request.revision}", order.client_id if cancels else request.client_id
-            )
-        )
+        scope = f"{order_id}-{request.revision}"
+        if request.kind is RequestKind.CANCEL:
+            owed.append(_question(order, scope, order.client_id))
+        else:
+            owed.append(_question(order, scope, request.client_id, request.kind))
         if order.closing is not None and control.killed(order.venue, order.instrument):
             cancel_all[(order.venue, order.instrument)] = None
     for order_id in execution.in_doubt:
@@ -98,13 +97,15 @@ def _about_orders(state: State) -> list[Obligation]:
     return owed
 
 
-def _question(order: Order, scope: str, client_id: str) -> QueryOrder:
+def _question(order: Order, scope: str, client_id: str, kind: RequestKind = RequestKind.NEW) -> QueryOrder:
     return QueryOrder(
         scope=f"order {scope}",
         venue=order.venue,
         instrument=order.instrument,
         order_id=order.order_id,
         client_id=client_id,
+        venue_order_id=order.venue_order_id,
+        kind=kind,
     )
 
 

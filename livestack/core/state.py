@@ -16,6 +16,7 @@ import msgspec
 from livestack.core.book import Book
 from livestack.core.canonical import pack, unpack
 from livestack.core.configuration import Configuration
+from livestack.core.control_events import HALTING
 from livestack.core.events import InstrumentDefined
 from livestack.core.open_orders import OpenOrders
 from livestack.core.orders import Order, Request
@@ -237,7 +238,9 @@ class ControlState(msgspec.Struct, kw_only=True):
     seq: int = 0
 
     def trading_state(self, venue: str = "", instrument: str = "") -> TradingState:
-        """The strictest state that covers ``instrument`` at ``venue``."""
+        """The strictest state that covers ``instrument`` at ``venue``; an open incident may halt all of them."""
+        if self.incidents and HALTING in self.incidents.values():
+            return TradingState.HALTED
         trading = self.trading
         if not trading:
             return TradingState.ACTIVE

@@ -13,14 +13,11 @@ import msgspec
 
 from livestack.exceptions import JournalDamagedError, JournalError, JournalFormatError
 from livestack.journal.clean import DATA_NAME, is_clean
+from livestack.journal.quarantine import quarantined
 from livestack.journal.reader import JournalReader
 from livestack.journal.restoring import snapshot_positions
 from livestack.journal.segment import first_seq_of, segments_of
 from livestack.journal.snapshots import SNAPSHOTS_NAME, read_snapshot, snapshot_path
-
-QUARANTINE_NAME = "quarantine"
-"""Beside a session's journal: segments that failed their check and were set aside."""
-
 
 NOT_CONTINUED = "does not continue what comes before it"
 """What :meth:`JournalReader.verify_chain` says of a segment whose header is not the end of the one before."""
@@ -47,9 +44,16 @@ class SegmentCheck(msgspec.Struct, frozen=True):
     snapshots: list[int]
 
 
+class Quarantined(msgspec.Struct, frozen=True):
+    """A segment that failed its check earlier and was set aside, and why."""
+
+    segment: str
+    why: str
+
+
 class JournalCheck(msgspec.Struct, frozen=True):
     """``events`` counts records that are as written, ``chain_ok`` says that their chain is whole from the first segment
-    to the end. ``quarantined`` names what was set aside earlier."""
+    to the end. ``quarantined`` is what was set aside earlier: name and reason."""
 
     session: str
     segments: int
@@ -60,7 +64,7 @@ class JournalCheck(msgspec.Struct, frozen=True):
     chain_ok: bool
     parts: list[SegmentCheck]
     snapshots: int
-    quarantined: list[str]
+    quarantined: list[Quarantined]
 
 
 def check_journal(
@@ -72,8 +76,10 @@ def check_journal(
     if not segments:
         JournalReader.open(sessions, session).close()  # says so
     found = _chain(segments, live, progress)
+    segments = [one for one in segments if one.exists()]  # retention may have taken one meanwhile
+    found = [(segment, error) for segment, error in found if segment in segments]
     foreign = [error for _, error in found if isinstance(error, JournalFormatError)]
-    if len(foreign) == len(segments):
+    if foreign and len(foreign) == len(segments):
         raise foreign[0]
     positions = snapshot_positions(sessions, session)
     parts = [
@@ -88,21 +94,32 @@ def check_journal(
     damaged += [
         Damage(f"{SNAPSHOTS_NAME}/{seq:020d}", seq, "is not whole, or of a newer format")
         for seq in positions
-        if read_snapshot(snapshot_path(sessions, session, seq)) is None
+        if _is_bad(snapshot_path(sessions, session, seq))
     ]
-    quarantine = sessions / session / QUARANTINE_NAME
     return JournalCheck(
         session=session,
         segments=len(segments),
         events=sum(part.last_seq - part.first_seq + 1 for part in parts),
-        first_seq=parts[0].first_seq,
-        last_seq=max(part.last_seq for part in parts),
+        first_seq=min((part.first_seq for part in parts), default=0),
+        last_seq=max((part.last_seq for part in parts), default=0),
         damaged=damaged,
         chain_ok=chain_ok,
         parts=parts,
         snapshots=len(positions),
-        quarantined=sorted(path.name for path in quarantine.iterdir()) if quarantine.is_dir() else [],
+        quarantined=[Quarantined(name, why) for name, why in quarantined(sessions, session)],
     )
+
+
+def bytes_of(segment: Path) -> int:
+    """The size of a segment's file; 0 where retention took it."""
+    try:
+        return (segment / DATA_NAME).stat().st_size
+    except OSError:
+        return 0
+
+
+def _is_bad(snapshot: Path) -> bool:
+    return read_snapshot(snapshot) is None and snapshot.exists()
 
 
 def _chain(
@@ -153,7 +170,7 @@ def _part(
         segment=segment.name,
         first_seq=first,
         last_seq=last,
-        bytes=(segment / DATA_NAME).stat().st_size,
+        bytes=bytes_of(segment),
         clean=is_clean(segment),
         ok=error is None,
         snapshots=[seq for seq in positions if first <= seq + 1 and (end is None or seq + 1 < end)],

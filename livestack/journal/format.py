@@ -4,7 +4,8 @@ A segment is one LMDB environment with three named databases:
 
 ``meta``     ``header`` -> MessagePack of :class:`SegmentHeader`
 ``events``   ``seq`` (8 bytes, big-endian) -> frame: CRC-32 (4 bytes) of the rest, then MessagePack of ``Recorded``
-``chain``    last ``seq`` of a commit -> BLAKE2b-128 over the previous link and every frame of the commit
+``chain``    last ``seq`` of a commit -> BLAKE2b-128 over the previous link and every frame of the commit; for the
+             first commit of a segment the previous link is one over the link before the segment and its header
 
 The frame carries ``seq`` inside ``Recorded``, so a value under a wrong key is found as well. Fields are only ever
 appended to any of these structs; a header with a newer ``format_version`` is refused.
@@ -21,7 +22,8 @@ from livestack.core.configuration import Configuration
 from livestack.core.events import Recorded
 from livestack.exceptions import JournalDamagedError, JournalFormatError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""1: the chain did not cover the headers."""
 CHAIN_SIZE = 16
 CHAIN_START = bytes(CHAIN_SIZE)
 """What the first commit of a session extends."""
@@ -109,7 +111,7 @@ def decode_header(data: bytes | None, path: str) -> SegmentHeader:
     """``JournalFormatError`` for what is not ours or newer than this program."""
     try:
         version = _version_decoder.decode(data or b"").format_version
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         raise JournalFormatError(f"{path} is not a livestack journal segment") from None
     if version > FORMAT_VERSION:
         raise JournalFormatError(
@@ -117,7 +119,7 @@ def decode_header(data: bytes | None, path: str) -> SegmentHeader:
         )
     try:
         return _header_decoder.decode(data or b"")
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise JournalDamagedError(path, 0, f"header: {error}") from None
 
 
@@ -134,7 +136,7 @@ def decode_record(seq: int, frame: bytes, path: str) -> Recorded:
         raise JournalDamagedError(path, seq, "checksum does not match")
     try:
         record = _record_decoder.decode(body)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise JournalDamagedError(path, seq, f"does not decode: {error}") from None
     if record.seq != seq:
         raise JournalDamagedError(path, seq, f"holds the record of seq {record.seq}")
@@ -147,3 +149,8 @@ def extend_chain(previous: bytes, frames: list[bytes]) -> bytes:
     for frame in frames:
         link.update(frame)
     return link.digest()
+
+
+def start_chain(header: SegmentHeader, data: bytes) -> bytes:
+    """What the first commit of a segment extends. ``data``: the header as it is stored."""
+    return extend_chain(header.previous_chain, [data]) if header.format_version > 1 else header.previous_chain

@@ -8,6 +8,7 @@ a bad page makes liblmdb end the process (reliability.md section 2). Any one thr
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ from lmdb import verify
 
 from livestack.core.events import Recorded
 from livestack.exceptions import JournalDamagedError, JournalError, JournalFormatError
-from livestack.journal.clean import DATA_NAME, is_clean
+from livestack.journal.clean import DATA_NAME, is_clean, marked_end
 from livestack.journal.format import (
     CHAIN,
     EVENTS,
@@ -31,6 +32,7 @@ from livestack.journal.format import (
     extend_chain,
     key_of,
     seq_of,
+    start_chain,
 )
 from livestack.journal.segment import MAP_SIZE, READERS_MAX, first_seq_of, segments_of
 
@@ -77,6 +79,8 @@ class JournalReader:
         """Take note of segments that a live writer began meanwhile."""
         journal = self._segments[0].parent
         self._segments = segments_of(journal.parent.parent, journal.parent.name) or self._segments
+        for segment in list(self._environments):
+            self._passed(segment)
 
     def records(self, from_seq: int | None = None, to_seq: int | None = None) -> Iterator[Recorded]:
         """Records from ``from_seq`` (None: the oldest) to ``to_seq`` (None: what is there), in order, without a gap."""
@@ -139,18 +143,17 @@ class JournalReader:
         first = self.header.first_seq if from_seq is None else from_seq
         at: tuple[int, bytes] | None = None
         for segment, bound in self._parts(first, SEQ_MAX):
-            header = self._header(segment)
+            header, start = self._header_and_start(segment)
             if at is not None and (header.first_seq, header.previous_chain) != (at[0] + 1, at[1]):
                 raise JournalDamagedError(str(segment), at[0] + 1, "does not continue what comes before it")
-            if header.session != self.header.session:
-                raise JournalDamagedError(
-                    str(segment), header.first_seq, f"belongs to session {header.session}"
-                )
             with self._environment(segment) as environment:
-                for link, records in _checked(environment, segment, header, first, bound):
+                for link, records in _checked(
+                    environment, segment, (header.first_seq - 1, start), first, bound
+                ):
                     at = link
                     if records:
                         yield records
+            self._check_end(segment, at, bound)
             self._passed(segment)
 
     def _parts(self, from_seq: int, to_seq: int) -> Iterator[tuple[Path, int]]:
@@ -161,14 +164,31 @@ class JournalReader:
             if following > from_seq and (first_seq_of(segment) <= to_seq or number == 0):
                 yield segment, following - 1
 
+    def _check_end(self, segment: Path, at: tuple[int, bytes] | None, bound: int) -> None:
+        """A segment that its writer closed in order reaches as far as it said then."""
+        end = marked_end(segment)
+        newest = self._live and segment == self._segments[-1]
+        if end is not None and at is not None and not newest and (at[0] < min(end[0], bound)):
+            raise JournalDamagedError(
+                str(segment), at[0] + 1, f"is missing: its writer ended with seq {end[0]}"
+            )
+
     def _header(self, segment: Path) -> SegmentHeader:
+        return self._header_and_start(segment)[0]
+
+    def _header_and_start(self, segment: Path) -> tuple[SegmentHeader, bytes]:
+        """A segment's header, which says where it belongs, and what its first commit extends."""
         with self._environment(segment) as environment:
-            meta = environment.open_db(META, create=False)
-            with environment.begin(db=meta) as transaction:
-                header = decode_header(transaction.get(HEADER_KEY), str(segment))
+            meta, data = _database(environment, META), None
+            if meta is not None:
+                with environment.begin(db=meta) as transaction:
+                    data = transaction.get(HEADER_KEY)
+            header = decode_header(data, str(segment))
         if header.first_seq != first_seq_of(segment):
             raise JournalDamagedError(str(segment), header.first_seq, "is under another segment's name")
-        return header
+        if header.session != segment.parent.parent.name:
+            raise JournalDamagedError(str(segment), header.first_seq, f"belongs to session {header.session}")
+        return header, start_chain(header, data or b"")
 
     def _passed(self, segment: Path) -> None:
         """Every environment reserves address space: only the newest stays open."""
@@ -227,7 +247,13 @@ class JournalReader:
 def _verify(segment: Path) -> str:
     """What is structurally wrong with a segment's file, '' nothing."""
     try:
-        problems = list(verify.verify(str(segment / DATA_NAME)))  # type: ignore[no-untyped-call]
+        with (segment / DATA_NAME).open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            verifier: Any = verify._Verifier(file, size)  # type: ignore[no-untyped-call]
+            problems = list(verifier.verify())
+            # verify looks at the first page of a large value only: the others must be inside the file too
+            if (verifier.live.rfind(1) + 1) * verifier.psize > size:
+                problems.append("it ends before its last page")
     except Exception as error:  # noqa: BLE001 - any bytes whatever, read by pure Python
         return f"not a sound LMDB file: {error}"
     return "; ".join(str(problem) for problem in problems[:3])
@@ -253,16 +279,17 @@ def _last_keys(environment: lmdb.Environment) -> tuple[bytes, bytes]:
 
 
 def _checked(
-    environment: lmdb.Environment, segment: Path, header: SegmentHeader, from_seq: int, bound: int
+    environment: lmdb.Environment, segment: Path, start: tuple[int, bytes], from_seq: int, bound: int
 ) -> Iterator[tuple[tuple[int, bytes], list[Recorded]]]:
-    """``(last seq, link), records`` of each commit up to ``bound``; the first is where it starts, without records.
+    """``(last seq, link), records`` of each commit up to ``bound``; the first is ``start`` or the last link before
+    ``from_seq``, without records.
 
     What a live writer adds meanwhile is left for the next look.
     """
     last_event, last_link = _last_keys(environment)
     if last_event > last_link and bound == SEQ_MAX:
         raise JournalDamagedError(str(segment), seq_of(last_event), "is in no commit of the hash chain")
-    seq, chain = _link_before(environment, from_seq) or (header.first_seq - 1, header.previous_chain)
+    seq, chain = _link_before(environment, from_seq) or start
     yield (seq, chain), []
     last = min(seq_of(last_link), bound)
     frames = _copy(environment, EVENTS, seq + 1, last)

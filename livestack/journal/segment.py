@@ -7,6 +7,7 @@ writer's thread.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Sequence
 from errno import EEXIST
@@ -34,6 +35,10 @@ Durability = Literal["full", "relaxed"]
 
 MAP_SIZE = 64 << 30
 """Costs nothing without writemap; the real quota is free disk space."""
+
+LOCK_NAME = "lock.mdb"
+LOCK_BYTES = 8_192
+"""More than ``READERS_MAX`` slots need; LMDB uses what is there."""
 
 MAKING_PREFIX = "making-"
 """A segment's directory until it is whole."""
@@ -82,6 +87,7 @@ class Segment:
             shutil.rmtree(making, ignore_errors=True)  # of a writer that died here; nothing was ever in it
             making.mkdir(mode=0o700)
             failpoint("segment.in_make")
+            _reserve(making / LOCK_NAME)
             environment = lmdb.open(str(making), **_options(durability))
             try:
                 with environment.begin(write=True) as transaction:
@@ -117,9 +123,25 @@ class Segment:
         self.first_ts = self.first_ts or records[0].ts
         self.bytes_written += sum(map(len, frames))
 
+    def sync(self) -> None:
+        """Have everything that was committed on the disk, also where a commit itself does not wait for all of it.
+
+        ``lmdb.Error`` where the disk refuses.
+        """
+        self._environment.sync(True)
+
     def close(self) -> None:
         """Whatever was committed is already where it has to be."""
         self._environment.close()
+
+
+def _reserve(lock: Path) -> None:
+    """Take the lock file's room before LMDB maps it: a page of it that a full disk cannot give ends the process."""
+    file = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.posix_fallocate(file, 0, LOCK_BYTES)
+    finally:
+        os.close(file)
 
 
 def _options(durability: Durability) -> dict[str, Any]:

@@ -8,16 +8,23 @@ import msgspec
 
 from livestack.core.events import SessionStarted
 from livestack.exceptions import LivestackError, UsageError
+from livestack.journal.check import bytes_of
 from livestack.journal.clean import is_clean, is_stopped
 from livestack.journal.directory import DataDirectory
+from livestack.journal.quarantine import quarantined
 from livestack.journal.reader import JournalReader
+from livestack.journal.segment import first_seq_of, segments_of
 
 TAIL = 10
 """Records looked at to see how a session ended: more than the Core derives from its end."""
 
 
 class SessionInfo(msgspec.Struct, frozen=True):
-    """One session. ``state``: ``running``, ``stopped`` (in order), ``interrupted`` or ``damaged``; times in ns."""
+    """One session. ``state``: ``running``, ``stopped`` (in order), ``interrupted`` or ``damaged``; times in ns.
+
+    ``first_seq`` is the oldest position that is still there, ``damage`` why it is called damaged, ``quarantined`` how
+    many segments were set aside.
+    """
 
     session: str
     state: str
@@ -26,6 +33,10 @@ class SessionInfo(msgspec.Struct, frozen=True):
     last_seq: int
     started_ns: int
     last_ns: int
+    segments: int
+    bytes: int
+    damage: str = ""
+    quarantined: int = 0
 
 
 def list_sessions(directory: DataDirectory) -> list[SessionInfo]:
@@ -52,14 +63,20 @@ def resolve(directory: DataDirectory, session: str) -> tuple[str, bool]:
 
 
 def _describe(sessions: Path, name: str, live: bool) -> SessionInfo:
+    segments = segments_of(sessions, name)
+    size = sum(bytes_of(segment) for segment in segments)
+    set_aside = len(quarantined(sessions, name))
     try:
-        clean = all(is_clean(segment) for segment in (sessions / name / "journal").glob("[0-9]*"))
+        clean = all(is_clean(segment) for segment in segments)
         with JournalReader.open(sessions, name, live or clean) as reader:
             first_seq, last_seq = reader.header.first_seq, reader.last_seq()
             first = next(reader.records(first_seq, first_seq), None)
             tail = list(reader.records(max(last_seq - TAIL, first_seq), last_seq))
-    except LivestackError:
-        return SessionInfo(name, "damaged", "", 0, 0, 0, 0)
+    except LivestackError as error:
+        first_seq = first_seq_of(segments[0]) if segments else 0
+        return SessionInfo(
+            name, "damaged", "", first_seq, 0, 0, 0, len(segments), size, str(error), set_aside
+        )
     state = "running" if live else "stopped" if is_stopped(tail) else "interrupted"
     started_ns = first.event.wall_ns if first and isinstance(first.event, SessionStarted) else 0
     return SessionInfo(
@@ -70,4 +87,7 @@ def _describe(sessions: Path, name: str, live: bool) -> SessionInfo:
         last_seq=last_seq,
         started_ns=started_ns,
         last_ns=tail[-1].ts if tail else started_ns,
+        segments=len(segments),
+        bytes=size,
+        quarantined=set_aside,
     )

@@ -88,7 +88,7 @@ def read_snapshot(path: Path) -> Snapshot | None:
         if zlib.crc32(data[CRC_SIZE:]).to_bytes(CRC_SIZE, "big") != data[:CRC_SIZE]:
             return None
         snapshot = _decoder.decode(data[CRC_SIZE:])
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
     return snapshot if snapshot.version <= SNAPSHOT_VERSION else None
 

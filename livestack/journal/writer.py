@@ -12,10 +12,12 @@ through. One thread.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Self, final
 
+import lmdb
 import msgspec
 
 from livestack.core.events import IntentDispatched, Recorded
@@ -23,7 +25,7 @@ from livestack.core.types import OrderRequest
 from livestack.exceptions import HeldError, JournalError
 from livestack.failpoints import failpoint
 from livestack.journal.clean import is_stopped, mark_clean
-from livestack.journal.format import SegmentHeader, encode_record, extend_chain
+from livestack.journal.format import SegmentHeader, encode_header, encode_record, extend_chain, start_chain
 from livestack.journal.quarantine import set_aside
 from livestack.journal.segment import Durability, Segment
 
@@ -73,7 +75,7 @@ class JournalWriter:
         self._durability: Durability = durability
         self._open = True
         self._stopped = False
-        self.chain = segment.header.previous_chain
+        self.chain = _start(segment)
         self.last_seq = segment.header.first_seq - 1
         self.failed = False
 
@@ -124,11 +126,13 @@ class JournalWriter:
         if self._segment.bytes_written == 0:
             return
         failpoint("journal.before_rotate")
+        self._sync()  # the next segment must not be durable before the end of this one
         following = Segment.create(self._sessions, self._next_header(), self._durability)
         failpoint("journal.in_rotate")
         sealed, self._segment = self._segment, following
         sealed.close()
-        mark_clean(sealed.path)
+        mark_clean(sealed.path, self.last_seq, self.chain)
+        self.chain = _start(following)
 
     def begin_afresh(self) -> None:
         """After a failed commit: leave the segment as it is and go on behind the last durable position in a new one.
@@ -137,6 +141,8 @@ class JournalWriter:
         read. ``HeldError`` where a new one cannot be made.
         """
         header, old = self._next_header(), self._segment
+        with contextlib.suppress(HeldError):
+            self._sync()  # what it could do before it failed
         old.close()
         try:
             if old.header.first_seq == header.first_seq:
@@ -144,7 +150,14 @@ class JournalWriter:
         except OSError as error:
             raise HeldError(f"journal {old.path}", f"cannot be set aside: {error}") from error
         self._segment = Segment.create(self._sessions, header, self._durability)
+        self.chain = _start(self._segment)
         self.failed = False
+
+    def _sync(self) -> None:
+        try:
+            self._segment.sync()
+        except lmdb.Error as error:
+            raise HeldError(f"journal {self._segment.path}", f"cannot be written: {error}") from error
 
     def _next_header(self) -> SegmentHeader:
         return msgspec.structs.replace(
@@ -155,9 +168,12 @@ class JournalWriter:
         """Idempotent; everything committed is already where it has to be. A session that stopped is marked clean."""
         if self._open:
             self._open = False
+            clean = self._stopped and not self.failed
+            with contextlib.suppress(HeldError):
+                self._sync()
             self._segment.close()
-            if self._stopped and not self.failed:
-                mark_clean(self._segment.path)
+            if clean:
+                mark_clean(self._segment.path, self.last_seq, self.chain)
 
     def _commit(self, records: Sequence[Recorded]) -> tuple[CommittedDispatch, ...]:
         frames = [encode_record(record) for record in records]
@@ -171,3 +187,8 @@ class JournalWriter:
             for record in records
             if type(record.event) is IntentDispatched
         )
+
+
+def _start(segment: Segment) -> bytes:
+    """What the segment's first commit extends."""
+    return start_chain(segment.header, encode_header(segment.header))

@@ -22,6 +22,7 @@ import msgspec
 import structlog
 
 from livestack.actors.feed import as_fetched
+from livestack.actors.gate import Hold
 from livestack.actors.messages import StopRequested
 from livestack.core.configuration import Configuration
 from livestack.core.events import Recorded
@@ -30,8 +31,11 @@ from livestack.failpoints import failpoint
 from livestack.journal.directory import DataDirectory
 from livestack.journal.space import Space
 from livestack.journal.writer import JournalWriter
+from livestack.lease.identity import Account, Holder, account_of
+from livestack.lease.session import AccountLease
 from livestack.node.beginning import Abandoned, Beginning, Recovery, begin_again, begin_anew, unfinished
 from livestack.node.composition import Node, Seams, ThreadLauncher, VenueParts
+from livestack.node.following import Following
 from livestack.node.recovery import Recovered
 from livestack.node.summary import summarise
 from livestack.node.supervisor import EXIT_FAIL_SAFE
@@ -84,17 +88,21 @@ def run(process: Process, watching: Watching = nullcontext) -> SessionSummary:
     refuse_real_venues_unless_live(settings, process.live)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     with DataDirectory(Path(settings.data_dir)).acquire() as directory:
+        _interruptible()
         before = unfinished(directory, process.configuration)
         clock = SystemClock(before.last_ts if isinstance(before, Recovered) else 0)
         timers = TimerThread(clock)
         try:
             seams = _machine(settings, clock, timers)
-            venues = {
-                venue: _venue_parts(venue, venue_settings, seams, process.environment)
-                for venue, venue_settings in settings.venues.items()
-            }
-            beginning = _begin(process, before, seams)
-            return _run_session(process, directory.sessions, beginning, seams, venues, watching)
+            holder = Holder.here(settings.node.name, Path(settings.data_dir), clock)
+            accounts = _accounts(settings, process.environment)
+            with AccountLease.acquire(accounts, holder, settings.lease, process.environment) as lease:
+                venues = {
+                    venue: _venue_parts(venue, venue_settings, seams, process.environment)
+                    for venue, venue_settings in settings.venues.items()
+                }
+                beginning = _begin(process, before, seams)
+                return _run_session(process, directory.sessions, beginning, seams, venues, watching, lease)
         finally:
             timers.close()
 
@@ -172,9 +180,10 @@ def _run_session(
     seams: Seams,
     venues: Mapping[str, VenueParts],
     watching: Watching,
+    lease: AccountLease,
 ) -> SessionSummary:
     settings, header, wall_ns = process.settings, beginning.header, seams.clock.wall_ns()
-    space = Space(sessions, settings.journal.headroom, settings.journal.ballast)
+    space = Space(sessions.parent, settings.journal.headroom, settings.journal.ballast)
     space.prepare()
     failpoint("recovery.before_segment")
     node = Node(
@@ -190,9 +199,17 @@ def _run_session(
     resumed = beginning.recovered is not None
     log.info("session_resumed" if resumed else "session_started", session=header.session)
     leaked: list[str] = []
-    with _signals(node), watching(node):
+    following = Following(settings, sessions, header.session, node, seams, process.environment)
+    watched = lease.watched(
+        seams.clock,
+        seams.timers,
+        on_lost=lambda: node.gate.close(Hold.LEASE),
+        on_regained=lambda: node.gate.open(Hold.LEASE),
+    )
+    with _signals(node), watching(node), watched:
         try:
             node.start(beginning.events)
+            following.start()
             gc.collect()
             gc.freeze()
             gc.set_threshold(*GC_THRESHOLDS)
@@ -206,12 +223,26 @@ def _run_session(
             exit_code = node.supervisor.run()
         finally:
             leaked = node.stop()
+            following.stop(bool(leaked))
     if leaked:
         exit_code = EXIT_FAIL_SAFE
         log.error("threads_leaked", actors=leaked, alive=[thread.name for thread in threading.enumerate()])
     log.info("session_stopped", session=header.session, exit=exit_code, reason=node.supervisor.reason)
     summary = summarise(node, header.session, exit_code, wall_ns, seams.clock.wall_ns())
     return msgspec.structs.replace(summary, recovered=resumed)
+
+
+def _accounts(settings: Settings, environment: Mapping[str, str]) -> list[Account]:
+    return [
+        account_of(venue, one, read_credentials(venue, one, environment).api_key)
+        for venue, one in settings.venues.items()
+    ]
+
+
+def _interruptible() -> None:
+    """SIGTERM ends a recovery as Ctrl-C does: nothing was begun yet."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def _begin(process: Process, before: Recovered | Abandoned | None, seams: Seams) -> Beginning:

@@ -26,14 +26,14 @@ from livestack.core.events import (
 from livestack.core.runtime import SEMANTICS_VERSION, CoreRuntime
 from livestack.core.strategy import Strategy
 from livestack.core.types import SessionPhase, TradingState, make_epoch
-from livestack.exceptions import JournalDamagedError, RecoveryError
+from livestack.exceptions import JournalDamagedError, OtherSessionError, RecoveryError
 from livestack.journal.clean import is_clean, is_stopped
 from livestack.journal.directory import DataDirectory
-from livestack.journal.format import SegmentHeader, source_digest
+from livestack.journal.format import FORMAT_VERSION, SegmentHeader, source_digest
 from livestack.journal.quarantine import set_aside
 from livestack.journal.reader import JournalReader
 from livestack.journal.segment import segments_of
-from livestack.node.recovery import Recovered, recover, set_aside_unfinished
+from livestack.node.recovery import Recovered, recover
 from livestack.settings import Settings
 from livestack.strategies.loading import load_strategy, strategy_source
 
@@ -74,7 +74,6 @@ def unfinished(directory: DataDirectory, configuration: Configuration) -> Recove
     log = structlog.get_logger("recovery").bind(session=session)
     source = source_digest(strategy_source(configuration.strategy.path))
     try:
-        set_aside_unfinished(directory.sessions, session)
         if _is_over(directory.sessions, session):
             return None
         recovered = recover(directory.sessions, session, configuration, source, _strategy)
@@ -82,13 +81,13 @@ def unfinished(directory: DataDirectory, configuration: Configuration) -> Recove
         place = set_aside(Path(error.path), str(error))
         log.error("journal_damaged", cause=str(error), quarantine=str(place))
         return Abandoned(session, f"{error}; it is in {place}", grave=True)
+    except OtherSessionError as error:
+        log.warning("session_not_resumed", cause=str(error))
+        return Abandoned(session, str(error), grave=False)
     except RecoveryError as error:
         log.error("session_not_resumed", cause=str(error))
         return Abandoned(session, str(error), grave=True)
-    if recovered is None:
-        log.warning("session_not_resumed", cause="another configuration or strategy")
-        return Abandoned(session, "it began with another configuration or strategy", grave=False)
-    if recovered.runtime.state.control.phase is SessionPhase.STOPPED:
+    if recovered is None or recovered.runtime.state.control.phase is SessionPhase.STOPPED:
         return None
     log.info(
         "session_recovered",
@@ -121,6 +120,7 @@ def begin_again(recovered: Recovered, recovery: Recovery, wall_ns: int, source: 
     first = SessionResumed(epoch=_epoch(wall_ns, source), wall_ns=wall_ns)
     header = msgspec.structs.replace(
         recovered.header,
+        format_version=FORMAT_VERSION,
         first_seq=recovered.last_seq + 1,
         previous_chain=recovered.chain,
         package_version=livestack.__version__,

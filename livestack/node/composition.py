@@ -138,6 +138,7 @@ class Node:
             timers=seams.timers,
             timeout_ns=settings.shutdown.timeout_ns,
             set_aside=set_aside,
+            resumed=runtime.state.control.seq > 0,
         )
 
     def start(self, first: Sequence[InputEvent]) -> None:

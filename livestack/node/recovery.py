@@ -7,6 +7,7 @@ so, and the session is left as it is.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,17 +17,15 @@ import msgspec
 from livestack.core.configuration import Configuration
 from livestack.core.runtime import SEMANTICS_VERSION, CoreRuntime
 from livestack.core.strategy import Strategy
-from livestack.exceptions import RecoveryError
+from livestack.exceptions import OtherSessionError, RecoveryError
 from livestack.failpoints import failpoint
-from livestack.journal.clean import DATA_NAME
+from livestack.journal.clean import DATA_NAME, mark_clean
 from livestack.journal.format import SegmentHeader
 from livestack.journal.quarantine import set_aside
 from livestack.journal.reader import JournalReader
 from livestack.journal.restoring import begin
-from livestack.journal.segment import segments_of
-
-EMPTY_BYTES_MAX = 1 << 20
-"""A segment without a commit is some pages long."""
+from livestack.journal.segment import first_seq_of, segments_of
+from livestack.journal.snapshots import drop_snapshots_beyond
 
 
 class Recovered(msgspec.Struct, frozen=True):
@@ -53,23 +52,27 @@ def recover(
     make_strategy: Callable[[Configuration], Strategy],
     progress: Callable[[int, int], None] = lambda seq, last_seq: None,
 ) -> Recovered | None:
-    """Bring ``session`` back; None where it began with another Configuration, or another strategy source.
+    """Bring ``session`` back; None where it died before its first commit.
 
     ``make_strategy`` gives a fresh Strategy. ``JournalDamagedError`` names the segment and position that cannot be
     believed, ``RecoveryError`` the first position at which the Core decides otherwise than it is recorded, or that it
-    was written under other semantics.
+    was written under other semantics; ``OtherSessionError``: it began with another Configuration or strategy source.
     """
     began_ns = time.perf_counter_ns()
-    with JournalReader.open(sessions, session) as reader:
+    reader = open_whole(sessions, session)
+    if reader is None:
+        return None
+    with reader:
         header = reader.header
         began_with = (header.configuration_digest, header.strategy_digest)
         if began_with != (configuration.digest(), strategy_digest):
-            return None
+            raise OtherSessionError(session, 0, "began with another configuration or strategy")
         if header.semantics_version != SEMANTICS_VERSION:
             raise RecoveryError(
                 session, 0, f"was written under version {header.semantics_version} of the Core's semantics"
             )
         last_seq, chain = reader.tail()
+        drop_snapshots_beyond(sessions, session, last_seq)  # of Events that a power loss took
         fold, snapshot_seq = begin(sessions, header, last_seq, configuration, make_strategy)
         for records in reader.commits(fold.last_seq + 1):
             failpoint("recovery.in_fold")
@@ -80,6 +83,7 @@ def recover(
             difference = fold.difference
             assert difference is not None
             raise RecoveryError(session, difference.seq, "replays differently from what is recorded")
+    mark_clean(segments_of(sessions, session)[-1], last_seq, chain)  # nobody writes to it any more
     return Recovered(
         header=header,
         runtime=fold.runtime,
@@ -92,15 +96,28 @@ def recover(
     )
 
 
-def set_aside_unfinished(sessions: Path, session: str) -> None:
-    """Put last segments that hold no commit into quarantine: a writer died before it had written anything."""
-    segments = segments_of(sessions, session)
-    while segments and _is_unfinished(segments[-1]):
-        set_aside(segments.pop(), "it holds no commit")
+def open_whole(sessions: Path, session: str) -> JournalReader | None:
+    """The session's journal without last segments that hold no commit: their writer died before it had written
+    anything, and they go into quarantine. None where nothing is left."""
+    while segments := segments_of(sessions, session):
+        _flush(segments[-1])
+        reader = JournalReader(segments, live=False)
+        try:
+            empty = first_seq_of(segments[-1]) > reader.tail()[0]
+        except BaseException:
+            reader.close()
+            raise
+        if not empty:
+            return reader
+        reader.close()
+        set_aside(segments[-1], "it holds no commit")
+    return None
 
 
-def _is_unfinished(segment: Path) -> bool:
-    if (segment / DATA_NAME).stat().st_size > EMPTY_BYTES_MAX:
-        return False
-    with JournalReader([segment], live=False) as reader:
-        return reader.tail()[0] < reader.header.first_seq
+def _flush(segment: Path) -> None:
+    """What is read of it may still be on its way to the disk, and what comes after it must not overtake it."""
+    file = os.open(segment / DATA_NAME, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)

@@ -68,6 +68,7 @@ class Supervisor:
         timers: Timers,
         timeout_ns: int,
         set_aside: Callable[[Recorded, str], None],
+        resumed: bool = False,
     ) -> None:
         self.mailbox = mailbox
         self.phase = Phase.STARTING
@@ -81,6 +82,7 @@ class Supervisor:
         self._timers = timers
         self._timeout_ns = timeout_ns
         self._set_aside = set_aside
+        self._resumed = resumed
         self._log = structlog.get_logger("supervisor")
 
     def run(self) -> int:
@@ -105,8 +107,7 @@ class Supervisor:
             case SessionEnded() if self.phase is Phase.ENDING:
                 self.phase = Phase.DONE
             case Unreachable(address, cause) if self.phase in (Phase.STARTING, Phase.RUNNING):
-                self.exit_code = EXIT_UNREACHABLE
-                self._begin_stop("supervisor", f"cannot reach {address}: {cause}")
+                self._unreachable(f"cannot reach {address}: {cause}")
             case ActorFailed():
                 self._fail(message)
             case DeadlinePassed(name):
@@ -119,6 +120,15 @@ class Supervisor:
             self._finish(EXIT_SECOND_SIGNAL, "second signal")
         elif self.phase in (Phase.STARTING, Phase.RUNNING):
             self._begin_stop(message.by, message.reason)
+
+    def _unreachable(self, reason: str) -> None:
+        """A first connection could not be made. A resumed session is left as it is, to be resumed when it can."""
+        if self._resumed:
+            self._gate.close(Hold.SHUTDOWN)
+            self._finish(EXIT_UNREACHABLE, reason)
+        else:
+            self.exit_code = EXIT_UNREACHABLE
+            self._begin_stop("supervisor", reason)
 
     def _begin_stop(self, by: str, reason: str) -> None:
         """No New or Replace from here on; what is open is cancelled or left, by Configuration, and awaited."""

@@ -19,7 +19,7 @@ from livestack.failpoints import FailpointError
 from livestack.journal.quarantine import quarantined
 from livestack.journal.reader import JournalReader
 from livestack.journal.segment import segment_path
-from livestack.journal.settings import JournalSettings
+from livestack.journal_settings import JournalSettings
 from tests.actors.fakes import BrokenWriter, FakeClock, FakeTimers, dispatched, messages
 from tests.journal_support import writer
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
+from pyarrow import parquet
 
 from livestack.cli.main import cli
 from livestack.core.events import IntentDispatched
@@ -17,7 +18,16 @@ from livestack.core.types import Side
 from livestack.exceptions import UsageError
 from livestack.journal.format import EVENTS, key_of
 from tests.journal.test_reader import change
-from tests.research.sessions import CLOSING, header, opening, quotes, record, rules, store
+from tests.research.sessions import (
+    CLOSING,
+    header,
+    keep_snapshots,
+    opening,
+    quotes,
+    record,
+    rules,
+    store,
+)
 from tests.support import ROOT
 
 KEYS = {
@@ -158,3 +168,89 @@ def test_an_unknown_session_is_a_usage_error(directory: Path) -> None:
     """With the names that there are."""
     with pytest.raises(UsageError, match="there are: latest, s"):
         run(directory, "other")
+
+
+def test_export_to_stdout(directory: Path) -> None:
+    """A dash is stdout, in lines of JSON, and no file of that name."""
+    result = run(directory, "s", "--export", "-")
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert list(range(1, len(lines) + 1)) == [line["seq"] for line in lines]
+    assert f"wrote {len(lines):,} Events to stdout" in result.stderr
+    assert not Path("-").exists()
+
+
+def test_export_goes_by_its_suffix(directory: Path, tmp_path: Path) -> None:
+    """Parquet and lines of JSON hold the same Events; another suffix is a usage error."""
+    for suffix in ("parquet", "jsonl"):
+        content = json.loads(run(directory, "--export", str(tmp_path / f"e.{suffix}"), "--json").stdout)
+        assert (True, str(tmp_path / f"e.{suffix}")) == (content["complete"], content["path"])
+    lines = len((tmp_path / "e.jsonl").read_text().splitlines())
+    assert lines == content["events"] == parquet.read_table(tmp_path / "e.parquet").num_rows
+    with pytest.raises(UsageError, match=r"e.csv must end in .jsonl or .parquet"):
+        run(directory, "--export", str(tmp_path / "e.csv"))
+
+
+def test_export_leaves_out_what_cannot_be_read_and_says_so(directory: Path, tmp_path: Path) -> None:
+    """Exit 6, with everything else in the file."""
+    change(directory / "sessions", EVENTS, key_of(40), b"something else")
+    result = run(directory, "--export", str(tmp_path / "e.jsonl"))
+    seqs = [json.loads(line)["seq"] for line in (tmp_path / "e.jsonl").read_text().splitlines()]
+    assert (6, [39, 41]) == (result.exit_code, seqs[38:40])
+    assert "seq 40" in result.stderr
+
+
+@pytest.mark.parametrize("options", [["--json"], ["--export", "-"], ["--step"]])
+def test_a_reader_that_has_seen_enough_is_no_failure(directory: Path, options: list[str]) -> None:
+    """As ``| head -c1`` does: no traceback, no complaint at the interpreter's end."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "livestack", "replay", "--data-dir", str(directory), *options],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        process.stdin.close()
+        said = process.stderr.read()
+    assert 0 == process.returncode
+    assert "Traceback" not in said
+    assert "BrokenPipe" not in said
+
+
+def test_ways_that_do_not_go_together(directory: Path) -> None:
+    """One look at a time."""
+    with pytest.raises(UsageError, match="--verify and --step do not go together"):
+        run(directory, "--verify", "--step")
+    with pytest.raises(UsageError, match="leave --to out"):
+        run(directory, "--follow", "--to", "3")
+
+
+def test_from_the_newest_snapshot(tmp_path: Path) -> None:
+    """The range is said to people and tools."""
+    configuration = rules(tmp_path)
+    head = header("s", configuration)
+    records = record(configuration, [*opening("s"), *quotes(50), *CLOSING])
+    store(tmp_path, head, records)
+    (seq,) = keep_snapshots(tmp_path, head, configuration, records, [30])
+    content = json.loads(run(tmp_path, "--from-snapshot", "--json").stdout)
+    assert (seq + 1, True, False) == (content["from_seq"], content["identical"], content["complete"])
+    text = run(tmp_path, "--from-snapshot").stdout
+    assert f"from seq {seq + 1}" in text
+    assert f"not replayed: 1 to {seq}" in text
+    content = json.loads(run(tmp_path, "--to", "40", "--show", "state", "--json").stdout)
+    assert (seq + 1, "RUNNING") == (content["from_seq"], content["state"]["phase"])
+
+
+def test_what_was_replayed_of_a_damaged_journal_is_said(directory: Path) -> None:
+    """Exit 6; the ranges before and behind the damage."""
+    change(directory / "sessions", EVENTS, key_of(40), b"something else")
+    result = run(directory)
+    assert 6 == result.exit_code
+    assert "replayed, and the same: 1 to 39" in result.stdout
+    content = json.loads(run(directory, "--json").stdout)
+    assert ([[1, 39]], False) == (content["replayed"], content["chain_ok"])
+    assert 40 == content["not_replayed"][0][0]

@@ -310,6 +310,8 @@ class Model:
         return held.qty if held else self.baselines.get(instrument, (0, 0))[0]
 
     def trading_of(self, instrument: str) -> TradingState:
+        if "halting" in self.incidents.values():
+            return TradingState.HALTED
         scopes = ("", instrument.partition(":")[0], instrument)
         return max(self.trading.get(scope, TradingState.ACTIVE) for scope in scopes)
 

@@ -50,7 +50,7 @@ def resumed(model: Model, event: events.SessionResumed) -> bool | None:
     model.withdraw_all(WithdrawReason.SESSION_RESUMED)
     for log in model.logs.values():
         log.append(RESUMED)
-    model.feed_status, model.venue_status = {}, {}
+    model.feed_status, model.venue_status, model.incidents = {}, {}, {}
     for order_id, sent in model.inflight.items():
         model.unresolved.setdefault(order_id, sent)
     model.inflight = {}
@@ -110,6 +110,8 @@ def venue_status(model: Model, event: events.VenueStatusChanged) -> None:
 
 def opened(model: Model, event: events.IncidentOpened) -> None:
     model.incidents[f"{event.name} {event.scope}".strip()] = event.grade
+    if event.grade == "halting":
+        model.withdraw_all(WithdrawReason.TRADING_STATE)
 
 
 def closed(model: Model, event: events.IncidentClosed) -> None:

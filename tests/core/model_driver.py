@@ -275,6 +275,7 @@ class Driver(Venue):
         one: Any = {
             "checkpoint": events.CheckpointRequested(by="x"),
             "opened": events.IncidentOpened(name="n", scope="s", grade="g", detail=""),
+            "halting": events.IncidentOpened(name="n", scope="s", grade="halting", detail=""),
             "closed": events.IncidentClosed(name="n", scope="s", detail=""),
             "started": session_started(EPOCHS[1]),
         }[what]

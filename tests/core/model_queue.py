@@ -221,7 +221,8 @@ def is_held(model: Model, one: Wanted) -> bool:
         return True
     if one.order_id in model.inflight:
         return True
-    return one.order_id in model.unresolved and one.kind is not RequestKind.CANCEL
+    unknown = one.order_id in model.unresolved or one.order_id in model.in_doubt
+    return unknown and one.kind is not RequestKind.CANCEL
 
 
 def send(model: Model, one: Wanted) -> None:

@@ -267,7 +267,12 @@ class Sessions(RuleBasedStateMachine):
     def patch(self, patch: Any, behind: int, wait_ns: int) -> None:
         self.play.patch(patch, behind, wait_ns)
 
-    @rule(pick=PICKS, what=st.sampled_from(["cancel", "cancel", "checkpoint", "opened", "closed", "started"]))
+    @rule(
+        pick=PICKS,
+        what=st.sampled_from(
+            ["cancel", "cancel", "checkpoint", "opened", "closed", "closed", "halting", "started"]
+        ),
+    )
     def note(self, pick: int, what: str) -> None:
         if what == "cancel":
             self.play.command(what, pick, 0, 0)

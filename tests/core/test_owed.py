@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from livestack.core import events
 from livestack.core.intents import Replace
+from livestack.core.obligations import QueryOrder
 from livestack.core.owed import next_timer, obligations
 from livestack.core.rates import NEVER
 from livestack.core.state import State
@@ -81,3 +82,15 @@ def test_an_order_that_is_to_be_closed_is_woken_for_whatever_else_waits() -> Non
     ]
     (request,) = bench.quote(wait_ns=support.SECOND).dispatches
     assert RequestKind.CANCEL is request.kind
+
+
+def test_a_question_says_what_its_request_was() -> None:
+    """Whoever sent it may be gone: a Replace is asked about as one, under its own id and the order's venue id."""
+    bench = Bench().start()
+    order_id = bench.buy(qty=10)
+    bench.feed(support.accepted(order_id))
+    (replace,) = bench.want(Replace(order_id=order_id, qty=12, price=9_990)).dispatches
+    bench.feed(events.ControlTime(scope="timeout", deadline_ns=0), wait_ns=10 * support.SECOND)
+    (question,) = [one for one in bench.runtime.obligations() if isinstance(one, QueryOrder)]
+    assert (RequestKind.REPLACE, replace.client_id) == (question.kind, question.client_id)
+    assert bench.state.execution.orders[order_id].venue_order_id == question.venue_order_id != ""

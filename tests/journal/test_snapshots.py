@@ -7,10 +7,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from livestack.failpoints import FailpointError, arm, disarm_all
 from livestack.journal.snapshots import (
     SNAPSHOT_VERSION,
     UNFINISHED,
     Snapshot,
+    drop_snapshots_beyond,
     prune_snapshots,
     read_snapshot,
     snapshot_path,
@@ -88,3 +90,39 @@ def test_it_is_for_its_owner_alone(tmp_path: Path) -> None:
     """Positions and balances are nobody else's business."""
     path = write_snapshot(tmp_path / "data", made(5))
     assert (0o600, 0o700) == (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777)
+
+
+def test_a_disk_that_refuses_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Not even a part, which the journal would miss."""
+    directory = snapshot_path(tmp_path, "s", 5).parent
+    (directory / f"{5:020d}").mkdir(parents=True)
+    with pytest.raises(OSError, match="directory"):
+        write_snapshot(tmp_path, made(5))
+    assert [f"{5:020d}"] == [path.name for path in directory.iterdir()]
+
+
+@pytest.mark.parametrize("point", ["snapshot.in_write", "snapshot.before_rename"])
+def test_a_death_in_between_leaves_no_snapshot(tmp_path: Path, point: str) -> None:
+    """Neither half a file nor a whole one under its name."""
+
+    def die() -> None:
+        raise FailpointError(point)
+
+    arm(point, die)
+    try:
+        with pytest.raises(FailpointError):
+            write_snapshot(tmp_path, made(5))
+    finally:
+        disarm_all()
+    assert [] == found(tmp_path)
+    assert [] == prune_snapshots(tmp_path, "s", 1)
+    assert [] == list(snapshot_path(tmp_path, "s", 5).parent.iterdir())
+
+
+def test_what_the_journal_lost_is_no_snapshot_of_what_comes_there_later(tmp_path: Path) -> None:
+    """Positions beyond the journal's end are given out again."""
+    for seq in (5, 9, 12):
+        write_snapshot(tmp_path, made(seq))
+    assert [9, 12] == drop_snapshots_beyond(tmp_path, "s", 8)
+    assert [5] == found(tmp_path)
+    assert [] == drop_snapshots_beyond(tmp_path, "other", 8)

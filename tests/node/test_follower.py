@@ -47,7 +47,13 @@ class Following:
 
     def __init__(self, directory: Path, settings: FollowerSettings = EVERY_SECOND) -> None:
         self.said: list[Report] = []
-        self.follower = Follower(directory / "sessions", "s", settings, self.said.append)
+        self.follower = Follower(
+            directory / "sessions",
+            "s",
+            settings,
+            self.said.append,
+            now_ns=lambda: 0,  # nothing takes time, so that it never has to rest
+        )
 
     def run(self, told: Told = Told.GO_ON) -> int:
         try:
@@ -311,6 +317,26 @@ def test_it_follows_from_segment_to_segment(tmp_path: Path, maker: Configuration
     assert following.follower.ended
     following.follower.close()
     assert [] == following.differences()
+
+
+def test_a_segment_that_was_begun_anew_is_read_anew(tmp_path: Path, maker: Configuration) -> None:
+    """Its first commit failed and it was set aside: another one stands under the same name."""
+    records = record(maker, SESSION)
+    writer = JournalWriter.create(tmp_path / "sessions", header("s", maker), "relaxed")
+    writer.commit(records[:100])
+    writer.rotate()
+    writer.close()
+    following = Following(tmp_path)
+    following.follower.advance()
+    assert 100 == following.follower.seq
+    begun = tmp_path / "sessions" / "s" / "journal" / f"{101:020d}"
+    begun.rename(begun.with_name("failed"))
+    head = msgspec.structs.replace(header("s", maker), first_seq=101, previous_chain=writer.chain)
+    again = JournalWriter.create(tmp_path / "sessions", head, "relaxed")
+    again.commit(records[100:])
+    again.close()
+    assert EXIT_OVER == following.run()
+    assert len(records) == following.follower.seq
 
 
 def test_it_looks_up_while_there_is_much_to_read(tmp_path: Path, maker: Configuration) -> None:

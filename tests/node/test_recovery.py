@@ -9,13 +9,13 @@ import pytest
 
 from livestack.core.events import CheckpointRequested, IntentDispatched, Recorded
 from livestack.core.runtime import SEMANTICS_VERSION, CoreRuntime
-from livestack.exceptions import RecoveryError
+from livestack.exceptions import OtherSessionError, RecoveryError
 from livestack.journal.format import source_digest
 from livestack.journal.quarantine import quarantined
 from livestack.journal.segment import segments_of
 from livestack.journal.snapshots import SNAPSHOT_VERSION, Snapshot, write_snapshot
 from livestack.journal.writer import JournalWriter
-from livestack.node.recovery import Recovered, recover, set_aside_unfinished
+from livestack.node.recovery import Recovered, recover
 from livestack.strategies.loading import load_strategy, strategy_source
 from tests.research.sessions import header, opening, quotes, record, rules, store
 
@@ -97,7 +97,6 @@ def test_a_last_segment_without_a_commit_is_put_aside(tmp_path: Path) -> None:
     head = msgspec.structs.replace(first.header, first_seq=first.last_seq + 1, previous_chain=first.chain)
     JournalWriter.create(tmp_path / "sessions", head, "relaxed").close()
     assert 2 == len(segments_of(tmp_path / "sessions", "s"))
-    set_aside_unfinished(tmp_path / "sessions", "s")
     second = again(tmp_path)
     assert second is not None
     assert len(records) == second.last_seq
@@ -109,7 +108,8 @@ def test_a_last_segment_without_a_commit_is_put_aside(tmp_path: Path) -> None:
 def test_another_configuration_is_another_session(tmp_path: Path) -> None:
     """Nothing is folded, nothing is changed."""
     make(tmp_path)
-    assert recover(tmp_path / "sessions", "s", rules(tmp_path), "another digest", strategy) is None
+    with pytest.raises(OtherSessionError, match="another configuration or strategy"):
+        recover(tmp_path / "sessions", "s", rules(tmp_path), "another digest", strategy)
 
 
 def test_a_step_cut_off_in_the_middle_is_found(tmp_path: Path) -> None:

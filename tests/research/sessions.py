@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 
 from livestack.core.configuration import Configuration
@@ -19,9 +20,12 @@ from livestack.core.events import (
     SessionStopping,
     VenueStatusChanged,
 )
+from livestack.core.refold import Refold
 from livestack.core.runtime import SEMANTICS_VERSION, CoreRuntime
 from livestack.core.types import Amount, AssetBalance, ConnectionStatus, InstrumentStatus, Origin
 from livestack.journal.format import SegmentHeader
+from livestack.journal.segment import segments_of
+from livestack.journal.snapshots import SNAPSHOT_VERSION, Snapshot, write_snapshot
 from livestack.journal.writer import JournalWriter
 from livestack.settings import load
 from livestack.strategies.loading import load_strategy, strategy_source
@@ -165,3 +169,48 @@ def store(directory: Path, head: SegmentHeader, records: list[Recorded]) -> None
     for first in range(0, len(records), 10):
         writer.commit(records[first : first + 10])
     writer.close()
+
+
+def store_segments(directory: Path, head: SegmentHeader, records: list[Recorded], every: int) -> list[Path]:
+    """The same in commits of ten and segments of ``every`` records; the segments."""
+    writer = JournalWriter.create(directory / "sessions", head, "relaxed")
+    for first in range(0, len(records), every):
+        if first:
+            writer.rotate()
+        for start in range(first, min(first + every, len(records)), 10):
+            writer.commit(records[start : min(start + 10, first + every)])
+    writer.close()
+    return segments_of(directory / "sessions", head.session)
+
+
+def keep_snapshots(
+    directory: Path,
+    head: SegmentHeader,
+    configuration: Configuration,
+    records: list[Recorded],
+    around: list[int],
+) -> list[int]:
+    """Snapshots at the first positions from ``around`` on behind which an INPUT Event follows; where they are."""
+    strategy = load_strategy(configuration.strategy.path, configuration.strategy.parameters)
+    fold = Refold(CoreRuntime(configuration, strategy))
+    waiting, kept = sorted(around), []
+    for record, following in pairwise(records):
+        assert fold.take(record)
+        if waiting and record.seq >= waiting[0] and following.origin is Origin.INPUT:
+            state = fold.runtime.state
+            write_snapshot(
+                directory / "sessions",
+                Snapshot(
+                    version=SNAPSHOT_VERSION,
+                    session=head.session,
+                    seq=record.seq,
+                    ts=record.ts,
+                    semantics_version=SEMANTICS_VERSION,
+                    strategy_digest=head.strategy_digest,
+                    digest=state.digest(),
+                    state=state.snapshot(),
+                ),
+            )
+            kept.append(record.seq)
+            waiting = [one for one in waiting if one > record.seq]
+    return kept

@@ -48,7 +48,9 @@ class Market:
             self.price = max(self.price + self.source.choice([-7, -3, -1, 0, 1, 3, 7]), 5_000)
             self.cross()
             self.answer(self.bench.quote(self.price - 1, self.price + 1, wait_ns=200_000_000))
-            aggressor = self.source.choices(list(Side), weights=[3, 1] if self.price % 200 < 100 else [1, 3])[0]
+            aggressor = self.source.choices(list(Side), weights=[3, 1] if self.price % 200 < 100 else [1, 3])[
+                0
+            ]
             trade = events.TradeTick(
                 recv_ns=self.bench.ts,
                 instrument=INSTRUMENT,
@@ -82,7 +84,9 @@ class Market:
     def cross(self) -> None:
         for order_id, request in list(self.open.items()):
             buys = request.side is Side.BUY
-            if order_id in self.open and (self.price <= request.price if buys else self.price >= request.price):
+            if order_id in self.open and (
+                self.price <= request.price if buys else self.price >= request.price
+            ):
                 self.fill(order_id, request.price)
 
     def fill(self, order_id: int, price: int) -> None:

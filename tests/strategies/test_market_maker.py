@@ -7,7 +7,12 @@ from livestack.core.types import RequestKind, Side
 from tests.strategies.market import Market
 
 PATH = "livestack.strategies.market_maker:MarketMaker"
-PARAMETERS: dict[str, object] = {"qty": "0.010", "inventory_max": "0.050", "half_spread_bps": 5, "skew_bps": 10}
+PARAMETERS: dict[str, object] = {
+    "qty": "0.010",
+    "inventory_max": "0.050",
+    "half_spread_bps": 5,
+    "skew_bps": 10,
+}
 
 
 def test_it_quotes_both_sides_and_follows_the_price() -> None:

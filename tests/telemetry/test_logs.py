@@ -39,3 +39,15 @@ def test_one_line_per_fact_on_stderr(as_json: bool) -> None:
         )
     else:
         assert "book_invalid" in line
+
+
+def test_a_stderr_that_cannot_be_written_fails_nobody() -> None:
+    """Lines are lost; the program ends as if nothing were."""
+    program = PROGRAM.format(level="info", json=True) + "import sys; print(sys.stderr.lost > 0)"
+    run = subprocess.run(
+        ["sh", "-c", 'exec "$0" -c "$1" 2>/dev/full', sys.executable, program],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert (0, "True\n") == (run.returncode, run.stdout)

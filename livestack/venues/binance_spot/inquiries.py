@@ -41,7 +41,7 @@ class Inquiry:
     ) -> None:
         self._query = query
         self._request = request
-        self._kind = request.kind if request is not None else RequestKind.NEW
+        self._kind = request.kind if request is not None else query.kind
         self._order = order
         self._calls = calls
         self._events = events
@@ -74,7 +74,12 @@ class Inquiry:
         by_client_id: list[dict[str, str | int]] = [
             {"origClientOrderId": client_id} for client_id in dict.fromkeys(filter(None, client_ids))
         ]
-        venue_id = order.venue_order_id or (self._request.venue_order_id if self._request else "")
+        told = (
+            order.venue_order_id,
+            self._query.venue_order_id,
+            getattr(self._request, "venue_order_id", ""),
+        )
+        venue_id = next(filter(None, told), "")
         by_venue_id: list[dict[str, str | int]] = (
             [{"orderId": int(venue_id)}] if venue_id.isascii() and venue_id.isdigit() else []
         )
@@ -121,8 +126,8 @@ class Inquiry:
 
     def _judge(self, found: OrderResult, is_final: bool, recv_ns: int) -> None:
         request, order = self._request, self._order
-        if request is not None and request.kind is RequestKind.REPLACE:
-            self._judge_replace(request, found, recv_ns)
+        if self._kind is RequestKind.REPLACE:
+            self._judge_replace(found, recv_ns)
             return
         self._events.report(order, found, recv_ns)
         is_there = request is None or request.kind is RequestKind.NEW or found.client_id == request.client_id
@@ -133,11 +138,11 @@ class Inquiry:
         else:
             self._later(self._settled_ns)
 
-    def _judge_replace(self, request: OrderRequest, found: OrderResult, recv_ns: int) -> None:
+    def _judge_replace(self, found: OrderResult, recv_ns: int) -> None:
         """The new order is there; or only the old one, which proves nothing before the new one must have arrived. Then
         the Replace never was, and what became of the old order is told after that."""
         order = self._order
-        if found.client_id == request.client_id:
+        if found.client_id == self._query.client_id:
             terms = order.instrument.price[found.price], order.instrument.qty[found.qty]
             self._events.replaced(
                 order, found.client_id, found.venue_order_id, terms, found.update_ms, recv_ns
@@ -175,7 +180,7 @@ class Inquiry:
         self._finish()
 
     def _finish(self) -> None:
-        if self._request is not None and self._request.kind is RequestKind.REPLACE:
+        if self._kind is RequestKind.REPLACE:
             self._order.replacing = None
         self._calls.resolved(self._query.client_id)
         self.finished = True

@@ -184,8 +184,12 @@ class BinanceOrderEntry:
         method, parameters = order_call(request, instrument, order)
         if known is None:
             order = self._orders.of_client_id(instrument, request.target_client_id or request.client_id)
-        order.add_client_id(request.client_id)
+        self._orders.also(order, request.client_id)
         if request.kind is RequestKind.REPLACE:
+            if (
+                order.accepted
+            ):  # an order that a former adapter replaced: the Core knows what it had filled by then
+                order.carried = max(order.carried, request.filled_qty - order.filled)
             order.replacing = request
             order.cancel_half_filled = -1
         return self._calls.dispatch(request, method, parameters)

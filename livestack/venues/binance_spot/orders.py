@@ -108,6 +108,12 @@ class KnownOrders:
             order = self._by_key[key] = KnownOrder(instrument, order_id, client_id)
         return order
 
+    def also(self, order: KnownOrder, client_id: str) -> None:
+        """A request of ours about ``order`` has ``client_id``: after a resumption of another epoch than the order's."""
+        order.add_client_id(client_id)
+        if order.order_id:
+            self._by_key.setdefault(_key(client_id)[0], order)
+
     def of_venue(self, instrument: OrderInstrument, client_ids: tuple[str, ...], venue_id: int) -> KnownOrder:
         """The order that a frame of the venue is about: by its client ids, the oldest first, or by venue id."""
         venue_order_id = str(venue_id)
@@ -144,7 +150,7 @@ class KnownOrders:
         """Those that the venue has acknowledged and not closed, as far as is known here."""
         return [
             order
-            for order in self._by_key.values()
+            for order in dict.fromkeys(self._by_key.values())
             if order.instrument.name == instrument and order.accepted and not order.closed
         ]
 
@@ -154,6 +160,8 @@ class KnownOrders:
             name, _, venue_order_id = key.rpartition(" ")
             self._by_venue_id.pop((name, venue_order_id), None)
             return
+        for client_id in order.client_ids:
+            self._by_key.pop(_key(client_id)[0], None)
         for venue_order_id in order.venue_order_ids:
             self._by_venue_id.pop((order.instrument.name, venue_order_id), None)
 

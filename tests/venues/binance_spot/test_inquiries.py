@@ -5,19 +5,26 @@ from __future__ import annotations
 import json
 
 import pytest
+from msgspec import structs
 
 from livestack.core.events import (
     DispatchFailed,
     OrderAccepted,
+    OrderCancelled,
     OrderReplaced,
     OrderReport,
 )
+from livestack.core.obligations import QueryOrder
 from livestack.core.types import (
     FailureReason,
     OrderStatus,
     RequestKind,
 )
-from tests.venues.binance_spot.venue import Desk, lose_replies, query
+from livestack.venues.adapter import Credentials
+from livestack.venues.binance_spot import BinanceSpot
+from tests.venues.binance_spot.venue import VENUE, Desk, lose_replies, query
+
+ABOUT = (OrderAccepted, OrderReplaced, OrderCancelled, OrderReport, DispatchFailed)
 
 
 def test_a_lost_reply_is_found_out_by_a_query() -> None:
@@ -99,6 +106,73 @@ def test_a_replace_without_an_answer_is_found_out(arrived: bool) -> None:
     desk.wait(20)
     assert [event.qty for event in desk.of(OrderReplaced)] == ([2 * desk.lot] if arrived else [])
     assert [event.kind for event in desk.of(DispatchFailed)] == ([] if arrived else [RequestKind.REPLACE])
+
+
+def start_again(desk: Desk) -> None:
+    """Another process with the same account."""
+    key = desk.venue.keys[0]
+    desk.adapter = BinanceSpot().order_entry(
+        VENUE, (desk.instrument,), Credentials(key.api_key, key.kind, key.secret)
+    )
+    desk.connect()
+
+
+def test_a_resumed_session_replaces_an_order_of_before() -> None:
+    """Under its new epoch: one OrderReplaced with the whole quantity, what was filled before included, and no other
+    order. The Cancel behind it is told once."""
+    desk = Desk().connect()
+    order = desk.send(desk.new(desk.far_bid, 2 * desk.lot))
+    start_again(desk)
+    start, filled = len(desk.events), desk.lot  # so much of it by an order that this one took the place of
+    replace = structs.replace(
+        desk.request(RequestKind.REPLACE, 1, target_client_id=order.client_id),
+        client_id="Other1234-1-2",
+        price=desk.far_bid - desk.instrument.price_tick,
+        qty=3 * desk.lot,
+        filled_qty=filled,
+    )
+    desk.send(replace)
+    cancel = desk.request(RequestKind.CANCEL, 1, target_client_id=replace.client_id)
+    desk.send(structs.replace(cancel, client_id="Other1234-1-3"))
+    told = [event for event in desk.events[start:] if isinstance(event, ABOUT)]
+    replaced, ended = told
+    assert isinstance(replaced, OrderReplaced)
+    assert isinstance(ended, OrderCancelled)
+    assert (1, "Other1234-1-2", 3 * desk.lot) == (replaced.order_id, replaced.client_id, replaced.qty)
+    assert (1, "Other1234-1-2") == (ended.order_id, ended.client_id)
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_fresh_adapter_knows_that_it_asks_about_a_replace(ended: bool) -> None:
+    """After a restart: the new order is nowhere, so the Replace failed, whatever became of the one before."""
+    desk = Desk().connect()
+    order = desk.send(desk.new(desk.far_bid, desk.lot))
+    (accepted,) = desk.of(OrderAccepted)
+    replace = desk.request(RequestKind.REPLACE, 1, target_client_id=order.client_id)
+    if ended:
+        desk.cancel(order)
+    start_again(desk)
+    start = len(desk.events)
+    desk.adapter.ask(
+        QueryOrder(
+            scope="q",
+            venue=VENUE,
+            instrument=desk.instrument.instrument,
+            order_id=1,
+            client_id=replace.client_id,
+            venue_order_id=accepted.venue_order_id,
+            kind=RequestKind.REPLACE,
+        ),
+        desk.now_ns,
+        desk.now_ns,
+    )
+    desk.wait(20)
+    told = [event for event in desk.events[start:] if isinstance(event, DispatchFailed | OrderReport)]
+    failed, report = told
+    assert isinstance(failed, DispatchFailed)
+    assert (RequestKind.REPLACE, 2) == (failed.kind, failed.revision)
+    assert isinstance(report, OrderReport)
+    assert (OrderStatus.CANCELLED if ended else OrderStatus.ACCEPTED) is report.status
 
 
 def test_a_disconnect_leaves_requests_unresolved_not_failed() -> None:

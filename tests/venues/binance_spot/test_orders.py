@@ -20,6 +20,20 @@ def test_one_order_under_all_its_ids() -> None:
     assert orders.find("Other1234-1-1") is None
 
 
+def test_one_order_under_ids_of_two_epochs() -> None:
+    """A resumed session's requests about an order of before: one order, listed once, forgotten as one."""
+    instrument, orders = OrderInstrument(Desk().instrument), KnownOrders()
+    order = orders.of_client_id(instrument, f"{EPOCH}-1-1")
+    order.accepted = True
+    orders.also(order, "Other1234-1-2")
+    assert orders.of_client_id(instrument, "Other1234-1-2") is orders.find(f"{EPOCH}-1-1") is order
+    assert [order] == orders.open_orders(instrument.name)
+    orders.close(order)
+    for number in range(2, CLOSED_MAX + 3):
+        orders.close(orders.of_client_id(instrument, f"{EPOCH}-{encode_base62(number)}-1"))
+    assert orders.find(f"{EPOCH}-1-1") is orders.find("Other1234-1-2") is None
+
+
 def test_foreign_orders_are_known_by_venue_id() -> None:
     """Without one of our ids: order id 0."""
     instrument, orders = OrderInstrument(Desk().instrument), KnownOrders()

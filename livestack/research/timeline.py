@@ -1,0 +1,195 @@
+"""A session's incidents, commands and state changes in order: what an operator wants to know first. Any one thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
+
+import msgspec
+
+from livestack.core import events
+from livestack.core.control_events import (
+    CancelAll,
+    CancelOrder,
+    SetConfiguration,
+    SetStrategyEnabled,
+    SetTradingState,
+)
+from livestack.core.events import Recorded
+from livestack.journal.salvage import Gap
+from livestack.research.describe import describe_event
+from livestack.research.wording import duration, word
+from livestack.summary import rfc3339
+
+
+class Moment(msgspec.Struct, frozen=True):
+    """One entry. ``after_ns`` is session time since the first Event read; ``grade``: ``info``, ``warning`` or ``bad``;
+    ``seq`` of a gap is its first position."""
+
+    seq: int
+    ts: int
+    at: str
+    after_ns: int
+    kind: str
+    grade: str
+    text: str
+    details: dict[str, Any]
+
+
+def timeline(items: Iterable[Recorded | Gap]) -> Iterator[Moment]:
+    """The moments of a stream, one after another; a gap in it is one too."""
+    first_ts = ts = 0
+    for item in items:
+        if isinstance(item, Gap):
+            text = f"the journal cannot be read from here: {item.damage}"
+            yield Moment(
+                item.first_seq, ts, _time(ts), ts - first_ts, "gap", "bad", text, msgspec.to_builtins(item)
+            )
+            continue
+        ts = item.ts
+        first_ts = first_ts or ts
+        told = _TOLD.get(type(item.event))
+        if told is None:
+            continue
+        kind, grade, say = told
+        text, worse = say(item.event)
+        details = describe_event(item.event) or {}
+        yield Moment(item.seq, ts, _time(ts), ts - first_ts, kind, worse or grade, text, details)
+
+
+def _time(ts: int) -> str:
+    return rfc3339(ts) if ts else ""
+
+
+Said = tuple[str, str]
+"""A sentence, and a grade where it is not the usual one of its kind."""
+
+
+def _scope(event: Any) -> str:
+    return event.instrument or event.venue or "everything"
+
+
+def _because(reason: str) -> str:
+    return f": {reason}" if reason else ""
+
+
+def _command(event: events.OperatorCommand) -> Said:
+    asked = event.command
+    match asked:
+        case SetTradingState():
+            what = f"trading {asked.state.name}"
+        case CancelOrder():
+            what = f"cancel order {asked.order_id}"
+        case CancelAll():
+            what = f"cancel every order of {_scope(asked)}"
+        case SetStrategyEnabled():
+            what = f"strategy {'enabled' if asked.enabled else 'disabled'}"
+        case SetConfiguration():
+            what = f"configuration {', '.join(f'{key} = {value}' for key, value in asked.patch)}"
+    return f"{event.who} asks: {what}{_because(event.why)}", ""
+
+
+def _status(event: events.FeedStatusChanged | events.VenueStatusChanged) -> Said:
+    where = getattr(event, "instrument", "") or event.venue
+    what = "feed" if isinstance(event, events.FeedStatusChanged) else "order entry"
+    live = event.status.name == "LIVE"
+    return f"{what} of {where} {word(event.status.name)}{_because(event.reason)}", "info" if live else ""
+
+
+def _trading(event: events.TradingStateChanged) -> Said:
+    active = event.state.name == "ACTIVE"
+    text = f"trading {event.state.name} for {_scope(event)}, by {event.by}{_because(event.reason)}"
+    return text, "info" if active else ""
+
+
+def _anomaly(event: events.AnomalyDetected) -> Said:
+    halted = f"; halts {event.halts}" if event.halts else ""
+    return f"{event.kind}: {event.detail}{halted}", "bad" if halted else ""
+
+
+_TOLD: Final[dict[type, tuple[str, str, Callable[[Any], Said]]]] = {
+    events.SessionStarted: (
+        "session",
+        "info",
+        lambda event: (f"started on node {event.node} with {event.strategy or 'its strategy'}", ""),
+    ),
+    events.SessionResumed: (
+        "session",
+        "warning",
+        lambda event: (f"resumed after an interruption, epoch {event.epoch}", ""),
+    ),
+    events.SessionStopping: (
+        "session",
+        "info",
+        lambda event: (f"stopping, by {event.by}{_because(event.reason)}", ""),
+    ),
+    events.SessionStopped: ("session", "info", lambda event: (f"stopped{_because(event.reason)}", "")),
+    events.AccountBaseline: (
+        "account",
+        "info",
+        lambda event: (f"baseline of {event.account} at {event.venue}, {len(event.positions)} positions", ""),
+    ),
+    events.OperatorCommand: ("command", "info", _command),
+    events.CommandApplied: ("command", "info", lambda event: (f"{event.request_id} applied", "")),
+    events.CommandRefused: (
+        "command",
+        "warning",
+        lambda event: (f"{event.request_id} refused{_because(event.reason)}", ""),
+    ),
+    events.ConfigurationChanged: (
+        "configuration",
+        "info",
+        lambda event: (f"version {event.version}: {', '.join(f'{k} = {v}' for k, v in event.patch)}", ""),
+    ),
+    events.TradingStateChanged: ("trading", "warning", _trading),
+    events.KillSwitchEngaged: (
+        "kill switch",
+        "bad",
+        lambda event: (
+            f"engaged for {_scope(event)} by {event.by}, trigger {event.trigger}{_because(event.reason)}",
+            "",
+        ),
+    ),
+    events.KillSwitchReset: (
+        "kill switch",
+        "info",
+        lambda event: (f"reset by {event.by}{_because(event.reason)}", ""),
+    ),
+    events.FeedStatusChanged: ("feed", "warning", _status),
+    events.VenueStatusChanged: ("venue", "warning", _status),
+    events.VenueBackoff: (
+        "venue",
+        "warning",
+        lambda event: (
+            f"{event.venue} asked for silence of {duration(event.retry_after_ns)}{_because(event.reason)}",
+            "",
+        ),
+    ),
+    events.IncidentOpened: (
+        "incident",
+        "bad",
+        lambda event: (f"{event.name} opened for {event.scope or 'the node'}{_because(event.detail)}", ""),
+    ),
+    events.IncidentClosed: (
+        "incident",
+        "info",
+        lambda event: (f"{event.name} closed for {event.scope or 'the node'}{_because(event.detail)}", ""),
+    ),
+    events.AnomalyDetected: ("anomaly", "warning", _anomaly),
+    events.StrategyFailed: (
+        "strategy",
+        "bad",
+        lambda event: (f"failed: {event.error} in {event.hook}", ""),
+    ),
+    events.StrategyDisabled: (
+        "strategy",
+        "bad",
+        lambda event: (f"disabled by {event.by}{_because(event.reason)}", ""),
+    ),
+    events.StrategyEnabled: (
+        "strategy",
+        "info",
+        lambda event: (f"enabled by {event.by}{_because(event.reason)}", ""),
+    ),
+}
+"""By Event type: kind, usual grade, and what is said."""
