@@ -1,8 +1,8 @@
-"""A long session's Event Stream and its journal, made as a node makes them: a real Core, real Events, group commits.
+"""A long session's Event Stream and its journal, made as a node makes them: a real Core and group commits.
 
-What the benchmarks of journal and recovery run on. Of ten market Events six are quotes, two are trades and two are diffs
-of ten levels on a book of 100 a side; every hundredth quote is answered by an order, which is accepted and filled. It
-is a millisecond from one market Event to the next. One thread.
+What the benchmarks of journal and recovery run on. Of ten market Events six are quotes, two are trades and two are
+diffs of ten levels on a book of 100 a side; every hundredth quote is answered by an order, which is accepted and
+filled. It is a millisecond from one market Event to the next. One thread.
 """
 
 from __future__ import annotations

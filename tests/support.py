@@ -75,6 +75,14 @@ class Process:
         output, _ = self._process.communicate(timeout=timeout_s)
         return self._process.returncode, output
 
+    def ended(self, within_s: float) -> bool:
+        """Whether it has ended, or does so within this long."""
+        try:
+            self._process.wait(timeout=within_s)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
     def running(self) -> bool:
         return self._process.poll() is None
 

@@ -8,7 +8,6 @@ a bad page makes liblmdb end the process (reliability.md section 2). Any one thr
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,11 +15,10 @@ from types import TracebackType
 from typing import Any
 
 import lmdb
-from lmdb import verify
 
 from livestack.core.events import Recorded
 from livestack.exceptions import JournalDamagedError, JournalError, JournalFormatError
-from livestack.journal.clean import DATA_NAME, is_clean, marked_end
+from livestack.journal.clean import is_clean, marked_end
 from livestack.journal.format import (
     CHAIN,
     EVENTS,
@@ -35,6 +33,8 @@ from livestack.journal.format import (
     start_chain,
 )
 from livestack.journal.segment import MAP_SIZE, READERS_MAX, first_seq_of, segments_of
+from livestack.journal.structure import verify as _verify
+from livestack.journal.structure import verify_part as _verify_part
 
 COPY_MAX = 2_000
 """Records copied in one read transaction: about a millisecond, far below what makes a writer grow its file."""
@@ -48,13 +48,16 @@ SEQ_MAX = 2**64 - 1
 class JournalReader:
     """One session's journal. ``live``: its writer may be running, so the newest segment changes while it is read.
 
+    ``sparing``: of each segment only the structure of what is read is verified, each time that more of it is.
     A segment holds its part up to where the next one begins. What a failed commit may have left behind that was
     written again into the next one, and is not looked at here. Environments of segments that were passed are closed.
     """
 
-    def __init__(self, segments: list[Path], live: bool) -> None:
+    def __init__(self, segments: list[Path], live: bool, sparing: bool = False) -> None:
         self._segments = segments
         self._live = live
+        self._sparing = sparing
+        self._verified: dict[Path, int] = {}
         self._environments: dict[Path, lmdb.Environment] = {}
         try:
             self.header = self._header(segments[0])
@@ -86,7 +89,7 @@ class JournalReader:
         """Records from ``from_seq`` (None: the oldest) to ``to_seq`` (None: what is there), in order, without a gap."""
         expected = self.header.first_seq if from_seq is None else from_seq
         for segment, bound in self._parts(expected, SEQ_MAX if to_seq is None else to_seq):
-            with self._environment(segment) as environment:
+            with self._environment(segment, expected) as environment:
                 upto = bound if to_seq is None else min(bound, to_seq)
                 for key, frame in _copy(environment, EVENTS, expected, upto):
                     seq = seq_of(key)
@@ -109,7 +112,7 @@ class JournalReader:
 
     def _tail(self, database: bytes) -> tuple[int, bytes]:
         for segment in reversed(self._segments):
-            with self._environment(segment) as environment:
+            with self._environment(segment, SEQ_MAX) as environment:
                 last_event, last_link = _last_keys(environment)
                 if database is EVENTS and last_event != last_link:
                     raise JournalDamagedError(
@@ -146,7 +149,7 @@ class JournalReader:
             header, start = self._header_and_start(segment)
             if at is not None and (header.first_seq, header.previous_chain) != (at[0] + 1, at[1]):
                 raise JournalDamagedError(str(segment), at[0] + 1, "does not continue what comes before it")
-            with self._environment(segment) as environment:
+            with self._environment(segment, first) as environment:
                 for link, records in _checked(
                     environment, segment, (header.first_seq - 1, start), first, bound
                 ):
@@ -178,7 +181,7 @@ class JournalReader:
 
     def _header_and_start(self, segment: Path) -> tuple[SegmentHeader, bytes]:
         """A segment's header, which says where it belongs, and what its first commit extends."""
-        with self._environment(segment) as environment:
+        with self._environment(segment, SEQ_MAX) as environment:
             meta, data = _database(environment, META), None
             if meta is not None:
                 with environment.begin(db=meta) as transaction:
@@ -194,12 +197,13 @@ class JournalReader:
         """Every environment reserves address space: only the newest stays open."""
         if segment != self._segments[-1] and segment in self._environments:
             self._environments.pop(segment).close()
+            self._verified.pop(segment, None)
 
     def close(self) -> None:
         """Idempotent. An environment may be open once in a process: close before another reader opens."""
         for environment in self._environments.values():
             environment.close()
-        self._environments = {}
+        self._environments, self._verified = {}, {}
 
     def __enter__(self) -> JournalReader:
         return self
@@ -212,20 +216,35 @@ class JournalReader:
     ) -> None:
         self.close()
 
+    def is_verified(self, segment: Path) -> bool:
+        """Whether the structure of all of ``segment`` was verified, and it is still open since."""
+        return self._verified.get(segment) == 0
+
     @contextmanager
-    def _environment(self, segment: Path) -> Iterator[lmdb.Environment]:
+    def _environment(self, segment: Path, from_seq: int = 0) -> Iterator[lmdb.Environment]:
+        """``segment`` for reading its header, its newest position, and what was committed from ``from_seq`` on."""
         try:
+            self._ensure_verified(segment, from_seq)
             if segment not in self._environments:
                 self._environments[segment] = self._open(segment)
             yield self._environments[segment]
         except lmdb.Error as error:
             raise JournalError(f"reading {segment} failed: {error}") from error
 
-    def _open(self, segment: Path) -> lmdb.Environment:
-        untouched = self._live and (segment == self._segments[-1] or is_clean(segment))
-        problems = "" if untouched else _verify(segment)
+    def _ensure_verified(self, segment: Path, from_seq: int) -> None:
+        """Have the structure of what is going to be read verified, if it is not yet."""
+        from_seq = from_seq if self._sparing and from_seq > first_seq_of(segment) else 0
+        if self._verified.get(segment, SEQ_MAX + 1) <= from_seq:
+            return
+        if self._live and (segment == self._segments[-1] or is_clean(segment)):
+            from_seq, problems = 0, ""  # nothing but its writer touched it
+        else:
+            problems = _verify_part(segment, from_seq) if from_seq else _verify(segment)
         if problems:
             raise JournalDamagedError(str(segment), 0, problems)
+        self._verified[segment] = from_seq
+
+    def _open(self, segment: Path) -> lmdb.Environment:
         try:
             environment = lmdb.open(
                 str(segment),
@@ -242,21 +261,6 @@ class JournalReader:
             return environment
         except lmdb.Error as error:
             raise JournalFormatError(f"{segment} cannot be opened as a journal segment: {error}") from error
-
-
-def _verify(segment: Path) -> str:
-    """What is structurally wrong with a segment's file, '' nothing."""
-    try:
-        with (segment / DATA_NAME).open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            verifier: Any = verify._Verifier(file, size)  # type: ignore[no-untyped-call]
-            problems = list(verifier.verify())
-            # verify looks at the first page of a large value only: the others must be inside the file too
-            if (verifier.live.rfind(1) + 1) * verifier.psize > size:
-                problems.append("it ends before its last page")
-    except Exception as error:  # noqa: BLE001 - any bytes whatever, read by pure Python
-        return f"not a sound LMDB file: {error}"
-    return "; ".join(str(problem) for problem in problems[:3])
 
 
 def _database(environment: lmdb.Environment, name: bytes) -> Any:

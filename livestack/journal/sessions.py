@@ -39,19 +39,23 @@ class SessionInfo(msgspec.Struct, frozen=True):
     quarantined: int = 0
 
 
+def session_names(sessions: Path) -> list[str]:
+    """The names of a data directory's sessions, oldest first; a node may have died before there was anything in one."""
+    if not sessions.is_dir():
+        return []
+    return sorted(path.name for path in sessions.iterdir() if (path / "journal").is_dir())
+
+
 def list_sessions(directory: DataDirectory) -> list[SessionInfo]:
     """Every session, oldest first."""
-    if not directory.sessions.is_dir():
-        return []
-    names = sorted(path.name for path in directory.sessions.iterdir() if (path / "journal").is_dir())
+    names = [name for name in session_names(directory.sessions) if segments_of(directory.sessions, name)]
     held = directory.is_held()
     return [_describe(directory.sessions, name, held and name == names[-1]) for name in names]
 
 
 def resolve(directory: DataDirectory, session: str) -> tuple[str, bool]:
     """A session's full name (``latest``: the newest) and whether it is running. ``UsageError`` names what there is."""
-    infos = directory.sessions.iterdir() if directory.sessions.is_dir() else []
-    names = sorted(path.name for path in infos if (path / "journal").is_dir())
+    names = [name for name in session_names(directory.sessions) if segments_of(directory.sessions, name)]
     if not names:
         raise UsageError(f"no session in {directory.path}; livestack start makes one")
     name = names[-1] if session == "latest" else session

@@ -12,6 +12,7 @@ sacrificed to try the same reads, because that proves only what the same bytes d
 from __future__ import annotations
 
 import os
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +24,21 @@ from livestack.journal.format import CHAIN, EVENTS, key_of, seq_of
 PROBLEMS_MAX = 3
 """In one sentence; the rest says the same again."""
 
+_NODE = struct.Struct("=4H")
+"""Of a branch: its child's page number in three parts, lowest first, and its key's size."""
+
+
+_library: Any = lmdb_verify
+_Verifier = _library._Verifier
+
 
 def verify(segment: Path) -> str:
     """What is structurally wrong with a segment's file, '' nothing."""
-    return _problems(segment, lmdb_verify._Verifier)
+    return _problems(segment, _Verifier)
 
 
 def verify_part(segment: Path, from_seq: int) -> str:
-    """What is wrong with what is touched by reading ``segment`` from the last commit before ``from_seq`` on, '' nothing.
+    """What is wrong with what is touched by reading from the last commit before ``from_seq`` on, '' nothing.
 
     ``SEQ_MAX``: header and newest position only.
     """
@@ -51,7 +59,7 @@ def _problems(segment: Path, make_verifier: Any) -> str:
     return "; ".join(str(problem) for problem in problems[:PROBLEMS_MAX])
 
 
-class _PartVerifier(lmdb_verify._Verifier):  # type: ignore[misc]
+class _PartVerifier(_Verifier):  # type: ignore[misc, valid-type]
     """The library's walk without the children of a branch that cannot hold what will be read.
 
     Counters, free pages and the cover of the whole file cannot be compared then: they say nothing about what one page
@@ -60,7 +68,8 @@ class _PartVerifier(lmdb_verify._Verifier):  # type: ignore[misc]
 
     def __init__(self, file: Any, size: int, from_seq: int) -> None:
         super().__init__(file, size)
-        self._low = {_name(CHAIN): key_of(from_seq), _name(EVENTS): key_of(from_seq)}
+        # Of the records everything, until the chain says that a commit ends before what is read.
+        self._low = {_name(CHAIN): key_of(from_seq), _name(EVENTS): key_of(0)}
         self._passed_over: dict[int, set[int]] = {}  # by the depth at which they hang
         self._depth = 0
 
@@ -68,12 +77,12 @@ class _PartVerifier(lmdb_verify._Verifier):  # type: ignore[misc]
         self.detect_engine()
         self.load_metas()
         self.live = bytearray(self.next_pgno)
-        main = self.meta.main
-        if main.flags or main.pad > self.psize - self.hdrsz:
-            self.err(f"the tree of names has flags {main.flags:#x} and padding {main.pad}")
-            return list(self.errors)
+        if _library._bad_db_flags(self.meta.free.flags):
+            self.err(f"freeDB has flags {self.meta.free.flags:#x}")
+        if self.meta.main.pad > self.psize - self.hdrsz:
+            self.err(f"main DB has padding {self.meta.main.pad}")
         # Names are in order: the chain comes before the records, and says where the commit begins that is read first.
-        self._verify_tree("main", main, lmdb_verify._cmp_lexical, None, is_free=False)
+        self._verify_tree("main", self.meta.main, _library._cmp_lexical, None, is_free=False)
         return list(self.errors)
 
     def _verify_tree(self, name: str, db: Any, key_cmp: Any, dup_cmp: Any, is_free: bool) -> tuple[int, int]:
@@ -94,13 +103,15 @@ class _PartVerifier(lmdb_verify._Verifier):  # type: ignore[misc]
             super()._walk_page(ctx, pgno, depth)
 
     def _walk_branch(self, ctx: Any, pgno: int, buf: bytes, depth: int) -> None:
-        children = self._children(buf)
+        children, low = self._children(buf), self._low.get(ctx["name"])
         if depth >= ctx["db"].depth or len(children) < 2:
-            self.err(f"{ctx['name']} DB: branch page {pgno} is at depth {depth} with {len(children)} children")
+            self.err(f"{ctx['name']} DB: branch page {pgno} at depth {depth} has {len(children)} children")
             return
-        low = self._low.get(ctx["name"])
         first = 0
         if low is not None:
+            if {len(low)} != {len(key) for key, _ in children[1:]}:
+                self.err(f"{ctx['name']} DB: branch page {pgno} has a key of another length")
+                return
             while first + 1 < len(children) and children[first + 1][0] <= low:
                 first += 1
             first = max(first - 1, 0)  # where a cursor may step back to
@@ -114,6 +125,9 @@ class _PartVerifier(lmdb_verify._Verifier):  # type: ignore[misc]
             return
         super()._walk_leaf(ctx, pgno, buf)
 
+    def _walk_leaf2(self, ctx: Any, pgno: int, buf: bytes) -> None:
+        self.err(f"{ctx['name']} DB: page {pgno} is of a kind that no journal has")
+
     def _leaf_value(self, ctx: Any, pgno: int, i: int, buf: bytes, o: int, *rest: Any) -> None:
         key: bytes = rest[-1]
         if ctx["name"] == _name(CHAIN) and key < self._low[_name(CHAIN)] and len(key) == len(key_of(0)):
@@ -125,10 +139,8 @@ class _PartVerifier(lmdb_verify._Verifier):  # type: ignore[misc]
         children = []
         for i in range(self._numkeys(self._pg_lower(buf, 0))):
             at = self._node_off(buf, 0, i)
-            low, high, above, size = (
-                int.from_bytes(buf[at + offset : at + offset + 2], "little") for offset in (0, 2, 4, 6)
-            )
-            children.append((buf[at + 8 : at + 8 + size], low | high << 16 | above << 32))
+            low, high, above, size = _NODE.unpack_from(buf, at)
+            children.append((buf[at + _NODE.size : at + _NODE.size + size], low | high << 16 | above << 32))
         return children
 
 

@@ -29,6 +29,7 @@ from livestack.core.events import Recorded
 from livestack.exceptions import UnreachableError, UsageError
 from livestack.failpoints import failpoint
 from livestack.journal.directory import DataDirectory
+from livestack.journal.sessions import session_names
 from livestack.journal.space import Space
 from livestack.journal.writer import JournalWriter
 from livestack.lease.identity import Account, Holder, account_of
@@ -101,7 +102,7 @@ def run(process: Process, watching: Watching = nullcontext) -> SessionSummary:
                     venue: _venue_parts(venue, venue_settings, seams, process.environment)
                     for venue, venue_settings in settings.venues.items()
                 }
-                beginning = _begin(process, before, seams)
+                beginning = _begin(process, directory.sessions, before, seams)
                 return _run_session(process, directory.sessions, beginning, seams, venues, watching, lease)
         finally:
             timers.close()
@@ -118,10 +119,19 @@ def refuse_real_venues_unless_live(settings: Settings, live: bool) -> None:
                 )
 
 
-def new_session_id(wall_ns: int, source: random.Random) -> str:
-    """Start time in UTC plus four random hexadecimal digits: sorts by time, unique on one machine."""
-    stamp = datetime.fromtimestamp(wall_ns // 1_000_000_000, UTC)
-    return f"{stamp:%Y%m%dT%H%M%SZ}-{source.randrange(16**4):04x}"
+def new_session_id(wall_ns: int, newest: str) -> str:
+    """Start time in UTC, its fraction in four hexadecimal digits; behind ``newest`` whatever the clock says."""
+    seconds, fraction_ns = divmod(wall_ns, 1_000_000_000)
+    session = _session_id(seconds, (fraction_ns << 16) // 1_000_000_000)
+    if session > newest:
+        return session
+    stamp, _, fraction = newest.partition("-")
+    seconds = int(datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp())
+    return _session_id(*divmod((seconds << 16) + int(fraction, 16) + 1, 1 << 16))
+
+
+def _session_id(seconds: int, fraction: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y%m%dT%H%M%SZ}-{fraction:04x}"
 
 
 def _machine(settings: Settings, clock: SystemClock, timers: TimerThread) -> Seams:
@@ -245,14 +255,14 @@ def _interruptible() -> None:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
-def _begin(process: Process, before: Recovered | Abandoned | None, seams: Seams) -> Beginning:
+def _begin(process: Process, sessions: Path, before: Recovered | Abandoned | None, seams: Seams) -> Beginning:
     wall_ns = seams.clock.wall_ns()
     if isinstance(before, Recovered):
         return begin_again(before, process.recovery, wall_ns, seams.random)
     return begin_anew(
         process.settings,
         process.configuration,
-        new_session_id(wall_ns, seams.random),
+        new_session_id(wall_ns, max(session_names(sessions), default="")),
         wall_ns,
         seams.random,
         before,

@@ -33,6 +33,7 @@ from livestack.journal.format import FORMAT_VERSION, SegmentHeader, source_diges
 from livestack.journal.quarantine import set_aside
 from livestack.journal.reader import JournalReader
 from livestack.journal.segment import segments_of
+from livestack.journal.sessions import session_names
 from livestack.node.recovery import Recovered, recover
 from livestack.settings import Settings
 from livestack.strategies.loading import load_strategy, strategy_source
@@ -68,9 +69,11 @@ def unfinished(directory: DataDirectory, configuration: Configuration) -> Recove
     A damaged segment goes into quarantine. ``JournalFormatError`` for a journal that is not ours, or newer: then
     nothing is touched.
     """
-    session = _newest(directory.sessions)
-    if session is None:
+    # A node that died before its first segment was there left a name and nothing else.
+    begun = [name for name in session_names(directory.sessions) if segments_of(directory.sessions, name)]
+    if not begun:
         return None
+    session = begun[-1]
     log = structlog.get_logger("recovery").bind(session=session)
     source = source_digest(strategy_source(configuration.strategy.path))
     try:
@@ -97,10 +100,6 @@ def unfinished(directory: DataDirectory, configuration: Configuration) -> Recove
         ms=recovered.elapsed_ns // 1_000_000,
     )
     return recovered
-
-
-def _newest(sessions: Path) -> str | None:
-    return max((path.name for path in sessions.iterdir() if (path / "journal").is_dir()), default=None)
 
 
 def _is_over(sessions: Path, session: str) -> bool:

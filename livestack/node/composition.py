@@ -24,7 +24,8 @@ from livestack.actors.progress import Progress
 from livestack.actors.recorder import RecorderActor
 from livestack.core.events import InputEvent, InstrumentDefined, Recorded
 from livestack.core.runtime import CoreRuntime
-from livestack.core.types import SessionPhase
+from livestack.core.state import ExecutionState
+from livestack.core.types import RequestKind, SessionPhase
 from livestack.exceptions import LivestackError
 from livestack.journal.space import Space
 from livestack.journal.writer import JournalWriter
@@ -33,7 +34,7 @@ from livestack.settings import Settings, VenueSettings
 from livestack.transports.backoff import Backoff
 from livestack.transports.base import HttpTransport, WebSocketTransport
 from livestack.transports.clock import Clock, Timers
-from livestack.venues.adapter import Credentials, VenueModule
+from livestack.venues.adapter import Credentials, Inherited, VenueModule
 
 PING_TIMEOUT_S = 10.0
 """An actor that does not answer its first ping by then did not start; generous, machines are shared."""
@@ -198,18 +199,15 @@ class Node:
 
     def _start_connector(self, venue: str, parts: VenueParts) -> None:
         execution = self.runtime.state.execution
-        floors = {
-            one.instrument: execution.ledgers[one.instrument].floor
-            for one in parts.instruments
-            if one.instrument in execution.ledgers
-        }
         self._seams.launcher.start(
             ConnectorActor,
             venue=venue,
             account=parts.settings.account,
             mailbox=self._connectors[venue],
             supervisor=self.supervisor.mailbox,
-            adapter=parts.module.order_entry(venue, parts.instruments, parts.credentials, floors),
+            adapter=parts.module.order_entry(
+                venue, parts.instruments, parts.credentials, _inherited(venue, execution)
+            ),
             harness=self.harness,
             gate=self.gate,
             websocket=self._seams.websocket(f"connector {venue}"),
@@ -239,3 +237,20 @@ class Node:
             timers=self._seams.timers,
             backoff=Backoff(self._seams.random),
         )
+
+
+def _inherited(venue: str, execution: ExecutionState) -> Inherited:
+    """What the session knew of ``venue`` when it was interrupted; nothing for a new one."""
+    totals: dict[str, int] = {}
+    for order in execution.orders.values():
+        if order.venue == venue and order.qty:
+            totals[order.client_id] = order.qty
+            if order.venue_order_id:
+                totals[order.venue_order_id] = order.qty
+            request = execution.unresolved.get(order.order_id) or execution.requests.get(order.order_id)
+            if request is not None and request.kind is RequestKind.REPLACE:
+                totals[request.client_id] = request.qty
+    floors = {
+        name: ledger.floor for name, ledger in execution.ledgers.items() if name.startswith(f"{venue}:")
+    }
+    return Inherited(floors, totals)

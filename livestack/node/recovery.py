@@ -2,7 +2,8 @@
 
 Main thread, before any actor starts. Verify, restore the newest usable snapshot, fold the rest of the journal with
 every derived Event compared; nothing is dispatched here. What it cannot read or reproduce it does not guess: it says
-so, and the session is left as it is.
+so, and the session is left as it is. What lies before the snapshot is neither verified nor read: then the segment gets
+no mark that spares others the check.
 """
 
 from __future__ import annotations
@@ -83,7 +84,10 @@ def recover(
             difference = fold.difference
             assert difference is not None
             raise RecoveryError(session, difference.seq, "replays differently from what is recorded")
-    mark_clean(segments_of(sessions, session)[-1], last_seq, chain)  # nobody writes to it any more
+        newest = reader.segments[-1]
+        sound = reader.is_verified(newest)
+    if sound:
+        mark_clean(newest, last_seq, chain)  # nobody writes to it any more
     return Recovered(
         header=header,
         runtime=fold.runtime,
@@ -101,7 +105,7 @@ def open_whole(sessions: Path, session: str) -> JournalReader | None:
     anything, and they go into quarantine. None where nothing is left."""
     while segments := segments_of(sessions, session):
         _flush(segments[-1])
-        reader = JournalReader(segments, live=False)
+        reader = JournalReader(segments, live=False, sparing=True)
         try:
             empty = first_seq_of(segments[-1]) > reader.tail()[0]
         except BaseException:

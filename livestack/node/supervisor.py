@@ -41,6 +41,9 @@ EXIT_SECOND_SIGNAL = 130
 MASS_CANCEL_NS = 1_000_000_000
 """After a failure: how long the connectors get to bring a mass-cancel out before the process ends."""
 
+AFTERMATH_NS = 250_000_000
+"""After the last outcome: a venue says a moment later what it did to the balances, and that is part of the session."""
+
 ENDING_NS = 10_000_000_000
 """How long the last commit may take before the end is forced: ten slow disk flushes of a second."""
 
@@ -103,7 +106,7 @@ class Supervisor:
             case StopRequested():
                 self._stop(message)
             case Quiescent() if self.phase is Phase.STOPPING:
-                self._end(self.reason)
+                self._deadline_in(AFTERMATH_NS, "aftermath")
             case SessionEnded() if self.phase is Phase.ENDING:
                 self.phase = Phase.DONE
             case Unreachable(address, cause) if self.phase in (Phase.STARTING, Phase.RUNNING):
@@ -171,6 +174,8 @@ class Supervisor:
                 self._log.error("orders_may_be_open", venues=list(self._connectors))
                 self.exit_code = self.exit_code or EXIT_FAIL_SAFE
                 self._end(f"{self.reason}; outcomes still open")
+            case "aftermath", Phase.STOPPING:
+                self._end(self.reason)
             case "last commit", Phase.ENDING:
                 self._finish(EXIT_FAIL_SAFE, "the last commit did not end in time")
             case "mass cancel", Phase.FAILING:

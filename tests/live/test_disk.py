@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -107,10 +109,15 @@ def orders(venue: Venue) -> int:
 
 def ends_in_order(node: Process, directory: Path, venue: Venue) -> list[Recorded]:
     """It stops with exit code 0 and no traceback, its journal replays, and holds whatever the venue saw of it."""
-    node.signal()
+    stop(node)
     code, _ = node.finish()
     assert 0 == code, node.stderr()
     return sound(node, directory, venue)
+
+
+def stop(node: Process) -> None:
+    """SIGTERM for the main thread: under a tracer the kernel may give it to another one, which wakes nobody."""
+    assert 0 == ctypes.CDLL(None).tgkill(node.pid, node.pid, signal.SIGTERM)
 
 
 def sound(node: Process, directory: Path, venue: Venue) -> list[Recorded]:
@@ -231,7 +238,7 @@ def test_a_slow_disk_lets_nothing_stale_out(tmp_path: Path, venue: Venue) -> Non
                 for record in journal(tmp_path)
             ),
         )
-        node.signal()
+        stop(node)
         code, _ = node.finish()
         assert code in (0, 4), node.stderr()  # 4: outcomes of open orders were not awaited to the end
         sound(node, tmp_path, venue)

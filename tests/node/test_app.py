@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from pathlib import Path
 
 import msgspec
@@ -41,12 +40,15 @@ def test_a_venue_on_this_machine_is_paper(tmp_path: Path) -> None:
     refuse_real_venues_unless_live(settings_and_rules(tmp_path)[0], live=False)
 
 
-def test_session_ids_sort_by_time() -> None:
-    """The newest is the last by name."""
-    source = random.Random(1)
-    ids = [new_session_id(WALL_NS + number * 1_000_000_000, source) for number in range(5)]
-    assert ids == sorted(ids)
-    assert 5 == len(set(ids))
+def test_session_ids_sort_by_age() -> None:
+    """The newest is the last by name, also within one second and with a clock that was set back."""
+    newest, ids = "", []
+    for wall_ns in (WALL_NS, WALL_NS + 1_000_000, WALL_NS + 1_000_000, WALL_NS + 2 * 10**9, WALL_NS - 10**12):
+        newest = new_session_id(wall_ns, newest)
+        ids.append(newest)
+    assert ids == sorted(set(ids))
+    assert "20270115T080000Z-0000" == ids[0]
+    assert "20270115T080003Z-0000" == new_session_id(WALL_NS, "20270115T080002Z-ffff")
 
 
 def test_the_poisonous_input_is_kept_readable(tmp_path: Path) -> None:

@@ -115,6 +115,15 @@ def test_a_session_without_an_event_never_was(tmp_path: Path) -> None:
     assert look(tmp_path) is None
 
 
+def test_a_name_without_a_segment_hides_no_session(tmp_path: Path) -> None:
+    """A node that died before its first segment was there left a directory that sorts last: it is passed over."""
+    interrupted(tmp_path)
+    (tmp_path / "sessions" / "20260101T000000Z-ffff" / "journal" / "making-1").mkdir(parents=True)
+    recovered = look(tmp_path)
+    assert isinstance(recovered, Recovered)
+    assert SESSION == recovered.header.session
+
+
 def test_an_interrupted_session_goes_on_behind_its_last_event(tmp_path: Path) -> None:
     """Under a fresh epoch, in a segment that continues the chain, with the State of the last Event."""
     records = interrupted(tmp_path)

@@ -24,11 +24,13 @@ from tests.actors.fakes import FakeClock, FakeTimers, messages
 STOP = StopRequested("signal", "SIGTERM received")
 FAILED = ActorFailed("recorder", "JournalError: the disk refuses")
 
+AFTERMATH = DeadlinePassed("aftermath")
+
 
 class Bench:
     """A running supervisor; ``aside`` is what was set aside."""
 
-    def __init__(self) -> None:
+    def __init__(self, resumed: bool = False) -> None:
         self.harness = HarnessMailbox()
         self.connector = Mailbox()
         self.gate = DispatchGate(["v"])
@@ -43,6 +45,7 @@ class Bench:
             timers=self.timers,
             timeout_ns=1,
             set_aside=lambda record, error: self.aside.append((record, error)),
+            resumed=resumed,
         )
         self.supervisor.started()
 
@@ -55,16 +58,16 @@ class Bench:
 REACHED = {
     Phase.RUNNING: (),
     Phase.STOPPING: (STOP,),
-    Phase.ENDING: (STOP, Quiescent()),
+    Phase.ENDING: (STOP, Quiescent(), AFTERMATH),
     Phase.FAILING: (FAILED,),
-    Phase.DONE: (STOP, Quiescent(), SessionEnded(9)),
+    Phase.DONE: (STOP, Quiescent(), AFTERMATH, SessionEnded(9)),
 }
 
 AFTER = {
     (Phase.RUNNING, StopRequested): Phase.STOPPING,
     (Phase.RUNNING, Unreachable): Phase.STOPPING,
     (Phase.STOPPING, StopRequested): Phase.DONE,
-    (Phase.STOPPING, Quiescent): Phase.ENDING,
+    (Phase.STOPPING, DeadlinePassed): Phase.ENDING,
     (Phase.ENDING, StopRequested): Phase.DONE,
     (Phase.ENDING, SessionEnded): Phase.DONE,
     (Phase.RUNNING, ActorFailed): Phase.FAILING,
@@ -76,7 +79,7 @@ AFTER = {
 @pytest.mark.parametrize("phase", list(REACHED))
 @pytest.mark.parametrize(
     "message",
-    [STOP, FAILED, Quiescent(), SessionEnded(9), Unreachable("a", "c")],
+    [STOP, FAILED, Quiescent(), AFTERMATH, SessionEnded(9), Unreachable("a", "c")],
     ids=lambda m: type(m).__name__,
 )
 def test_every_message_in_every_phase(phase: Phase, message: object) -> None:
@@ -92,6 +95,8 @@ def test_an_ordered_stop_goes_through_the_stream() -> None:
     bench.handle(STOP)
     assert [SessionStopping(by="signal", reason="SIGTERM received")] == messages(bench.harness)
     bench.handle(Quiescent())
+    assert [] == messages(bench.harness)  # the venue may have something to say about it
+    bench.handle(AFTERMATH)
     assert [SessionStopped(reason="SIGTERM received")] == messages(bench.harness)
     assert Phase.DONE is bench.handle(SessionEnded(5))
     assert 0 == bench.supervisor.exit_code
@@ -136,12 +141,20 @@ def test_the_poisonous_input_is_set_aside() -> None:
 def test_an_unreachable_venue_ends_with_its_own_code() -> None:
     """Exit 3 with address and cause as the reason."""
     bench = Bench()
-    bench.handle(Unreachable("ws://x", "refused"), Quiescent(), SessionEnded(2))
+    bench.handle(Unreachable("ws://x", "refused"), Quiescent(), AFTERMATH, SessionEnded(2))
     assert (3, "cannot reach ws://x: refused") == (bench.supervisor.exit_code, bench.supervisor.reason)
+
+
+def test_an_unreachable_venue_leaves_a_resumed_session_as_it_is() -> None:
+    """Nothing is stopped in it: the next start takes it up again."""
+    bench = Bench(resumed=True)
+    assert Phase.DONE is bench.handle(Unreachable("ws://x", "refused"))
+    assert (3, []) == (bench.supervisor.exit_code, messages(bench.harness))
+    assert Hold.SHUTDOWN is bench.gate.refusal("v", "", Passage.NEW)
 
 
 def test_a_commit_that_never_ends_does_not_hold_the_process() -> None:
     """The last deadline ends it with the fail-safe's code."""
     bench = Bench()
-    bench.handle(STOP, Quiescent(), DeadlinePassed("last commit"))
+    bench.handle(STOP, Quiescent(), AFTERMATH, DeadlinePassed("last commit"))
     assert 4 == bench.supervisor.exit_code

@@ -54,7 +54,7 @@ class World:
             signal=signal,
         )
         wall_ns = self.scheduler.wall_ns()
-        self.session = new_session_id(wall_ns, self.scheduler.random)
+        self.session = new_session_id(wall_ns, "")
         beginning = begin_anew(settings, configuration, self.session, wall_ns, self.scheduler.random)
         self.node = Node(
             settings=settings,

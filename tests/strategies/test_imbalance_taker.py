@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from livestack.core import events
-from livestack.core.types import RequestKind, TimeInForce
+from livestack.core.positions import Position
+from livestack.core.strategy import View
+from livestack.core.types import Amount, RequestKind, TimeInForce
+from livestack.strategies.loading import load_strategy
+from tests.core.support import INSTRUMENT, Bench, configuration, definition
 from tests.strategies.market import Market
 
 PATH = "livestack.strategies.imbalance_taker:ImbalanceTaker"
@@ -36,3 +40,15 @@ def test_it_waits_for_a_full_window() -> None:
     market = Market(PATH, {**PARAMETERS, "window": 500}, 3)
     market.run(100)
     assert [] == market.dispatches
+
+
+def test_dust_that_no_venue_would_take_is_no_position() -> None:
+    """A fee in the base asset leaves less than the smallest order: it goes on trading instead of trying to leave."""
+    bench = Bench(configuration(), load_strategy(PATH, PARAMETERS))
+    bench.start(definition(qty_min=5, qty_step=2, notional_min=Amount.of(60_000)))
+    view = View(bench.state)
+    found = []
+    for qty in (0, 4, 5, 6, -6):  # the bid is 100.00: six are the least that is worth it
+        bench.execution.positions[INSTRUMENT] = Position(qty=qty, cost=1)
+        found.append(bench.strategy._can_be_closed(view, INSTRUMENT))
+    assert [False, False, False, True, True] == found

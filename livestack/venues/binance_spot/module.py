@@ -5,17 +5,15 @@ Pure; used by the composition at start.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Final
 
 from livestack.core.events import InstrumentDefined
-from livestack.venues.adapter import Credentials, Fetch, Fetched
+from livestack.venues.adapter import Credentials, Fetch, Fetched, Inherited
 from livestack.venues.binance_spot.instruments import instruments_fetch, parse_instruments
 from livestack.venues.binance_spot.market_data import DEPTH_LIMIT, BinanceMarketData
 from livestack.venues.binance_spot.order_entry import BinanceOrderEntry
 
-NO_FLOORS: Final[Mapping[str, int]] = MappingProxyType({})
+NOTHING: Final = Inherited()
 
 DEFAULT_STREAMS = ("depth", "bookTicker", "aggTrade")
 
@@ -53,6 +51,6 @@ class BinanceSpot:
         venue: str,
         instruments: tuple[InstrumentDefined, ...],
         credentials: Credentials,
-        fill_floors: Mapping[str, int] = NO_FLOORS,
+        inherited: Inherited = NOTHING,
     ) -> BinanceOrderEntry:
-        return BinanceOrderEntry(venue, instruments, credentials, fill_floors)
+        return BinanceOrderEntry(venue, instruments, credentials, inherited)

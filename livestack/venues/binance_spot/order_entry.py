@@ -7,7 +7,7 @@ request, ``handshake`` leads to LIVE, ``reports`` and ``outcomes`` read what the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import msgspec
@@ -22,7 +22,14 @@ from livestack.core.events import (
     VenueStatusChanged,
 )
 from livestack.core.types import ConnectionStatus, OrderRequest, RateUsage, RequestKind
-from livestack.venues.adapter import LOG_ON_REFUSED, Complaint, Credentials, HostQuery, HostRequest
+from livestack.venues.adapter import (
+    LOG_ON_REFUSED,
+    Complaint,
+    Credentials,
+    HostQuery,
+    HostRequest,
+    Inherited,
+)
 from livestack.venues.binance_spot import outcomes
 from livestack.venues.binance_spot.calls import Calls, Pending, VenueTime
 from livestack.venues.binance_spot.handshake import Handshake, Step
@@ -70,7 +77,7 @@ class BinanceOrderEntry:
         venue: str,
         instruments: Sequence[InstrumentDefined],
         credentials: Credentials,
-        fill_floors: Mapping[str, int],
+        inherited: Inherited,
     ) -> None:
         self._venue = venue
         self.settling_ns = SETTLING_NS
@@ -81,13 +88,14 @@ class BinanceOrderEntry:
         self._list: list[Event] = []
         writer = RequestWriter(credentials)
         self._calls = Calls(writer, VenueTime())
-        self._orders = KnownOrders()
+        self._orders = KnownOrders(inherited.totals)
         self._events = OrderEvents(venue, self._orders, self._list)
         by_symbol = {one.symbol: one for one in self._instruments.values()}
         self._questions = Questions(self._instruments, self._calls, self._events, self._complaints)
         self._reconciliation = self._questions.reconciliation
-        for name, through in fill_floors.items():
-            self._reconciliation.floor(self._instruments[name]).reconciled(through)
+        for name, through in inherited.fill_floors.items():
+            if name in self._instruments:
+                self._reconciliation.floor(self._instruments[name]).reconciled(through)
         look_up = self._questions.look_up
         self._reports = ExecutionReports(by_symbol, self._events, self._complaints, look_up)
         self._handshake = Handshake(

@@ -93,6 +93,7 @@ class OrderEvents:
                 known = max(known, order.replacing.filled_qty)
             order.carried += known
             order.filled = order.amends = 0
+            self.orders.carried(order, (client_id,), terms[1])
         order.cancel_half_filled = -1
         order.replacing = None
         order.accepted = True
@@ -234,6 +235,8 @@ class OrderEvents:
         status = STATUS[found.status]
         price = order.instrument.price[found.price]
         qty, filled = order.instrument.qty[found.qty], order.instrument.qty[found.filled_qty]
+        names = (found.client_id, found.original_client_id, str(found.venue_order_id))
+        self.orders.carried(order, names, qty)
         event = OrderReport(
             recv_ns=recv_ns,
             venue=self.venue,

@@ -7,6 +7,9 @@ a frame means (accepted before? which of the two ids of a renamed order? filled 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
 
 from livestack.core.events import InstrumentDefined
 from livestack.core.types import OrderRequest, parse_client_id
@@ -14,6 +17,8 @@ from livestack.venues.binance_spot.numbers import DecimalReader
 
 CLOSED_MAX = 4_096
 """Closed orders remembered, so that late frames about them are understood: minutes of trading at the venue's limits."""
+
+NO_TOTALS: Final[Mapping[str, int]] = MappingProxyType({})
 
 CANCEL_HALF = "_c"
 """What the cancel half of a cancelReplace adds to the request's client id; no id of ours has an underscore."""
@@ -86,13 +91,22 @@ class KnownOrder:
 class KnownOrders:
     """All of them, by the part that the client ids of one order share, and by venue order id."""
 
-    def __init__(self) -> None:
+    def __init__(self, totals: Mapping[str, int] = NO_TOTALS) -> None:
+        self._totals = dict(totals)
         self._by_key: dict[str, KnownOrder] = {}
         self._by_venue_id: dict[tuple[str, str], KnownOrder] = {}
         self._closed: OrderedDict[str, None] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._by_key)
+
+    def carried(self, order: KnownOrder, names: tuple[str, ...], qty: int) -> None:
+        """The venue's order under one of ``names`` is ``qty`` large: what is missing to the total that the Core knows
+        of an order from before this adapter was filled earlier."""
+        for name in names:
+            total = self._totals.pop(name, 0)
+            if total:
+                order.carried = max(order.carried, total - qty)
 
     def find(self, client_id: str) -> KnownOrder | None:
         return self._by_key.get(_key(client_id)[0])

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 
-from livestack.core.events import (
-    OrderAccepted,
-    OrderCancelled,
-    OrderReplaced,
-)
-from livestack.core.types import (
-    RequestKind,
-)
+from livestack.core.events import Event, OrderAccepted, OrderCancelled, OrderReplaced
+from livestack.core.types import RequestKind, format_decimal
+from livestack.venues.binance_spot.order_events import OrderEvents
+from livestack.venues.binance_spot.orders import KnownOrders, OrderInstrument
+from livestack.venues.binance_spot.private_messages import OrderResult
 from tests.venues.binance_spot.venue import EPOCH, Desk
 
 
@@ -90,3 +87,25 @@ def _report(desk: Desk, client_id: str, venue_id: int, *, lot: int = 0, z: int =
         "Q": "0.0", "V": "NONE", **more,
     }  # fmt: skip
     return json.dumps({"subscriptionId": 0, "event": report}).encode()
+
+
+def test_an_order_from_before_is_told_in_total() -> None:
+    """A resumed session knows its total: what the venue's present incarnation lacks had been filled before."""
+    orders: KnownOrders = KnownOrders({f"{EPOCH}-1-2": 1_000, "77": 1_000, f"{EPOCH}-1-3": 900})
+    told: list[Event] = []
+    made = OrderEvents("binance_spot", orders, told)
+    order = orders.of_client_id(OrderInstrument(Desk().instrument), f"{EPOCH}-1-2")
+    qty = Desk().instrument.qty_decimals
+    found = OrderResult(
+        symbol="BTCUSDT",
+        venue_order_id=77,
+        client_id=f"{EPOCH}-1-2",
+        qty=format_decimal(600, qty),
+        filled_qty=format_decimal(100, qty),
+        status="PARTIALLY_FILLED",
+    )
+    made.report(order, found, 0)
+    made.report(order, found, 0)
+    assert [(1_000, 500)] * 2 == [(one.qty, one.filled_qty) for one in told]
+    made.replaced(order, f"{EPOCH}-1-3", 78, (1, 400), 0, 0)
+    assert 900 == told[-1].qty

@@ -1,0 +1,23 @@
+#!/usr/bin/env python3
+"""Shell lines that give a node what etc/demo.toml asks for: addresses and a key of a simulated venue.
+
+    livestack venue binance-spot --json > venue.json &
+    eval "$(scripts/venue_environment.py venue.json)"
+"""
+
+import json
+import shlex
+import sys
+from pathlib import Path
+
+venue = json.loads(Path(sys.argv[1]).read_text().splitlines()[0])
+key = next(key for key in venue["keys"] if key["kind"] == "hmac")
+variables = {
+    "REST": venue["urls"]["rest"],
+    "STREAM": venue["urls"]["stream"],
+    "WS_API": venue["urls"]["ws_api"],
+    "API_KEY": key["api_key"],
+    "SECRET": key["secret"],
+}
+for name, value in variables.items():
+    print(f"export LIVESTACK_DEMO_{name}={shlex.quote(value)}")

@@ -1,0 +1,154 @@
+"""Retention: what may go goes whole, what may not stays, and a death in the middle leaves nothing half."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from livestack.core.events import Recorded, SessionStopped
+from livestack.core.types import Origin
+from livestack.journal.directory import DataDirectory
+from livestack.journal.quarantine import set_aside
+from livestack.journal.reader import JournalReader
+from livestack.journal.retention import REMOVING_PREFIX, prune_segments, prune_sessions
+from livestack.journal.segment import segments_of
+from livestack.journal.sessions import list_sessions
+from tests.journal.test_segment import rotated
+from tests.journal.test_writer import plain
+from tests.journal_support import writer
+from tests.support import ROOT
+
+LATER_NS = time.time_ns() + 3_600 * 10**9
+"""Behind everything that these tests write."""
+
+PRUNE = """
+import sys
+from pathlib import Path
+from livestack.journal.retention import prune_segments
+prune_segments(Path(sys.argv[1]), "s", 6, 1 << 62)
+"""
+
+
+def first_seqs(sessions: Path, session: str = "s") -> list[int]:
+    return [int(path.name) for path in segments_of(sessions, session)]
+
+
+def all_names(sessions: Path) -> list[str]:
+    return sorted(path.name.lstrip("0") for path in (sessions / "s" / "journal").iterdir())
+
+
+@pytest.fixture
+def sessions(tmp_path: Path) -> Path:
+    """A session ``s`` of segments that begin with 1, 4 and 6."""
+    rotated(tmp_path).close()
+    return tmp_path / "sessions"
+
+
+@pytest.mark.parametrize(
+    ("snapshot_seq", "gone"), [(0, []), (2, []), (3, [1]), (4, [1]), (5, [1, 4]), (6, [1, 4]), (99, [1, 4])]
+)
+def test_a_segment_goes_once_a_snapshot_stands_behind_it(
+    sessions: Path, snapshot_seq: int, gone: list[int]
+) -> None:
+    """At its last record or later; the newest one stays whatever stands where."""
+    assert gone == prune_segments(sessions, "s", snapshot_seq, LATER_NS)
+    assert [seq for seq in (1, 4, 6) if seq not in gone] == first_seqs(sessions)
+
+
+def test_a_segment_that_was_sealed_lately_stays_and_all_behind_it(sessions: Path) -> None:
+    """No hole is made: an old one behind a young one stays too."""
+    first, second, _ = segments_of(sessions, "s")
+    os.utime(first / "data.mdb", ns=(LATER_NS, LATER_NS))
+    assert [] == prune_segments(sessions, "s", 6, LATER_NS)
+    os.utime(first / "data.mdb", ns=(1, LATER_NS - 1))
+    os.utime(second / "data.mdb", ns=(1, LATER_NS))
+    assert [1] == prune_segments(sessions, "s", 6, LATER_NS)
+
+
+def test_what_is_left_reads_on(sessions: Path) -> None:
+    """The journal begins later, and its chain goes through from there."""
+    prune_segments(sessions, "s", 3, LATER_NS)
+    with JournalReader.open(sessions, "s") as reader:
+        assert [4, 5, 6] == [record.seq for record in reader.records()]
+        assert 3 == reader.verify_chain()
+
+
+@pytest.mark.parametrize(("passed", "left"), [(1, ["4", "6"]), (2, ["6"])])
+def test_a_death_in_the_middle_leaves_nothing_half(sessions: Path, passed: int, left: list[str]) -> None:
+    """What was about to go is no segment any more, and its rest goes the next time."""
+    done = subprocess.run(
+        [sys.executable, "-c", PRUNE, str(sessions)],
+        cwd=ROOT,
+        env={**os.environ, "LIVESTACK_FAILPOINTS": f"retention.in_remove=kill@{passed}"},
+        timeout=60,
+    )
+    assert -signal.SIGKILL == done.returncode
+    assert [seq.rjust(20, "0") for seq in left] == [path.name for path in segments_of(sessions, "s")]
+    with JournalReader.open(sessions, "s") as reader:
+        assert list(range(int(left[0]), 7)) == [record.seq for record in reader.records()]
+    assert any(name.startswith(REMOVING_PREFIX) for name in all_names(sessions))
+    prune_segments(sessions, "s", 0, LATER_NS)
+    assert left == all_names(sessions)
+
+
+def test_a_disk_that_refuses_says_so(sessions: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is missing from the journal then."""
+
+    def refuse(path: Path, target: Path) -> Path:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(PermissionError):
+        prune_segments(sessions, "s", 6, LATER_NS)
+    assert [1, 4, 6] == first_seqs(sessions)
+
+
+def stopped(directory: Path, session: str, in_order: bool = True) -> None:
+    """A session of one segment, that ``SessionStopped`` ends or does not."""
+    journal = writer(directory, session)
+    journal.commit([plain(1)] if in_order else [Recorded(1, 1, Origin.DERIVED, SessionStopped(reason=""))])
+    journal.close()
+
+
+def test_a_session_goes_once_it_stopped_in_order_long_ago(tmp_path: Path) -> None:
+    """Not the one that is kept, and none that was never finished."""
+    for name in ("a", "b", "c"):
+        stopped(tmp_path, name, in_order=name != "b")
+    sessions = tmp_path / "sessions"
+    assert [] == prune_sessions(sessions, "c", 1)
+    assert ["a"] == prune_sessions(sessions, "c", LATER_NS)
+    assert ["b", "c"] == [info.session for info in list_sessions(DataDirectory(tmp_path))]
+
+
+@pytest.mark.parametrize("oddity", ["quarantine", "poison", "touched", "no segment"])
+def test_a_session_with_something_odd_stays(tmp_path: Path, oddity: str) -> None:
+    """Somebody will want to look at it."""
+    stopped(tmp_path, "a")
+    sessions = tmp_path / "sessions"
+    (segment,) = segments_of(sessions, "a")
+    if oddity == "quarantine":
+        rotated(tmp_path, "b").close()
+        set_aside(segments_of(sessions, "b")[0], "test").parent.rename(sessions / "a" / "quarantine")
+    elif oddity == "poison":
+        (sessions / "a" / "poison-7.json").write_text("{}")
+    elif oddity == "touched":
+        os.utime(segment / "data.mdb", ns=(1, 1))
+    else:
+        (segment / "data.mdb").unlink()
+    assert "a" not in prune_sessions(sessions, "keep", LATER_NS)
+    assert (sessions / "a").is_dir()
+
+
+def test_the_rest_of_a_session_goes_the_next_time(tmp_path: Path) -> None:
+    """A death while one was removed leaves a directory that is no session."""
+    stopped(tmp_path, "a")
+    sessions = tmp_path / "sessions"
+    (sessions / "a").rename(sessions / f"{REMOVING_PREFIX}a")
+    assert [] == prune_sessions(sessions, "keep", 1)
+    assert [] == list(sessions.iterdir())
