@@ -52,6 +52,9 @@ DURABILITIES: tuple[Durability, ...] = ("full", "relaxed")
 SYNCHRONOUS = {"full": "FULL", "relaxed": "NORMAL"}
 APPEND_BATCH = 100
 READERS_BATCH = 10
+READERS_COMMITS = 10
+"""Times as many commits as elsewhere: readers look 20 times a second."""
+
 EVENTS_MAX = 200_000
 """Of one measurement: with large batches there are fewer commits."""
 
@@ -78,9 +81,9 @@ class Bench:
     def say(self, line: str) -> None:
         print(line, file=self.out, flush=True)
 
-    def batches(self, size: int) -> Batches:
-        """The same records in commits of ``size``."""
-        count = min(self.commits, len(self.records) // size)
+    def batches(self, size: int, times: int = 1) -> Batches:
+        """The same records in commits of ``size``, ``times`` as many as usual."""
+        count = min(self.commits * times, len(self.records) // size)
         return [self.records[number * size : (number + 1) * size] for number in range(count)]
 
     def scratch(self, directory: Path | None = None) -> tempfile.TemporaryDirectory[str]:
@@ -187,7 +190,7 @@ def append(bench: Bench) -> Figures:
 
 def readers(bench: Bench) -> Figures:
     """Without, with, without, with: what two processes that read along cost the writer."""
-    batches = bench.batches(READERS_BATCH)
+    batches = bench.batches(READERS_BATCH, READERS_COMMITS)
     alone, beside = [], []
     for _ in range(bench.rounds):
         alone.append(_commits_of_ours(bench, "full", batches))

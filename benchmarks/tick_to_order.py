@@ -5,6 +5,7 @@
 The venue sends one quote at a time and notes when the order that answers it arrives; client and venue are two
 processes. Baseline in the same run: one thread and one loop that receives, decodes and sends. One measured commit is
 what ``full`` adds at the least: a group of the same size, written to the same disk, in a process of its own.
+The node of the first table runs without its follower; the second table has it, on the same processors.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import lmdb
 
@@ -33,6 +34,8 @@ name = "bench"
 level = "warning"
 [journal]
 durability = "{durability}"
+[follower]
+enabled = {follower}
 [venues.binance_spot]
 adapter = "binance_spot"
 rest_url = "${{VENUE_REST}}"
@@ -47,6 +50,7 @@ secret_env = "VENUE_SECRET"
 {configuration}
 """
 WARM_UP = 200
+FOLLOWED = "with_follower"
 
 
 def percentile(ordered: list[int], share: float) -> float:
@@ -98,26 +102,57 @@ def measure_commit(durability: str, directory: Path, rounds: int) -> dict[str, f
     return figures(latencies)
 
 
-def run(rounds: int) -> dict[str, Any]:
+def measure_node(directory: Path, durability: str, follower: bool, rounds: int) -> dict[str, float]:
+    """A whole node on a data directory of its own."""
+    name = f"{durability}-{'with' if follower else 'without'}-follower"
     configuration = (ROOT / "benchmarks" / "tick_to_order.toml").read_text()
+    path = directory / f"{name}.toml"
+    path.write_text(
+        CONFIGURATION.format(
+            durability=durability, follower=str(follower).lower(), configuration=configuration
+        )
+    )
+    node = [sys.executable, "-m", "livestack", "start", "-c", str(path), "--data-dir", name]
+    return measure(node, rounds, directory)
+
+
+def run(rounds: int) -> dict[str, Any]:
+    """The loop, and the node with each durability: without its follower, which is what is promised, and with it."""
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         loop = [sys.executable, "-m", "benchmarks.one_thread_loop", "{VENUE_STREAM}", "{VENUE_WS_API}"]
-        results["one_thread_loop"] = measure(loop, rounds, directory)
+        base = results["one_thread_loop"] = measure(loop, rounds, directory)
+        followed: dict[str, Any] = {}
         for durability in ("full", "relaxed"):
-            path = directory / f"{durability}.toml"
-            path.write_text(CONFIGURATION.format(durability=durability, configuration=configuration))
-            node = [sys.executable, "-m", "livestack", "start", "-c", str(path), "--data-dir", durability]
-            result = measure(node, rounds, directory)
             commit = measure_commit(durability, directory, min(rounds, 500))
-            base = results["one_thread_loop"]
-            result["commit_p50_us"], result["commit_p99_us"] = commit["p50_us"], commit["p99_us"]
-            for share in ("p50", "p99"):
-                key = f"{share}_us"
-                result[f"ratio_{share}"] = round(result[key] / (base[key] + commit[key]), 2)
-            results[durability] = result
+            for follower, table in ((False, results), (True, followed)):
+                result = measure_node(directory, durability, follower, rounds)
+                result["commit_p50_us"], result["commit_p99_us"] = commit["p50_us"], commit["p99_us"]
+                for share in ("p50", "p99"):
+                    key = f"{share}_us"
+                    result[f"ratio_{share}"] = round(result[key] / (base[key] + commit[key]), 2)
+                table[durability] = result
+        results[FOLLOWED] = followed
     return results
+
+
+def show(results: dict[str, Any], out: TextIO) -> None:
+    """One table without a follower, one with it."""
+    print(f"{'client':<18}{'p50 us':>9}{'p90 us':>9}{'p99 us':>9}   over the loop plus one commit", file=out)
+    for name, result in results.items():
+        if name == FOLLOWED:
+            print("\nthe same with the follower beside the node", file=out)
+            show(result, out)
+            continue
+        ratio = (
+            f"p50 {result['ratio_p50']} x   p99 {result['ratio_p99']} x"
+            if "ratio_p50" in result
+            else "baseline"
+        )
+        print(
+            f"{name:<18}{result['p50_us']:>9}{result['p90_us']:>9}{result['p99_us']:>9}   {ratio}", file=out
+        )
 
 
 def main() -> None:
@@ -128,17 +163,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     results = run(options.rounds)
-    out = sys.stderr if options.json else sys.stdout
-    print(f"{'client':<18}{'p50 us':>9}{'p90 us':>9}{'p99 us':>9}   over the loop plus one commit", file=out)
-    for name, result in results.items():
-        ratio = (
-            f"p50 {result['ratio_p50']} x   p99 {result['ratio_p99']} x"
-            if "ratio_p50" in result
-            else "baseline"
-        )
-        print(
-            f"{name:<18}{result['p50_us']:>9}{result['p90_us']:>9}{result['p99_us']:>9}   {ratio}", file=out
-        )
+    show(results, sys.stderr if options.json else sys.stdout)
     if options.json:
         print(json.dumps(results))
 

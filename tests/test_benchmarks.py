@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -27,6 +28,31 @@ CORE_THROUGHPUT_KEYS = {
     "bytes_per_order",
     "orders_per_second_by_resting",
     "order_steps_us_by_resting",
+}
+
+JOURNAL_KEYS = {
+    "commits_per_measurement",
+    "commits",
+    "append_us_per_event",
+    "frame_bytes_per_event",
+    "bytes_per_event",
+    "readers_cost_percent",
+    "alone",
+    "beside_readers",
+    "verify_mb_per_second",
+    "verify_chain_events_per_second",
+}
+
+COMMIT_KEYS = {"commits_per_second", "p50_us", "p99_us"}
+
+TICK_TO_ORDER_KEYS = {
+    "p50_us",
+    "p90_us",
+    "p99_us",
+    "commit_p50_us",
+    "commit_p99_us",
+    "ratio_p50",
+    "ratio_p99",
 }
 
 
@@ -53,3 +79,48 @@ def test_core_throughput_measures_only_what_is_named() -> None:
         done.returncode,
         [line[:21] for line in done.stdout.splitlines()],
     )
+
+
+def run_json(*command: str) -> dict[str, Any]:
+    """The JSON object that a benchmark ends with."""
+    done = subprocess.run(
+        [sys.executable, *command, "--json"], cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
+    assert (0, "") == (done.returncode, done.stderr if done.returncode else "")
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def test_journal_prints_every_key_as_its_last_line(tmp_path: Path) -> None:
+    """Both durabilities with every batch size and SQLite beside each; nothing is left in the directory."""
+    result = run_json("benchmarks/journal.py", "--quick", "--directory", str(tmp_path))
+    assert JOURNAL_KEYS == set(result)
+    assert {"full", "relaxed"} == set(result["commits"])
+    for by_size in result["commits"].values():
+        assert ["1", "10", "100", "1000"] == list(by_size)
+        for figures in by_size.values():
+            assert COMMIT_KEYS | {"sqlite", "ratio_vs_sqlite"} == set(figures)
+            assert COMMIT_KEYS == set(figures["sqlite"])
+    assert {"commits_per_second", "p50_us"} == set(result["readers_cost_percent"])
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_recovery_prints_every_key_as_its_last_line(tmp_path: Path) -> None:
+    """With a snapshot only what is behind it is folded; a replay is measured at two lengths."""
+    result = run_json("benchmarks/recovery.py", "--quick", "--directory", str(tmp_path))
+    both = {"without_snapshot", "with_snapshot"}
+    assert {"events", "behind", "seconds_per_million", "shares", "folded", "replay_memory"} == set(result)
+    assert both == set(result["seconds_per_million"]) == set(result["shares"])
+    assert result["folded"]["with_snapshot"] <= result["behind"] < result["folded"]["without_snapshot"]
+    assert {"200", "2000"} == set(result["replay_memory"])
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_tick_to_order_measures_both_durabilities_without_and_with_the_follower() -> None:
+    """Each with its latencies, one commit alone, and the ratio to both."""
+    result = run_json("benchmarks/tick_to_order.py", "--rounds", "20")
+    assert {"one_thread_loop", "full", "relaxed", "with_follower"} == set(result)
+    assert {"full", "relaxed"} == set(result["with_follower"])
+    for table in (result, result["with_follower"]):
+        for durability in ("full", "relaxed"):
+            assert TICK_TO_ORDER_KEYS == set(table[durability])

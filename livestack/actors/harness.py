@@ -21,10 +21,11 @@ from livestack.core.events import (
     IntentDispatched,
     Recorded,
     SessionStopped,
+    SessionStopping,
 )
 from livestack.core.obligations import Obligation, WakeAt
 from livestack.core.runtime import CoreRuntime
-from livestack.core.types import Origin, SessionPhase
+from livestack.core.types import Origin
 from livestack.failpoints import failpoint
 from livestack.summary import note
 from livestack.transports.clock import Clock, Timers
@@ -62,6 +63,9 @@ class HarnessActor(NodeActor):
         self._cancel_timer: dict[str, Callable[[], None]] = {}
         self._current: Recorded | None = None
         self._records: list[Recorded] = []
+        self._stopping = (
+            False  # in this run: a session that was stopping when it was interrupted is told so again
+        )
         self._quiescent = False
         self._ended = False
         self._unscheduled = True  # what a resumed Core owes from before is owed still
@@ -90,7 +94,7 @@ class HarnessActor(NodeActor):
             self._schedule()
         if self._progress.uncommitted() > self._uncommitted_max:
             self._pause()
-        if self._runtime.state.control.phase is SessionPhase.STOPPING:
+        if self._stopping:
             self._look_for_quiescence()
 
     def _sequence(self, event: InputEvent) -> bool:
@@ -114,6 +118,7 @@ class HarnessActor(NodeActor):
             elif type(derived) is not IntentDispatched:
                 note(self._progress.notices, derived, self._runtime.failure)
         self._progress.sequenced = seq
+        self._stopping |= type(event) is SessionStopping
         self._ended = type(event) is SessionStopped
         if step.dispatches or self._ended:
             self._hand_over(final=self._ended)

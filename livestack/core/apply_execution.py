@@ -102,6 +102,7 @@ def order_fill(state: State, event: events.OrderFill, out: Derivation) -> None:
         illegal(order, "a fill of another side or instrument", out)
         return
     imply_replaced(state, order, event.client_id)
+    _name(order, event.client_id, event.venue_order_id)
     order.filled_qty += event.qty
     order.filled_notional += event.qty * event.price
     whole = order.is_whole(event.price, rules.qty_step)
@@ -205,6 +206,7 @@ def order_report(state: State, event: events.OrderReport, out: Derivation) -> No
     if order is None or is_outdated(order, event.client_id):
         return
     state.execution.in_doubt.pop(order.order_id, None)
+    _name(order, event.client_id, event.venue_order_id)
     if event.filled_qty > order.filled_qty:
         if order.status is OrderStatus.SUBMITTED:
             order.happen(Happening.ACCEPTED, state.control.ts)
@@ -221,6 +223,12 @@ def order_report(state: State, event: events.OrderReport, out: Derivation) -> No
         take_back(state, order, event.venue_order_id)
     elif effect is ReportEffect.CONFIRM and event.filled_qty == order.filled_qty:
         _confirm(state, order, event)
+
+
+def _name(order: Order, client_id: str, venue_order_id: str) -> None:
+    """The venue's own name of the Order's present incarnation, by whatever is said of it first."""
+    if client_id == order.client_id and not order.venue_order_id:
+        order.venue_order_id = venue_order_id
 
 
 def _confirm(state: State, order: Order, event: events.OrderReport) -> None:

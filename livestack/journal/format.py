@@ -49,6 +49,8 @@ class SegmentHeader(msgspec.Struct, frozen=True, kw_only=True):
     configuration: str
     semantics_version: int
     package_version: str
+    accounts: tuple[str, ...] = ()
+    """Fingerprints of the accounts that the session trades; none: not recorded."""
 
     @classmethod
     def of_session(
@@ -61,6 +63,7 @@ class SegmentHeader(msgspec.Struct, frozen=True, kw_only=True):
         configuration: Configuration,
         semantics_version: int,
         package_version: str,
+        accounts: tuple[str, ...] = (),
     ) -> SegmentHeader:
         """The header of a session's first segment."""
         return cls(
@@ -77,6 +80,7 @@ class SegmentHeader(msgspec.Struct, frozen=True, kw_only=True):
             configuration=msgspec.json.encode(configuration.plain()).decode(),
             semantics_version=semantics_version,
             package_version=package_version,
+            accounts=accounts,
         )
 
 

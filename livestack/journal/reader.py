@@ -111,17 +111,16 @@ class JournalReader:
         return self._tail(EVENTS)
 
     def _tail(self, database: bytes) -> tuple[int, bytes]:
-        for segment in reversed(self._segments):
-            with self._environment(segment, SEQ_MAX) as environment:
+        for segment, bound in reversed(list(self._parts(0, SEQ_MAX))):
+            behind = min(bound + 1, SEQ_MAX)
+            with self._environment(segment, behind) as environment:
                 last_event, last_link = _last_keys(environment)
                 if database is EVENTS and last_event != last_link:
                     raise JournalDamagedError(
                         str(segment), seq_of(last_event), "is in no commit of the hash chain"
                     )
-                if last_link:
-                    chain = environment.open_db(CHAIN, create=False)
-                    with environment.begin(db=chain) as transaction:
-                        return seq_of(last_link), transaction.get(last_link) or b""
+                if (found := _link_before(environment, behind)) is not None:
+                    return found
         return self.header.first_seq - 1, self.header.previous_chain
 
     def verify_chain(self, to_seq: int = SEQ_MAX, progress: Callable[[int], None] = lambda seq: None) -> int:

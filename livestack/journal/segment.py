@@ -100,6 +100,7 @@ class Segment:
                 flush_directory(path.parent)
             except BaseException:
                 environment.close()
+                shutil.rmtree(path, ignore_errors=True)  # an empty one would end the one before it
                 raise
             return segment
         except (OSError, lmdb.Error) as error:

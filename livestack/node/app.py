@@ -12,7 +12,7 @@ import random
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,7 +34,15 @@ from livestack.journal.space import Space
 from livestack.journal.writer import JournalWriter
 from livestack.lease.identity import Account, Holder, account_of
 from livestack.lease.session import AccountLease
-from livestack.node.beginning import Abandoned, Beginning, Recovery, begin_again, begin_anew, unfinished
+from livestack.node.beginning import (
+    Abandoned,
+    Beginning,
+    Recovery,
+    begin_again,
+    begin_anew,
+    refuse_to_lose,
+    unfinished,
+)
 from livestack.node.composition import Node, Seams, ThreadLauncher, VenueParts
 from livestack.node.following import Following
 from livestack.node.recovery import Recovered
@@ -90,18 +98,22 @@ def run(process: Process, watching: Watching = nullcontext) -> SessionSummary:
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     with DataDirectory(Path(settings.data_dir)).acquire() as directory:
         _interruptible()
-        before = unfinished(directory, process.configuration)
+        accounts = _accounts(settings, process.environment)
+        before = unfinished(directory, process.configuration, _fingerprints(accounts))
         clock = SystemClock(before.last_ts if isinstance(before, Recovered) else 0)
         timers = TimerThread(clock)
         try:
             seams = _machine(settings, clock, timers)
             holder = Holder.here(settings.node.name, Path(settings.data_dir), clock)
-            accounts = _accounts(settings, process.environment)
             with AccountLease.acquire(accounts, holder, settings.lease, process.environment) as lease:
                 venues = {
                     venue: _venue_parts(venue, venue_settings, seams, process.environment)
                     for venue, venue_settings in settings.venues.items()
                 }
+                if isinstance(before, Recovered):
+                    refuse_to_lose(
+                        before, [one.instrument for parts in venues.values() for one in parts.instruments]
+                    )
                 beginning = _begin(process, directory.sessions, before, seams)
                 return _run_session(process, directory.sessions, beginning, seams, venues, watching, lease)
         finally:
@@ -249,6 +261,10 @@ def _accounts(settings: Settings, environment: Mapping[str, str]) -> list[Accoun
     ]
 
 
+def _fingerprints(accounts: Sequence[Account]) -> tuple[str, ...]:
+    return tuple(sorted(account.fingerprint.hex() for account in accounts))
+
+
 def _interruptible() -> None:
     """SIGTERM ends a recovery as Ctrl-C does: nothing was begun yet."""
     if threading.current_thread() is threading.main_thread():
@@ -267,6 +283,7 @@ def _begin(process: Process, sessions: Path, before: Recovered | Abandoned | Non
         seams.random,
         before,
         process.recovery,
+        _fingerprints(_accounts(process.settings, process.environment)),
     )
 
 

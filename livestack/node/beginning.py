@@ -7,6 +7,7 @@ started with; under others it stays as it is, and a new one takes what it finds 
 from __future__ import annotations
 
 import random
+from collections.abc import Collection
 from pathlib import Path
 from typing import Literal
 
@@ -26,11 +27,11 @@ from livestack.core.events import (
 from livestack.core.runtime import SEMANTICS_VERSION, CoreRuntime
 from livestack.core.strategy import Strategy
 from livestack.core.types import SessionPhase, TradingState, make_epoch
-from livestack.exceptions import JournalDamagedError, OtherSessionError, RecoveryError
+from livestack.exceptions import JournalDamagedError, OtherSessionError, RecoveryError, UsageError
 from livestack.journal.clean import is_clean, is_stopped
 from livestack.journal.directory import DataDirectory
 from livestack.journal.format import FORMAT_VERSION, SegmentHeader, source_digest
-from livestack.journal.quarantine import set_aside
+from livestack.journal.quarantine import abandon, set_aside, why_abandoned
 from livestack.journal.reader import JournalReader
 from livestack.journal.segment import segments_of
 from livestack.journal.sessions import session_names
@@ -63,24 +64,37 @@ class Beginning(msgspec.Struct, frozen=True):
     recovered: Recovered | None = None
 
 
-def unfinished(directory: DataDirectory, configuration: Configuration) -> Recovered | Abandoned | None:
+def unfinished(
+    directory: DataDirectory, configuration: Configuration, accounts: tuple[str, ...] = ()
+) -> Recovered | Abandoned | None:
     """The newest session brought back, if it did not stop in order; why not, if it cannot be; None if it is over.
+
+    It goes on with the ``accounts`` that it began with: what another one knows nothing of may be open at the first.
 
     A damaged segment goes into quarantine. ``JournalFormatError`` for a journal that is not ours, or newer: then
     nothing is touched.
     """
     # A node that died before its first segment was there left a name and nothing else.
-    begun = [name for name in session_names(directory.sessions) if segments_of(directory.sessions, name)]
+    sessions = directory.sessions
+    begun = [
+        name
+        for name in session_names(sessions)
+        if segments_of(sessions, name) or why_abandoned(sessions, name)
+    ]
     if not begun:
         return None
     session = begun[-1]
     log = structlog.get_logger("recovery").bind(session=session)
+    if (cause := why_abandoned(sessions, session)) is not None:
+        log.error("session_not_resumed", cause=cause)
+        return Abandoned(session, cause, grave=True)
     source = source_digest(strategy_source(configuration.strategy.path))
     try:
-        if _is_over(directory.sessions, session):
+        if _is_over(sessions, session):
             return None
-        recovered = recover(directory.sessions, session, configuration, source, _strategy)
+        recovered = recover(sessions, session, configuration, source, _strategy, accounts)
     except JournalDamagedError as error:
+        abandon(sessions, session, str(error))
         place = set_aside(Path(error.path), str(error))
         log.error("journal_damaged", cause=str(error), quarantine=str(place))
         return Abandoned(session, f"{error}; it is in {place}", grave=True)
@@ -114,6 +128,18 @@ def _is_over(sessions: Path, session: str) -> bool:
         return is_stopped(list(reader.records(max(last_seq - TAIL, reader.header.first_seq), last_seq)))
 
 
+def refuse_to_lose(recovered: Recovered, instruments: Collection[str]) -> None:
+    """``UsageError`` where the session has an open order or a position in none of this run's ``instruments``."""
+    execution = recovered.runtime.state.execution
+    wanted = {order.instrument for order in execution.orders.values()}
+    wanted |= {name for name, position in execution.positions.items() if position.qty}
+    if missing := sorted(wanted - set(instruments)):
+        raise UsageError(
+            f"session {recovered.header.session} has open orders or a position in {', '.join(missing)}: "
+            "keep it in the settings' venues and symbols until it is stopped in order"
+        )
+
+
 def begin_again(recovered: Recovered, recovery: Recovery, wall_ns: int, source: random.Random) -> Beginning:
     """Go on behind the last durable Event, under a fresh epoch, in a segment of its own."""
     first = SessionResumed(epoch=_epoch(wall_ns, source), wall_ns=wall_ns)
@@ -136,6 +162,7 @@ def begin_anew(
     source: random.Random,
     abandoned: Abandoned | None = None,
     recovery: Recovery = "resume",
+    accounts: tuple[str, ...] = (),
 ) -> Beginning:
     """A new session: its first Event and its journal's header say the same.
 
@@ -149,6 +176,7 @@ def begin_anew(
         configuration=configuration,
         semantics_version=SEMANTICS_VERSION,
         package_version=livestack.__version__,
+        accounts=accounts,
     )
     first = SessionStarted(
         session=session,

@@ -51,13 +51,15 @@ def recover(
     configuration: Configuration,
     strategy_digest: str,
     make_strategy: Callable[[Configuration], Strategy],
+    accounts: tuple[str, ...] = (),
     progress: Callable[[int, int], None] = lambda seq, last_seq: None,
 ) -> Recovered | None:
     """Bring ``session`` back; None where it died before its first commit.
 
-    ``make_strategy`` gives a fresh Strategy. ``JournalDamagedError`` names the segment and position that cannot be
-    believed, ``RecoveryError`` the first position at which the Core decides otherwise than it is recorded, or that it
-    was written under other semantics; ``OtherSessionError``: it began with another Configuration or strategy source.
+    ``make_strategy`` gives a fresh Strategy, ``accounts`` are the fingerprints of those that this run trades.
+    ``JournalDamagedError`` names the segment and position that cannot be believed, ``RecoveryError`` the first position
+    at which the Core decides otherwise than it is recorded, or that it was written under other semantics, or traded
+    other accounts; ``OtherSessionError``: it began with another Configuration or strategy source.
     """
     began_ns = time.perf_counter_ns()
     reader = open_whole(sessions, session)
@@ -68,6 +70,8 @@ def recover(
         began_with = (header.configuration_digest, header.strategy_digest)
         if began_with != (configuration.digest(), strategy_digest):
             raise OtherSessionError(session, 0, "began with another configuration or strategy")
+        if header.accounts and header.accounts != accounts:
+            raise RecoveryError(session, 0, "is of another account, or of another address of the venue")
         if header.semantics_version != SEMANTICS_VERSION:
             raise RecoveryError(
                 session, 0, f"was written under version {header.semantics_version} of the Core's semantics"
@@ -84,6 +88,8 @@ def recover(
             difference = fold.difference
             assert difference is not None
             raise RecoveryError(session, difference.seq, "replays differently from what is recorded")
+        if fold.last_seq != last_seq:
+            raise RecoveryError(session, fold.last_seq + 1, f"cannot be read to its end, seq {last_seq}")
         newest = reader.segments[-1]
         sound = reader.is_verified(newest)
     if sound:

@@ -163,6 +163,16 @@ def test_quiescence_is_told_once() -> None:
     assert [Quiescent()] == messages(bench.supervisor)
 
 
+def test_quiescence_of_a_resumed_stop_is_told_when_it_is_asked_for() -> None:
+    """The session was stopping when it was interrupted: nobody waits for it before this run is told to stop."""
+    bench = Bench()
+    bench.runtime.phase, bench.runtime.quiescent = SessionPhase.STOPPING, True
+    bench.actor.on_receive([quote(1)])
+    assert [] == messages(bench.supervisor)
+    bench.actor.on_receive([SessionStopping(by="t", reason="")])
+    assert [Quiescent()] == messages(bench.supervisor)
+
+
 def test_the_last_record_is_marked() -> None:
     """``SessionStopped`` ends the stream: the recorder is told that nothing follows, and nothing does."""
     bench = Bench()

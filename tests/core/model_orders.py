@@ -262,6 +262,7 @@ def filled(model: Model, event: events.OrderFill) -> None:
         illegal(model, order)
         return
     proves_replace(model, order, event.client_id)
+    named(order, event.client_id, event.venue_order_id)
     order.filled += event.qty
     late, over = order.status in CLOSED, order.filled > order.qty
     if late or over:
@@ -332,6 +333,7 @@ def report(model: Model, event: events.OrderReport) -> None:
     if order is None or is_outdated(order, event.client_id):
         return
     model.in_doubt.pop(order.first.order_id, None)
+    named(order, event.client_id, event.venue_order_id)
     if event.filled_qty > order.filled:
         if order.status is SUBMITTED:
             move(model, order, ACCEPTED)
@@ -353,6 +355,11 @@ def report(model: Model, event: events.OrderReport) -> None:
     elif is_open:
         model.rejects_in_a_row += event.status is REJECTED
         close_by_report(model, order, event.status, event.reason)
+
+
+def named(order: ModelOrder, client_id: str, venue_order_id: str) -> None:
+    if client_id == order.client_id:
+        order.venue_order_id = order.venue_order_id or venue_order_id
 
 
 def _confirm(model: Model, order: ModelOrder, event: events.OrderReport) -> None:

@@ -17,12 +17,12 @@ from livestack.core.events import (
     SetTradingState,
 )
 from livestack.core.types import TradingState, parse_client_id
-from livestack.exceptions import JournalFormatError
+from livestack.exceptions import JournalFormatError, UsageError
 from livestack.journal.directory import DataDirectory
 from livestack.journal.quarantine import quarantined
 from livestack.journal.segment import segments_of
 from livestack.journal.writer import JournalWriter
-from livestack.node.beginning import Abandoned, begin_again, begin_anew, unfinished
+from livestack.node.beginning import Abandoned, begin_again, begin_anew, refuse_to_lose, unfinished
 from livestack.node.recovery import Recovered
 from livestack.settings import load
 from tests.live import configuration
@@ -139,6 +139,16 @@ def test_an_interrupted_session_goes_on_behind_its_last_event(tmp_path: Path) ->
     JournalWriter.create(tmp_path / "sessions", beginning.header, "relaxed").close()
 
 
+def test_an_instrument_with_open_orders_cannot_be_left_out(tmp_path: Path) -> None:
+    """The settings are not part of the session; without its symbol nobody could ask about its orders."""
+    interrupted(tmp_path)
+    recovered = look(tmp_path)
+    assert isinstance(recovered, Recovered)
+    refuse_to_lose(recovered, ["binance_spot:BTCUSDT", "binance_spot:ETHUSDT"])
+    with pytest.raises(UsageError, match=r"open orders or a position in binance_spot:BTCUSDT: keep it"):
+        refuse_to_lose(recovered, ["binance_spot:ETHUSDT"])
+
+
 def test_recover_halt_leaves_it_to_an_operator(tmp_path: Path) -> None:
     """The first thing after the resumption is HALTED."""
     interrupted(tmp_path)
@@ -169,6 +179,17 @@ def test_another_strategy_is_not_resumed_either(tmp_path: Path) -> None:
     assert ["SessionStarted", "OperatorCommand", "IncidentOpened"] == anew(tmp_path, before, "halt")
 
 
+def test_another_account_is_not_asked_about_this_ones_orders(tmp_path: Path) -> None:
+    """What another account, or another address, knows nothing of may be open at the first: a new session, HALTED."""
+    interrupted(tmp_path, accounts=("aa", "bb"))
+    data, configuration_ = DataDirectory(tmp_path), rules(tmp_path)
+    before = unfinished(data, configuration_, ("aa", "cc"))
+    assert isinstance(before, Abandoned)
+    assert before.grave
+    assert "another account" in before.cause
+    assert isinstance(unfinished(data, configuration_, ("aa", "bb")), Recovered)
+
+
 def test_a_damaged_segment_goes_into_quarantine(tmp_path: Path) -> None:
     """The new session begins HALTED and says why; the damaged one is kept as it is."""
     interrupted(tmp_path)
@@ -189,7 +210,25 @@ def test_a_damaged_segment_goes_into_quarantine(tmp_path: Path) -> None:
     incident = begin_anew(settings, configuration_, "new", WALL_NS, random.Random(1), before).events[2]
     assert isinstance(incident, IncidentOpened)
     assert (SESSION, "critical") == (incident.scope, incident.grade)
-    assert look(tmp_path) is None  # what is left of it is nobody's to resume
+
+
+@pytest.mark.parametrize("damaged", [0, 1, 2])
+def test_a_damaged_session_is_never_taken_up_again(tmp_path: Path, damaged: int) -> None:
+    """Whatever keeps the next run from beginning: the one after it does not take what is left for all there was."""
+    records = record(rules(tmp_path), [*opening(SESSION), *quotes(30)])
+    writer = JournalWriter.create(tmp_path / "sessions", header(SESSION, rules(tmp_path)), "relaxed")
+    for first in range(0, len(records), 25):
+        writer.commit(records[first : first + 25])
+        writer.rotate()
+    writer.close()
+    segments = segments_of(tmp_path / "sessions", SESSION)
+    with (segments[damaged] / "data.mdb").open("r+b") as file:
+        file.truncate(5_000)
+    for _ in range(3):
+        before = look(tmp_path)
+        assert isinstance(before, Abandoned)
+        assert before.grave
+    assert 1 == len(quarantined(tmp_path / "sessions", SESSION))
 
 
 def test_a_journal_of_a_newer_program_is_left_alone(tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ import pytest
 
 from livestack.core.events import CheckpointRequested, IntentDispatched, Recorded
 from livestack.core.runtime import SEMANTICS_VERSION, CoreRuntime
-from livestack.exceptions import OtherSessionError, RecoveryError
-from livestack.journal.format import source_digest
+from livestack.exceptions import JournalDamagedError, OtherSessionError, RecoveryError
+from livestack.journal.clean import DATA_NAME, is_clean
+from livestack.journal.format import encode_record, source_digest
 from livestack.journal.quarantine import quarantined
 from livestack.journal.segment import segments_of
 from livestack.journal.snapshots import SNAPSHOT_VERSION, Snapshot, write_snapshot
@@ -118,4 +119,54 @@ def test_a_step_cut_off_in_the_middle_is_found(tmp_path: Path) -> None:
     assert "DERIVED" == records[-1].origin.name
     store(tmp_path, header("s", rules(tmp_path)), records[:-1])
     with pytest.raises(RecoveryError, match=f"at seq {records[-1].seq}"):
+        again(tmp_path)
+
+
+def test_only_what_was_verified_whole_is_marked_as_sound(tmp_path: Path) -> None:
+    """A mark spares every later reader the check: behind a snapshot nobody looked at what is before it."""
+    records = make(tmp_path)
+    (segment,) = segments_of(tmp_path / "sessions", "s")
+    snapshot_at(tmp_path, records, 20)
+    assert again(tmp_path) is not None
+    assert not is_clean(segment)
+    for path in (tmp_path / "sessions" / "s" / "snapshots").iterdir():
+        path.unlink()
+    assert again(tmp_path) is not None
+    assert is_clean(segment)
+
+
+def wipe(path: Path, record: Recorded) -> None:
+    """Blank every page in which ``record`` stands: the file also has earlier copies of the one that counts."""
+    content = bytearray(path.read_bytes())
+    while (found := content.find(encode_record(record))) >= 0:
+        content[found // 4096 * 4096 : (found // 4096 + 1) * 4096] = bytes(4096)
+    path.write_bytes(content)
+
+
+def test_damage_before_the_snapshot_does_not_keep_it_from_going_on(tmp_path: Path) -> None:
+    """Nothing of it is read; without the snapshot the same journal is refused with the segment's name."""
+    records = record(rules(tmp_path), [*opening("s"), *quotes(900)])
+    store(tmp_path, header("s", rules(tmp_path)), records)
+    whole = again(tmp_path)
+    assert whole is not None
+    seq = snapshot_at(tmp_path, records, 850)
+    (segment,) = segments_of(tmp_path / "sessions", "s")
+    wipe(segment / DATA_NAME, records[100])
+    recovered = again(tmp_path)
+    assert recovered is not None
+    assert (seq, whole.chain) == (recovered.snapshot_seq, recovered.chain)
+    assert whole.runtime.state.digest() == recovered.runtime.state.digest()
+    (tmp_path / "sessions" / "s" / "snapshots" / f"{seq:020d}").unlink()
+    with pytest.raises(JournalDamagedError, match=segment.name):
+        again(tmp_path)
+
+
+def test_damage_behind_the_snapshot_is_refused(tmp_path: Path) -> None:
+    """What is read is verified before liblmdb reads it, as ever."""
+    records = record(rules(tmp_path), [*opening("s"), *quotes(900)])
+    store(tmp_path, header("s", rules(tmp_path)), records)
+    snapshot_at(tmp_path, records, 500)
+    (segment,) = segments_of(tmp_path / "sessions", "s")
+    wipe(segment / DATA_NAME, records[-30])
+    with pytest.raises(JournalDamagedError, match=segment.name):
         again(tmp_path)
