@@ -66,7 +66,7 @@ def follower(
             finally:
                 following.close()
     except BrokenPipeError:
-        code = 0  # whoever listened is gone
+        code = int(child)  # whoever listened is gone; to a node 0 means that the session is over
     except LivestackError as error:
         if not child:
             raise
@@ -98,7 +98,8 @@ def _alone(session: Path) -> Iterator[None]:
 
 
 class _Wishes:
-    """SIGTERM and SIGINT, and what a node writes to stdin. A node's Ctrl-C is its own to handle."""
+    """SIGTERM and SIGINT, and what a node writes to stdin. A node's own child hears the node and nobody else: what ends
+    it must not pass for the session's end."""
 
     def __init__(self, child: bool) -> None:
         self._child = child
@@ -106,8 +107,8 @@ class _Wishes:
         self._read_end, self._write_end = os.pipe()
 
     def __enter__(self) -> _Wishes:
-        signal.signal(signal.SIGTERM, self._on_signal)
-        signal.signal(signal.SIGINT, signal.SIG_IGN if self._child else self._on_signal)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN if self._child else self._on_signal)
         return self
 
     def __exit__(self, *_: object) -> None:

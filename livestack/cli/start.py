@@ -44,10 +44,22 @@ from livestack.telemetry import logs
     show_default=True,
     help="A session that was interrupted goes on as configured, or HALTED.",
 )
+@click.option(
+    "--accept",
+    metavar="SESSION",
+    default="",
+    help="You have looked at SESSION, which could not be resumed: trade on without it.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 @data_dir_option
 def start(
-    data_dir: Path | None, path: Path, duration_ns: int, live: bool, recovery: Recovery, as_json: bool
+    data_dir: Path | None,
+    path: Path,
+    duration_ns: int,
+    live: bool,
+    recovery: Recovery,
+    accept: str,
+    as_json: bool,
 ) -> None:
     """Run a trading session until it is stopped (Ctrl-C, SIGTERM) or --for is over.
 
@@ -68,6 +80,7 @@ def start(
             duration_ns=duration_ns,
             live=live,
             recovery=recovery,
+            accept=accept,
         ),
         lambda node: watch(node, duration_ns),
     )

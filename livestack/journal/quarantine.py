@@ -15,6 +15,7 @@ from livestack.journal.directory import flush_directory, make_private
 
 QUARANTINE_NAME = "quarantine"
 ABANDONED_NAME = "abandoned"
+ACCEPTED_NAME = "accepted"
 WHY_NAME = "why.txt"
 
 
@@ -28,12 +29,25 @@ def abandon(sessions: Path, session: str, why: str) -> None:
     flush_directory(path.parent)
 
 
-def why_abandoned(sessions: Path, session: str) -> str | None:
-    """The reason for which ``session`` is never taken up again, or None."""
-    try:
-        return (sessions / session / ABANDONED_NAME).read_text(errors="replace").strip() or "not recorded"
-    except OSError:
-        return None
+def unaccepted(sessions: Path) -> dict[str, str]:
+    """Abandoned sessions that no operator has accepted yet, oldest first, each with the reason."""
+    marks = sorted(sessions.glob(f"*/{ABANDONED_NAME}"))
+    return {mark.parent.name: mark.read_text(errors="replace").strip() or "not recorded" for mark in marks}
+
+
+def accept(sessions: Path, session: str) -> bool:
+    """An operator knows that ``session`` was abandoned, and trades on. False where there is nothing to accept."""
+    mark = sessions / session / ABANDONED_NAME
+    if not mark.is_file():
+        return False
+    mark.rename(mark.with_name(ACCEPTED_NAME))
+    flush_directory(mark.parent)
+    return True
+
+
+def is_abandoned(sessions: Path, session: str) -> bool:
+    """Whether ``session`` is never taken up again, accepted or not."""
+    return any((sessions / session / name).is_file() for name in (ABANDONED_NAME, ACCEPTED_NAME))
 
 
 def set_aside(segment: Path, why: str) -> Path:

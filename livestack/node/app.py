@@ -29,6 +29,7 @@ from livestack.core.events import Recorded
 from livestack.exceptions import UnreachableError, UsageError
 from livestack.failpoints import failpoint
 from livestack.journal.directory import DataDirectory
+from livestack.journal.quarantine import accept, unaccepted
 from livestack.journal.sessions import session_names
 from livestack.journal.space import Space
 from livestack.journal.writer import JournalWriter
@@ -82,6 +83,7 @@ class Process(msgspec.Struct, frozen=True):
     duration_ns: int = 0
     live: bool = False
     recovery: Recovery = "resume"
+    accept: str = ""
 
 
 Watching = Callable[[Node], AbstractContextManager[object]]
@@ -99,6 +101,7 @@ def run(process: Process, watching: Watching = nullcontext) -> SessionSummary:
     with DataDirectory(Path(settings.data_dir)).acquire() as directory:
         _interruptible()
         accounts = _accounts(settings, process.environment)
+        accepted = _accept(process.accept, directory.sessions)
         before = unfinished(directory, process.configuration, _fingerprints(accounts))
         clock = SystemClock(before.last_ts if isinstance(before, Recovered) else 0)
         timers = TimerThread(clock)
@@ -114,7 +117,7 @@ def run(process: Process, watching: Watching = nullcontext) -> SessionSummary:
                     refuse_to_lose(
                         before, [one.instrument for parts in venues.values() for one in parts.instruments]
                     )
-                beginning = _begin(process, directory.sessions, before, seams)
+                beginning = _begin(process, directory.sessions, before, seams, accepted)
                 return _run_session(process, directory.sessions, beginning, seams, venues, watching, lease)
         finally:
             timers.close()
@@ -271,10 +274,28 @@ def _interruptible() -> None:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
-def _begin(process: Process, sessions: Path, before: Recovered | Abandoned | None, seams: Seams) -> Beginning:
+def _accept(session: str, sessions: Path) -> bool:
+    """Note that an operator has accepted ``session``'s end; '' none."""
+    if not session:
+        return False
+    if not accept(sessions, session):
+        waiting = ", ".join(unaccepted(sessions)) or "none is"
+        raise UsageError(f"session {session} is not waiting to be accepted; waiting: {waiting}")
+    return True
+
+
+def _begin(
+    process: Process,
+    sessions: Path,
+    before: Recovered | Abandoned | None,
+    seams: Seams,
+    accepted: bool,
+) -> Beginning:
     wall_ns = seams.clock.wall_ns()
     if isinstance(before, Recovered):
-        return begin_again(before, process.recovery, wall_ns, seams.random)
+        return begin_again(before, process.recovery, wall_ns, seams.random, accepted)
+    if (waiting := unaccepted(sessions)) and not (before is not None and before.grave):
+        before = Abandoned(*next(iter(waiting.items())), grave=True)
     return begin_anew(
         process.settings,
         process.configuration,

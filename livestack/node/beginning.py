@@ -31,7 +31,7 @@ from livestack.exceptions import JournalDamagedError, OtherSessionError, Recover
 from livestack.journal.clean import is_clean, is_stopped
 from livestack.journal.directory import DataDirectory
 from livestack.journal.format import FORMAT_VERSION, SegmentHeader, source_digest
-from livestack.journal.quarantine import abandon, set_aside, why_abandoned
+from livestack.journal.quarantine import abandon, is_abandoned, set_aside
 from livestack.journal.reader import JournalReader
 from livestack.journal.segment import segments_of
 from livestack.journal.sessions import session_names
@@ -71,23 +71,21 @@ def unfinished(
 
     It goes on with the ``accounts`` that it began with: what another one knows nothing of may be open at the first.
 
-    A damaged segment goes into quarantine. ``JournalFormatError`` for a journal that is not ours, or newer: then
-    nothing is touched.
+    A damaged segment goes into quarantine. ``UsageError`` for a session of other accounts, ``JournalFormatError`` for a
+    journal that is not ours, or newer: then nothing is touched.
     """
     # A node that died before its first segment was there left a name and nothing else.
     sessions = directory.sessions
+    # A node that died before its first segment was there left a name and nothing else.
     begun = [
         name
         for name in session_names(sessions)
-        if segments_of(sessions, name) or why_abandoned(sessions, name)
+        if segments_of(sessions, name) or is_abandoned(sessions, name)
     ]
-    if not begun:
+    if not begun or is_abandoned(sessions, begun[-1]):
         return None
     session = begun[-1]
     log = structlog.get_logger("recovery").bind(session=session)
-    if (cause := why_abandoned(sessions, session)) is not None:
-        log.error("session_not_resumed", cause=cause)
-        return Abandoned(session, cause, grave=True)
     source = source_digest(strategy_source(configuration.strategy.path))
     try:
         if _is_over(sessions, session):
@@ -102,6 +100,7 @@ def unfinished(
         log.warning("session_not_resumed", cause=str(error))
         return Abandoned(session, str(error), grave=False)
     except RecoveryError as error:
+        abandon(sessions, session, str(error))
         log.error("session_not_resumed", cause=str(error))
         return Abandoned(session, str(error), grave=True)
     if recovered is None or recovered.runtime.state.control.phase is SessionPhase.STOPPED:
@@ -140,8 +139,13 @@ def refuse_to_lose(recovered: Recovered, instruments: Collection[str]) -> None:
         )
 
 
-def begin_again(recovered: Recovered, recovery: Recovery, wall_ns: int, source: random.Random) -> Beginning:
-    """Go on behind the last durable Event, under a fresh epoch, in a segment of its own."""
+def begin_again(
+    recovered: Recovered, recovery: Recovery, wall_ns: int, source: random.Random, accepted: bool = False
+) -> Beginning:
+    """Go on behind the last durable Event, under a fresh epoch, in a segment of its own.
+
+    ``accepted``: an operator has seen what the session was HALTED for.
+    """
     first = SessionResumed(epoch=_epoch(wall_ns, source), wall_ns=wall_ns)
     header = msgspec.structs.replace(
         recovered.header,
@@ -150,8 +154,12 @@ def begin_again(recovered: Recovered, recovery: Recovery, wall_ns: int, source: 
         previous_chain=recovered.chain,
         package_version=livestack.__version__,
     )
-    halt = (_halt("started with --recover halt"),) if recovery == "halt" else ()
-    return Beginning(header, (first, *halt), recovered.runtime, recovered)
+    events: tuple[InputEvent, ...] = (first,)
+    if accepted:
+        events = (*events, _trading(TradingState.ACTIVE, "operator", "started with --accept"))
+    if recovery == "halt":
+        events = (*events, _trading(TradingState.HALTED, "recovery", "started with --recover halt"))
+    return Beginning(header, events, recovered.runtime, recovered)
 
 
 def begin_anew(
@@ -191,15 +199,16 @@ def begin_anew(
     )
     events: tuple[InputEvent, ...] = (first,)
     if abandoned is not None and (abandoned.grave or recovery == "halt"):
-        events = (first, _halt(f"session {abandoned.session} was not resumed"), _incident(abandoned))
+        why = f"session {abandoned.session} was not resumed"
+        events = (first, _trading(TradingState.HALTED, "recovery", why), _incident(abandoned))
     return Beginning(header, events, CoreRuntime(configuration, _strategy(configuration)))
 
 
-def _halt(why: str) -> OperatorCommand:
+def _trading(state: TradingState, who: str, why: str) -> OperatorCommand:
     return OperatorCommand(
-        request_id="recover-halt",
-        command=SetTradingState(TradingState.HALTED),
-        who="recovery",
+        request_id=f"start-{state.name.lower()}",
+        command=SetTradingState(state),
+        who=who,
         why=why,
         base_version=0,
     )

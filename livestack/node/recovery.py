@@ -18,7 +18,7 @@ import msgspec
 from livestack.core.configuration import Configuration
 from livestack.core.runtime import SEMANTICS_VERSION, CoreRuntime
 from livestack.core.strategy import Strategy
-from livestack.exceptions import OtherSessionError, RecoveryError
+from livestack.exceptions import OtherSessionError, RecoveryError, UsageError
 from livestack.failpoints import failpoint
 from livestack.journal.clean import DATA_NAME, mark_clean
 from livestack.journal.format import SegmentHeader
@@ -58,8 +58,8 @@ def recover(
 
     ``make_strategy`` gives a fresh Strategy, ``accounts`` are the fingerprints of those that this run trades.
     ``JournalDamagedError`` names the segment and position that cannot be believed, ``RecoveryError`` the first position
-    at which the Core decides otherwise than it is recorded, or that it was written under other semantics, or traded
-    other accounts; ``OtherSessionError``: it began with another Configuration or strategy source.
+    at which the Core decides otherwise than it is recorded, or that it was written under other semantics;
+    ``OtherSessionError``: it began with another Configuration or strategy source; ``UsageError``: with other accounts.
     """
     began_ns = time.perf_counter_ns()
     reader = open_whole(sessions, session)
@@ -71,7 +71,10 @@ def recover(
         if began_with != (configuration.digest(), strategy_digest):
             raise OtherSessionError(session, 0, "began with another configuration or strategy")
         if header.accounts and header.accounts != accounts:
-            raise RecoveryError(session, 0, "is of another account, or of another address of the venue")
+            raise UsageError(
+                f"session {session} was interrupted while it traded another account, or the venue at another address: "
+                "start with its key and address to take it up, or use another data directory"
+            )
         if header.semantics_version != SEMANTICS_VERSION:
             raise RecoveryError(
                 session, 0, f"was written under version {header.semantics_version} of the Core's semantics"

@@ -276,7 +276,10 @@ def change_the_header(victim: Victim, source: random.Random) -> Mark:
 
 def _other(header: SegmentHeader, field: str) -> SegmentHeader:
     value = getattr(header, field)
-    other = value + 1 if isinstance(value, int) else value[:-1] + (b"?" if isinstance(value, bytes) else "?")
+    if isinstance(value, int):
+        other: object = value + 1
+    else:
+        other = value[:-1] + {bytes: b"?", str: "?", tuple: ("?",)}[type(value)]
     return msgspec.structs.replace(header, **{field: other})
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +23,7 @@ from livestack.journal.directory import DataDirectory
 from livestack.journal.snapshots import SNAPSHOTS_NAME, snapshots
 from livestack.journal.writer import JournalWriter
 from tests.research.sessions import CLOSING, header, opening, quotes, record, rules, store
-from tests.support import Process
+from tests.support import ROOT, Process
 
 OFTEN = ("--snapshot-every-events", "200", "--keep", "50")
 
@@ -111,6 +114,25 @@ def test_there_is_one_at_a_time(node: LiveNode) -> None:
             code, _ = second.finish()
         assert 5 == code
         assert f"it is followed by process {process.pid} already" in second.stderr()
+
+
+def test_a_nodes_own_child_ends_when_the_node_says_so(node: LiveNode) -> None:
+    """A signal from elsewhere does not end it: a node would take its exit for the session's end."""
+    command = [sys.executable, "-m", "livestack", "follower", "s", "--data-dir", "data", "--child", *OFTEN]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=node.path, env=environment, stdin=pipe, stdout=pipe) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for _ in range(2):
+            beyond = node.commit(400) - 200
+            while (said := json.loads(process.stdout.readline()))["seq"] < beyond:
+                pass
+            process.send_signal(signal.SIGTERM)
+        process.stdin.write(b"stop\n")
+        process.stdin.flush()
+        assert f'"seq":{node.writer.last_seq}'.encode() in process.stdout.read() or said["behind"] == 0
+        assert 0 == process.wait()
 
 
 @pytest.mark.parametrize("point", ["follower.before_snapshot", "snapshot.in_write", "snapshot.before_rename"])

@@ -19,7 +19,7 @@ from livestack.core.events import (
 from livestack.core.types import TradingState, parse_client_id
 from livestack.exceptions import JournalFormatError, UsageError
 from livestack.journal.directory import DataDirectory
-from livestack.journal.quarantine import quarantined
+from livestack.journal.quarantine import accept, quarantined, unaccepted
 from livestack.journal.segment import segments_of
 from livestack.journal.writer import JournalWriter
 from livestack.node.beginning import Abandoned, begin_again, begin_anew, refuse_to_lose, unfinished
@@ -180,13 +180,11 @@ def test_another_strategy_is_not_resumed_either(tmp_path: Path) -> None:
 
 
 def test_another_account_is_not_asked_about_this_ones_orders(tmp_path: Path) -> None:
-    """What another account, or another address, knows nothing of may be open at the first: a new session, HALTED."""
+    """What another account, or another address, knows nothing of may be open at the first: refused."""
     interrupted(tmp_path, accounts=("aa", "bb"))
     data, configuration_ = DataDirectory(tmp_path), rules(tmp_path)
-    before = unfinished(data, configuration_, ("aa", "cc"))
-    assert isinstance(before, Abandoned)
-    assert before.grave
-    assert "another account" in before.cause
+    with pytest.raises(UsageError, match="another account"):
+        unfinished(data, configuration_, ("aa", "cc"))
     assert isinstance(unfinished(data, configuration_, ("aa", "bb")), Recovered)
 
 
@@ -224,10 +222,16 @@ def test_a_damaged_session_is_never_taken_up_again(tmp_path: Path, damaged: int)
     segments = segments_of(tmp_path / "sessions", SESSION)
     with (segments[damaged] / "data.mdb").open("r+b") as file:
         file.truncate(5_000)
-    for _ in range(3):
-        before = look(tmp_path)
-        assert isinstance(before, Abandoned)
-        assert before.grave
+    before = look(tmp_path)
+    assert isinstance(before, Abandoned)
+    assert before.grave
+    for _ in range(2):
+        assert look(tmp_path) is None
+        assert [SESSION] == list(unaccepted(tmp_path / "sessions"))
+    assert accept(tmp_path / "sessions", SESSION)
+    assert not accept(tmp_path / "sessions", SESSION)
+    assert look(tmp_path) is None
+    assert {} == unaccepted(tmp_path / "sessions")
     assert 1 == len(quarantined(tmp_path / "sessions", SESSION))
 
 
