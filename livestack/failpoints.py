@@ -21,6 +21,7 @@ NAMES = frozenset(
         "journal.before_append",
         "journal.after_append",
         "journal.before_rotate",
+        "journal.before_sync",
         "journal.in_rotate",
         "segment.in_make",
         "segment.before_rename",

@@ -132,19 +132,23 @@ class RecorderActor(NodeActor):
 
     def _commit_again(self, records: Sequence[Recorded], error: JournalError) -> None:
         """The same batch into a fresh segment; its dispatches stay here for ever. A second failure goes on up."""
-        self._gate.close(Hold.JOURNAL)
-        self._log.error("commit_failed", cause=str(error))
-        self._look()
-        if self._low:
-            self._space.release_ballast()
-        self._writer.begin_afresh()
+        self._begin_afresh(error)
         self._writer.commit(records)
-        self._open(WRITE_FAILED, "critical", str(error))
         self._harness.tell_execution(
             [_not_dispatched(record.event) for record in records if type(record.event) is IntentDispatched]
         )
         if not self._low:
             self._gate.open(Hold.JOURNAL)
+
+    def _begin_afresh(self, error: JournalError) -> None:
+        """Leave a segment that failed, behind a closed gate. ``HeldError`` where there cannot be another one."""
+        self._gate.close(Hold.JOURNAL)
+        self._log.error("journal_failed", cause=str(error))
+        self._look()
+        if self._low:
+            self._space.release_ballast()
+        self._writer.begin_afresh()
+        self._open(WRITE_FAILED, "critical", str(error))
 
     def _rotate(self, ts: int) -> None:
         writer, settings = self._writer, self._settings
@@ -158,6 +162,10 @@ class RecorderActor(NodeActor):
         except HeldError as error:
             self._rotate_not_before = ts + ROTATE_AGAIN_NS
             self._log.error("rotation_failed", cause=str(error))
+        except JournalError as error:
+            self._begin_afresh(error)
+            if not self._low:
+                self._gate.open(Hold.JOURNAL)
 
     def _look(self) -> None:
         """See how much room there is; stop trading before it is too late, go on when there is enough again."""

@@ -16,6 +16,8 @@ from livestack.exceptions import HeldError
 
 LOCK_NAME = "node.lock"
 SESSIONS_NAME = "sessions"
+REMOVING_PREFIX = "removing-"
+"""What is about to go, so that half of it is never taken for all of it."""
 
 
 class DataDirectory:

@@ -18,7 +18,7 @@ import lmdb
 
 from livestack.core.events import Recorded
 from livestack.exceptions import JournalDamagedError, JournalError, JournalFormatError
-from livestack.journal.clean import is_clean, marked_end
+from livestack.journal.clean import DATA_NAME, is_clean, marked_end
 from livestack.journal.format import (
     CHAIN,
     EVENTS,
@@ -32,7 +32,7 @@ from livestack.journal.format import (
     seq_of,
     start_chain,
 )
-from livestack.journal.segment import MAP_SIZE, READERS_MAX, first_seq_of, segments_of
+from livestack.journal.segment import LOCK_NAME, MAP_SIZE, READERS_MAX, first_seq_of, segments_of
 from livestack.journal.structure import verify as _verify
 from livestack.journal.structure import verify_part as _verify_part
 
@@ -175,6 +175,10 @@ class JournalReader:
                 str(segment), at[0] + 1, f"is missing: its writer ended with seq {end[0]}"
             )
 
+    def check_header(self, segment: Path) -> None:
+        """``JournalFormatError`` or ``JournalDamagedError`` where ``segment`` is not one of this session."""
+        self._header(segment)
+
     def _header(self, segment: Path) -> SegmentHeader:
         return self._header_and_start(segment)[0]
 
@@ -189,7 +193,9 @@ class JournalReader:
         if header.first_seq != first_seq_of(segment):
             raise JournalDamagedError(str(segment), header.first_seq, "is under another segment's name")
         if header.session != segment.parent.parent.name:
-            raise JournalDamagedError(str(segment), header.first_seq, f"belongs to session {header.session}")
+            raise JournalFormatError(
+                f"{segment} belongs to session {header.session}: keep copies outside of the sessions directory"
+            )
         return header, start_chain(header, data or b"")
 
     def _passed(self, segment: Path) -> None:
@@ -235,6 +241,7 @@ class JournalReader:
         from_seq = from_seq if self._sparing and from_seq > first_seq_of(segment) else 0
         if self._verified.get(segment, SEQ_MAX + 1) <= from_seq:
             return
+        _look_at_file(segment)
         if self._live and (segment == self._segments[-1] or is_clean(segment)):
             from_seq, problems = 0, ""  # nothing but its writer touched it
         else:
@@ -249,7 +256,7 @@ class JournalReader:
                 str(segment),
                 readonly=True,
                 create=False,
-                lock=True,
+                lock=self._live or (segment / LOCK_NAME).exists(),  # a look must not make one
                 max_dbs=8,
                 map_size=MAP_SIZE,
                 max_readers=READERS_MAX,
@@ -259,7 +266,22 @@ class JournalReader:
             environment.reader_check()  # a reader that died would hold its pages for ever
             return environment
         except lmdb.Error as error:
-            raise JournalFormatError(f"{segment} cannot be opened as a journal segment: {error}") from error
+            raise JournalFormatError(
+                f"{segment} cannot be opened as a journal segment: {error} "
+                "(a reader needs to read its data.mdb and to write its lock.mdb)"
+            ) from error
+
+
+def _look_at_file(segment: Path) -> None:
+    """Whether its file is there, and ours to read."""
+    try:
+        (segment / DATA_NAME).open("rb").close()
+    except FileNotFoundError:
+        if segment.is_dir():
+            raise JournalDamagedError(str(segment), first_seq_of(segment), f"has no {DATA_NAME}") from None
+        raise JournalFormatError(f"{segment} was removed while it was to be read") from None
+    except OSError as error:
+        raise JournalFormatError(f"{segment} cannot be read: {error.strerror}") from None
 
 
 def _database(environment: lmdb.Environment, name: bytes) -> Any:

@@ -13,13 +13,10 @@ from pathlib import Path
 
 from livestack.failpoints import failpoint
 from livestack.journal.clean import DATA_NAME, is_clean, is_stopped
-from livestack.journal.directory import flush_directory
+from livestack.journal.directory import REMOVING_PREFIX, flush_directory
 from livestack.journal.quarantine import QUARANTINE_NAME
 from livestack.journal.reader import JournalReader
 from livestack.journal.segment import first_seq_of, segments_of
-
-REMOVING_PREFIX = "removing-"
-"""What is about to go, so that half of it is never taken for all of it."""
 
 TAIL = 10
 """Records looked at to see how a session ended: more than the Core derives from its end."""

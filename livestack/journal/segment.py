@@ -8,6 +8,7 @@ writer's thread.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Sequence
 from errno import EEXIST
@@ -19,7 +20,6 @@ import lmdb
 from livestack.core.events import Recorded
 from livestack.exceptions import HeldError, JournalOrderError
 from livestack.failpoints import failpoint
-from livestack.journal.clean import DATA_NAME
 from livestack.journal.directory import flush_directory, make_private
 from livestack.journal.format import (
     CHAIN,
@@ -30,6 +30,8 @@ from livestack.journal.format import (
     encode_header,
     key_of,
 )
+
+_NAME = re.compile(r"[0-9]{20}")
 
 Durability = Literal["full", "relaxed"]
 
@@ -60,7 +62,7 @@ def first_seq_of(segment: Path) -> int:
 def segments_of(sessions: Path, session: str) -> list[Path]:
     """A session's segments, oldest first."""
     journal = sessions / session / "journal"
-    return sorted(path for path in journal.glob("[0-9]*") if (path / DATA_NAME).is_file())
+    return sorted(path for path in journal.glob("[0-9]*") if _NAME.fullmatch(path.name) and path.is_dir())
 
 
 class Segment:

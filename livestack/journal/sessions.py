@@ -10,7 +10,7 @@ from livestack.core.events import SessionStarted
 from livestack.exceptions import LivestackError, UsageError
 from livestack.journal.check import bytes_of
 from livestack.journal.clean import is_clean, is_stopped
-from livestack.journal.directory import DataDirectory
+from livestack.journal.directory import REMOVING_PREFIX, DataDirectory
 from livestack.journal.quarantine import quarantined
 from livestack.journal.reader import JournalReader
 from livestack.journal.segment import first_seq_of, segments_of
@@ -43,7 +43,11 @@ def session_names(sessions: Path) -> list[str]:
     """The names of a data directory's sessions, oldest first; a node may have died before there was anything in one."""
     if not sessions.is_dir():
         return []
-    return sorted(path.name for path in sessions.iterdir() if (path / "journal").is_dir())
+    return sorted(
+        path.name
+        for path in sessions.iterdir()
+        if (path / "journal").is_dir() and not path.name.startswith(REMOVING_PREFIX)
+    )
 
 
 def list_sessions(directory: DataDirectory) -> list[SessionInfo]:

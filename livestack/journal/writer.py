@@ -17,7 +17,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Self, final
 
-import lmdb
 import msgspec
 
 from livestack.core.events import IntentDispatched, Recorded
@@ -121,7 +120,8 @@ class JournalWriter:
     def rotate(self) -> None:
         """Seal the present segment and begin the next, which continues its chain; an empty one stays.
 
-        ``HeldError`` where the next cannot be made: then the present one goes on.
+        ``HeldError`` where the next cannot be made: then the present one goes on. ``JournalError`` where the present
+        one cannot be flushed: then it takes no more.
         """
         if self._segment.bytes_written == 0:
             return
@@ -141,7 +141,7 @@ class JournalWriter:
         read. ``HeldError`` where a new one cannot be made.
         """
         header, old = self._next_header(), self._segment
-        with contextlib.suppress(HeldError):
+        with contextlib.suppress(JournalError):
             self._sync()  # what it could do before it failed
         old.close()
         try:
@@ -155,24 +155,25 @@ class JournalWriter:
 
     def _sync(self) -> None:
         try:
+            failpoint("journal.before_sync")
             self._segment.sync()
-        except lmdb.Error as error:
-            raise HeldError(f"journal {self._segment.path}", f"cannot be written: {error}") from error
+        except Exception as error:
+            self.failed = True
+            raise JournalError(f"flushing {self._segment.path} failed: {error}") from error
 
     def _next_header(self) -> SegmentHeader:
-        return msgspec.structs.replace(
-            self._segment.header, first_seq=self.last_seq + 1, previous_chain=self.chain
-        )
+        header, first_seq = self._segment.header, self.last_seq + 1
+        chain = header.previous_chain if header.first_seq == first_seq else self.chain
+        return msgspec.structs.replace(header, first_seq=first_seq, previous_chain=chain)
 
     def close(self) -> None:
         """Idempotent; everything committed is already where it has to be. A session that stopped is marked clean."""
         if self._open:
             self._open = False
-            clean = self._stopped and not self.failed
-            with contextlib.suppress(HeldError):
+            with contextlib.suppress(JournalError):
                 self._sync()
             self._segment.close()
-            if clean:
+            if self._stopped and not self.failed:
                 mark_clean(self._segment.path, self.last_seq, self.chain)
 
     def _commit(self, records: Sequence[Recorded]) -> tuple[CommittedDispatch, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import queue
 import random
+import re
 import signal
 import sys
 import threading
@@ -71,6 +72,7 @@ ADAPTERS: dict[str, Callable[[VenueSettings], VenueModule]] = {
     "binance_spot": lambda settings: BinanceSpot(streams=settings.streams),
 }
 
+_SESSION_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{4}")
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -299,7 +301,7 @@ def _begin(
     return begin_anew(
         process.settings,
         process.configuration,
-        new_session_id(wall_ns, max(session_names(sessions), default="")),
+        new_session_id(wall_ns, max(filter(_SESSION_ID.fullmatch, session_names(sessions)), default="")),
         wall_ns,
         seams.random,
         before,

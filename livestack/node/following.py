@@ -15,6 +15,7 @@ from livestack.actors.gate import Hold
 from livestack.core.control_events import HALTING
 from livestack.core.events import IncidentClosed, IncidentOpened
 from livestack.exceptions import LivestackError
+from livestack.journal.restoring import snapshot_positions
 from livestack.journal.retention import prune_segments
 from livestack.node.children import FollowerChild, follower_command, follower_environment
 from livestack.node.composition import Node, Seams
@@ -100,8 +101,12 @@ def _retention(settings: Settings, sessions: Path, session: str, seams: Seams) -
     def on_snapshot(seq: int) -> None:
         if retain_ns is None:
             return
+        # Behind the oldest one, so that each of them is worth keeping; a single one may turn out bad.
+        kept = snapshot_positions(sessions, session)
+        if len(kept) < min(2, settings.follower.keep):
+            return
         try:
-            gone = prune_segments(sessions, session, seq, seams.clock.wall_ns() - retain_ns)
+            gone = prune_segments(sessions, session, kept[0], seams.clock.wall_ns() - retain_ns)
         except OSError as error:
             log.warning("segments_not_removed", cause=str(error))
         else:

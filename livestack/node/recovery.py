@@ -67,18 +67,7 @@ def recover(
         return None
     with reader:
         header = reader.header
-        began_with = (header.configuration_digest, header.strategy_digest)
-        if began_with != (configuration.digest(), strategy_digest):
-            raise OtherSessionError(session, 0, "began with another configuration or strategy")
-        if header.accounts and header.accounts != accounts:
-            raise UsageError(
-                f"session {session} was interrupted while it traded another account, or the venue at another address: "
-                "start with its key and address to take it up, or use another data directory"
-            )
-        if header.semantics_version != SEMANTICS_VERSION:
-            raise RecoveryError(
-                session, 0, f"was written under version {header.semantics_version} of the Core's semantics"
-            )
+        _check(header, configuration.digest(), strategy_digest, accounts)
         last_seq, chain = reader.tail()
         drop_snapshots_beyond(sessions, session, last_seq)  # of Events that a power loss took
         fold, snapshot_seq = begin(sessions, header, last_seq, configuration, make_strategy)
@@ -109,6 +98,24 @@ def recover(
     )
 
 
+def _check(
+    header: SegmentHeader, configuration_digest: str, strategy_digest: str, accounts: tuple[str, ...]
+) -> None:
+    """Whether this run may take the session up; errors as of :func:`recover`."""
+    session = header.session
+    if (header.configuration_digest, header.strategy_digest) != (configuration_digest, strategy_digest):
+        raise OtherSessionError(session, 0, "began with another configuration or strategy")
+    if header.accounts and header.accounts != accounts:
+        raise UsageError(
+            f"session {session} was interrupted while it traded another account, or the venue at another address: "
+            "start with its key and address to take it up, or use another data directory"
+        )
+    if header.semantics_version != SEMANTICS_VERSION:
+        raise RecoveryError(
+            session, 0, f"was written under version {header.semantics_version} of the Core's semantics"
+        )
+
+
 def open_whole(sessions: Path, session: str) -> JournalReader | None:
     """The session's journal without last segments that hold no commit: their writer died before it had written
     anything, and they go into quarantine. None where nothing is left."""
@@ -116,6 +123,7 @@ def open_whole(sessions: Path, session: str) -> JournalReader | None:
         _flush(segments[-1])
         reader = JournalReader(segments, live=False, sparing=True)
         try:
+            reader.check_header(segments[-1])  # a segment is made whole: one without a header is not ours
             empty = first_seq_of(segments[-1]) > reader.tail()[0]
         except BaseException:
             reader.close()

@@ -180,6 +180,38 @@ def test_the_first_commit_of_a_segment_may_fail(tmp_path: Path) -> None:
         assert 1 == reader.verify_chain()
 
 
+def test_the_first_commit_of_a_later_segment_may_fail(tmp_path: Path) -> None:
+    """The one that takes its place continues the chain of the one before."""
+    bench = Bench(writer(tmp_path, "s"), JournalSettings(segment_age_ns=10**9))
+    for seq in (1, 2):
+        bench.actor.on_receive([RecordBatch([Recorded(seq, seq * 10**9, Origin.INPUT, plain(seq).event)])])
+    failpoints.arm_from_text("journal.before_append=raise")
+    try:
+        bench.actor.on_receive([RecordBatch([Recorded(3, 3 * 10**9, Origin.INPUT, plain(3).event)])])
+    finally:
+        failpoints.disarm_all()
+    bench.actor.on_stop()
+    with JournalReader.open(tmp_path / "sessions", "s") as reader:
+        assert 3 == reader.verify_chain()
+
+
+def test_a_segment_that_cannot_be_flushed_takes_no_more(tmp_path: Path) -> None:
+    """Found at a rotation: it goes on in a fresh one, with an incident, and trades on."""
+    bench = Bench(writer(tmp_path, "s"), JournalSettings(segment_age_ns=10**9))
+    bench.actor.on_receive([RecordBatch([plain(1)])])
+    failpoints.arm_from_text("journal.before_sync=raise")
+    try:
+        bench.actor.on_receive([RecordBatch([Recorded(2, 2 * 10**9, Origin.INPUT, plain(2).event)])])
+    finally:
+        failpoints.disarm_all()
+    assert ["IncidentOpened journal_write"] == bench.told()
+    assert bench.gate.refusal("v", "v:S", Passage.NEW) is None
+    bench.actor.on_receive([RecordBatch([plain(3)])])
+    bench.actor.on_stop()
+    with JournalReader.open(tmp_path / "sessions", "s") as reader:
+        assert (3, [1, 3]) == (reader.verify_chain(), [int(path.name) for path in reader.segments])
+
+
 def test_a_segment_is_sealed_at_its_size(tmp_path: Path) -> None:
     """The commit that fills it is its last."""
     bench = Bench(writer(tmp_path, "s"), JournalSettings(segment_bytes=65_536))

@@ -109,7 +109,13 @@ def test_a_snapshot_lets_old_segments_go(tmp_path: Path, retain_ns: int | None, 
     rotated(tmp_path).close()
     chosen = settings(tmp_path, retain_ns)
     hook = _retention(chosen, tmp_path / "sessions", "s", seams(LONG_AFTER_NS))
+    kept = snapshot_path(tmp_path / "sessions", "s", 5)
+    kept.parent.mkdir()
+    kept.touch()
     hook(5)
+    assert 3 == len(segments_of(tmp_path / "sessions", "s"))  # a single snapshot may turn out bad
+    kept.with_name(f"{6:020d}").touch()
+    hook(6)
     assert left == [first_seq_of(path) for path in segments_of(tmp_path / "sessions", "s")]
 
 
