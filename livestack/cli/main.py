@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 import livestack
-from livestack.exceptions import LivestackError
+from livestack.exceptions import HeldError, LivestackError
 
 COMMANDS = {
     "backtest": (
@@ -98,6 +98,12 @@ def main(arguments: list[str] | None = None) -> None:
         code = error.exit_code
     except BrokenPipeError:
         code = 0
+    except OSError as error:
+        if "--debug" in arguments:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        click.secho(f"livestack: {where}{error.strerror or error}", fg="red", err=True)
+        code = HeldError.exit_code
     except Exception as error:
         if "--debug" in arguments:
             raise

@@ -24,6 +24,7 @@ from livestack.exceptions import JournalDamagedError, JournalError, UsageError
 from livestack.journal.directory import DataDirectory
 from livestack.journal.reader import SEQ_MAX, JournalReader
 from livestack.journal.salvage import Gap, open_readable, salvage
+from livestack.journal.segment import first_seq_of
 from livestack.journal.sessions import resolve
 from livestack.research.describe import describe_event, describe_state
 from livestack.research.export import write_lines, write_parquet
@@ -113,12 +114,20 @@ def _replay(
             step_through(running.records(wanted.to_seq), StepsConsole())
             result = running.result(running.last_seq)
         else:
-            last = running.reader.last_seq()
+            last = _end_of(running.reader)
             end = last if wanted.to_seq is None else min(last, wanted.to_seq)
             with progress_bar("replaying", running.first_seq, end) as progress:
                 result = running.run(wanted.to_seq, progress)
     _tell(result, running, wanted)
     sys.exit(EXIT_DIFFERENT if result.first_difference is not None or result.damage else 0)
+
+
+def _end_of(reader: JournalReader) -> int:
+    """The newest position that is known; a damaged end is told when it is reached."""
+    try:
+        return reader.last_seq()
+    except JournalError:
+        return first_seq_of(reader.segments[-1])
 
 
 def _tell(result: ReplayResult, running: Replay, wanted: Wanted) -> None:
@@ -153,7 +162,7 @@ def _echo(**found: Any) -> None:
 
 def _verify(reader: JournalReader, session: str, to_seq: int | None, as_json: bool) -> None:
     began_ns = time.perf_counter_ns()
-    first_seq, last_seq = reader.header.first_seq, to_seq or reader.last_seq()
+    first_seq, last_seq = reader.header.first_seq, to_seq or _end_of(reader)
     try:
         with progress_bar("checking", first_seq, last_seq) as progress:
             events, damage = reader.verify_chain(SEQ_MAX if to_seq is None else to_seq, progress), ""
@@ -218,7 +227,7 @@ class Readable:
         self._to_seq = to_seq
 
     def __iter__(self) -> Any:
-        last = self._reader.last_seq() if self._to_seq is None else self._to_seq
+        last = _end_of(self._reader) if self._to_seq is None else self._to_seq
         with progress_bar("writing", self._reader.header.first_seq, last) as progress:
             for item in salvage(self._reader, None, self._to_seq):
                 if isinstance(item, Recorded):

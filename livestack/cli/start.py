@@ -18,6 +18,7 @@ from rich.table import Table
 
 from livestack.cli.outcome import show
 from livestack.cli.parameters import DURATION, data_dir_option
+from livestack.cli.progress import LateBar
 from livestack.core.events import IntentDispatched, OrderFill
 from livestack.node.app import Process, run
 from livestack.node.beginning import Recovery
@@ -81,6 +82,7 @@ def start(
             live=live,
             recovery=recovery,
             accept=accept,
+            recovering=LateBar("recovering"),
         ),
         lambda node: watch(node, duration_ns),
     )

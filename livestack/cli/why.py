@@ -20,6 +20,8 @@ from livestack.journal.sessions import resolve
 from livestack.research.lookup import at_seq, look_up
 from livestack.research.story import Step, tell
 
+WIDE = 100  # characters; below that the rules stand further left
+
 _COLOURS = {"denied": "red", "withdrawn": "yellow", "waited": "yellow", "not sent": "red", "anomaly": "red"}
 
 
@@ -75,11 +77,14 @@ def _rules(console: Console, step: Step, every: bool) -> None:
     ]
     if not shown:
         return
+    indent = 24 if console.width >= WIDE else 4
     table = Table.grid(padding=(0, 2))
-    for justify in ("left", "left", "right", "left"):
-        table.add_column(justify=justify)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right", overflow="fold")
+    table.add_column(overflow="fold")
     for one in shown:
         word = "[green]allows[/]" if one["allowed"] else "[red]denies[/]"
         of = f"of {one['limit']}" if one["limit"] else ""
-        table.add_row(f"{'':24}{word}", one["rule"], escape(one["figure"]), escape(of))
+        table.add_row(f"{'':{indent}}{word}", one["rule"], escape(one["figure"]), escape(of))
     console.print(table)

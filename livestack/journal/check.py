@@ -96,12 +96,23 @@ def check_journal(
         for seq in positions
         if _is_bad(snapshot_path(sessions, session, seq))
     ]
+    last_seq = max((part.last_seq for part in parts), default=0)
+    if not live and chain_ok:
+        damaged += [
+            Damage(
+                f"{SNAPSHOTS_NAME}/{seq:020d}",
+                seq,
+                f"stands behind the journal's end, seq {last_seq}: Events are missing",
+            )
+            for seq in positions
+            if seq > last_seq
+        ]
     return JournalCheck(
         session=session,
         segments=len(segments),
         events=sum(part.last_seq - part.first_seq + 1 for part in parts),
         first_seq=min((part.first_seq for part in parts), default=0),
-        last_seq=max((part.last_seq for part in parts), default=0),
+        last_seq=last_seq,
         damaged=damaged,
         chain_ok=chain_ok,
         parts=parts,

@@ -36,10 +36,10 @@ def unaccepted(sessions: Path) -> dict[str, str]:
 
 
 def accept(sessions: Path, session: str) -> bool:
-    """An operator knows that ``session`` was abandoned, and trades on. False where there is nothing to accept."""
+    """An operator knows that ``session`` was abandoned, and trades on. Again does no harm; False where it was not."""
     mark = sessions / session / ABANDONED_NAME
     if not mark.is_file():
-        return False
+        return is_abandoned(sessions, session)
     mark.rename(mark.with_name(ACCEPTED_NAME))
     flush_directory(mark.parent)
     return True

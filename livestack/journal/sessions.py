@@ -50,16 +50,23 @@ def session_names(sessions: Path) -> list[str]:
     )
 
 
+def _begun(sessions: Path) -> list[str]:
+    """Those of which something was ever written, also where all of it is in quarantine."""
+    return [
+        name for name in session_names(sessions) if segments_of(sessions, name) or quarantined(sessions, name)
+    ]
+
+
 def list_sessions(directory: DataDirectory) -> list[SessionInfo]:
     """Every session, oldest first."""
-    names = [name for name in session_names(directory.sessions) if segments_of(directory.sessions, name)]
+    names = _begun(directory.sessions)
     held = directory.is_held()
     return [_describe(directory.sessions, name, held and name == names[-1]) for name in names]
 
 
 def resolve(directory: DataDirectory, session: str) -> tuple[str, bool]:
     """A session's full name (``latest``: the newest) and whether it is running. ``UsageError`` names what there is."""
-    names = [name for name in session_names(directory.sessions) if segments_of(directory.sessions, name)]
+    names = _begun(directory.sessions)
     if not names:
         raise UsageError(f"no session in {directory.path}; livestack start makes one")
     name = names[-1] if session == "latest" else session

@@ -27,6 +27,7 @@ from livestack.actors.gate import Hold
 from livestack.actors.messages import StopRequested
 from livestack.core.configuration import Configuration
 from livestack.core.events import Recorded
+from livestack.core.types import SessionPhase
 from livestack.exceptions import UnreachableError, UsageError
 from livestack.failpoints import failpoint
 from livestack.journal.directory import DataDirectory
@@ -46,7 +47,7 @@ from livestack.node.beginning import (
     unfinished,
 )
 from livestack.node.composition import Node, Seams, ThreadLauncher, VenueParts
-from livestack.node.following import Following
+from livestack.node.following import Following, prune
 from livestack.node.recovery import Recovered
 from livestack.node.summary import summarise
 from livestack.node.supervisor import EXIT_FAIL_SAFE
@@ -86,6 +87,7 @@ class Process(msgspec.Struct, frozen=True):
     live: bool = False
     recovery: Recovery = "resume"
     accept: str = ""
+    recovering: Callable[[int, int], None] = lambda seq, last_seq: None
 
 
 Watching = Callable[[Node], AbstractContextManager[object]]
@@ -104,7 +106,7 @@ def run(process: Process, watching: Watching = nullcontext) -> SessionSummary:
         _interruptible()
         accounts = _accounts(settings, process.environment)
         accepted = _accept(process.accept, directory.sessions)
-        before = unfinished(directory, process.configuration, _fingerprints(accounts))
+        before = unfinished(directory, process.configuration, _fingerprints(accounts), process.recovering)
         clock = SystemClock(before.last_ts if isinstance(before, Recovered) else 0)
         timers = TimerThread(clock)
         try:
@@ -212,6 +214,7 @@ def _run_session(
     settings, header, wall_ns = process.settings, beginning.header, seams.clock.wall_ns()
     space = Space(sessions.parent, settings.journal.headroom, settings.journal.ballast)
     space.prepare()
+    prune(settings, sessions, header.session, wall_ns)
     failpoint("recovery.before_segment")
     node = Node(
         settings=settings,
@@ -223,8 +226,7 @@ def _run_session(
         set_aside=lambda record, error: set_aside(sessions / header.session, record, error),
     )
     log = structlog.get_logger("node")
-    resumed = beginning.recovered is not None
-    log.info("session_resumed" if resumed else "session_started", session=header.session)
+    _tell(beginning)
     leaked: list[str] = []
     following = Following(settings, sessions, header.session, node, seams, process.environment)
     watched = lease.watched(
@@ -240,13 +242,7 @@ def _run_session(
             gc.collect()
             gc.freeze()
             gc.set_threshold(*GC_THRESHOLDS)
-            if process.duration_ns:
-                seams.timers.at(
-                    seams.clock.now_ns() + process.duration_ns,
-                    lambda: node.supervisor.mailbox.tell(
-                        StopRequested("duration", "the time given by --for is over")
-                    ),
-                )
+            _stop_after(process.duration_ns, node, seams)
             exit_code = node.supervisor.run()
         finally:
             leaked = node.stop()
@@ -256,7 +252,30 @@ def _run_session(
         log.error("threads_leaked", actors=leaked, alive=[thread.name for thread in threading.enumerate()])
     log.info("session_stopped", session=header.session, exit=exit_code, reason=node.supervisor.reason)
     summary = summarise(node, header.session, exit_code, wall_ns, seams.clock.wall_ns())
-    return msgspec.structs.replace(summary, recovered=resumed)
+    return msgspec.structs.replace(summary, recovered=beginning.recovered is not None)
+
+
+def _tell(beginning: Beginning) -> None:
+    """Which session this run is part of; that one was taken up is never said too softly."""
+    log, recovered = structlog.get_logger("node").bind(session=beginning.header.session), beginning.recovered
+    if recovered is None:
+        log.info("session_started")
+        return
+    execution = recovered.runtime.state.execution
+    log.warning(
+        "session_resumed",
+        behind_seq=recovered.last_seq,
+        open_orders=len(execution.orders),
+        unknown=len(execution.unresolved) + len(execution.requests),
+        stopping=recovered.runtime.state.control.phase is SessionPhase.STOPPING,
+    )
+
+
+def _stop_after(duration_ns: int, node: Node, seams: Seams) -> None:
+    """``--for``; 0: until somebody stops it."""
+    if duration_ns:
+        request = StopRequested("duration", "the time given by --for is over")
+        seams.timers.at(seams.clock.now_ns() + duration_ns, lambda: node.supervisor.mailbox.tell(request))
 
 
 def _accounts(settings: Settings, environment: Mapping[str, str]) -> list[Account]:

@@ -7,7 +7,7 @@ started with; under others it stays as it is, and a new one takes what it finds 
 from __future__ import annotations
 
 import random
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Literal
 
@@ -27,7 +27,13 @@ from livestack.core.events import (
 from livestack.core.runtime import SEMANTICS_VERSION, CoreRuntime
 from livestack.core.strategy import Strategy
 from livestack.core.types import SessionPhase, TradingState, make_epoch
-from livestack.exceptions import JournalDamagedError, OtherSessionError, RecoveryError, UsageError
+from livestack.exceptions import (
+    JournalDamagedError,
+    JournalError,
+    OtherSessionError,
+    RecoveryError,
+    UsageError,
+)
 from livestack.journal.clean import is_clean, is_stopped
 from livestack.journal.directory import DataDirectory
 from livestack.journal.format import FORMAT_VERSION, SegmentHeader, source_digest
@@ -42,6 +48,8 @@ from livestack.strategies.loading import load_strategy, strategy_source
 Recovery = Literal["resume", "halt"]
 """What to do with an unfinished session: go on as configured, or go on HALTED."""
 
+
+NOT_RESUMED = "session_not_resumed"
 
 TAIL = 10
 """Records looked at to see how a session ended: more than the Core derives from its end."""
@@ -65,7 +73,10 @@ class Beginning(msgspec.Struct, frozen=True):
 
 
 def unfinished(
-    directory: DataDirectory, configuration: Configuration, accounts: tuple[str, ...] = ()
+    directory: DataDirectory,
+    configuration: Configuration,
+    accounts: tuple[str, ...] = (),
+    progress: Callable[[int, int], None] = lambda seq, last_seq: None,
 ) -> Recovered | Abandoned | None:
     """The newest session brought back, if it did not stop in order; why not, if it cannot be; None if it is over.
 
@@ -90,7 +101,7 @@ def unfinished(
     try:
         if _is_over(sessions, session):
             return None
-        recovered = recover(sessions, session, configuration, source, _strategy, accounts)
+        recovered = recover(sessions, session, configuration, source, _strategy, accounts, progress)
     except JournalDamagedError as error:
         abandon(sessions, session, str(error))
         place = set_aside(Path(error.path), str(error))
@@ -122,9 +133,12 @@ def _is_over(sessions: Path, session: str) -> bool:
         return True
     if not is_clean(segments[-1]):
         return False
-    with JournalReader([segments[-1]], live=True) as reader:
-        last_seq = reader.last_seq()
-        return is_stopped(list(reader.records(max(last_seq - TAIL, reader.header.first_seq), last_seq)))
+    try:
+        with JournalReader([segments[-1]], live=True) as reader:
+            last_seq = reader.last_seq()
+            return is_stopped(list(reader.records(max(last_seq - TAIL, reader.header.first_seq), last_seq)))
+    except JournalError:
+        return False  # it has changed all the same: then it is looked at closely
 
 
 def refuse_to_lose(recovered: Recovered, instruments: Collection[str]) -> None:
@@ -155,7 +169,8 @@ def begin_again(
         package_version=livestack.__version__,
     )
     events: tuple[InputEvent, ...] = (first,)
-    if accepted:
+    waits = any(name.startswith(NOT_RESUMED) for name in recovered.runtime.state.control.incidents)
+    if accepted and waits:
         events = (*events, _trading(TradingState.ACTIVE, "operator", "started with --accept"))
     if recovery == "halt":
         events = (*events, _trading(TradingState.HALTED, "recovery", "started with --recover halt"))
@@ -215,9 +230,7 @@ def _trading(state: TradingState, who: str, why: str) -> OperatorCommand:
 
 
 def _incident(abandoned: Abandoned) -> IncidentOpened:
-    return IncidentOpened(
-        name="session_not_resumed", scope=abandoned.session, grade="critical", detail=abandoned.cause
-    )
+    return IncidentOpened(name=NOT_RESUMED, scope=abandoned.session, grade="critical", detail=abandoned.cause)
 
 
 def _strategy(configuration: Configuration) -> Strategy:

@@ -16,7 +16,7 @@ from livestack.core.control_events import HALTING
 from livestack.core.events import IncidentClosed, IncidentOpened
 from livestack.exceptions import LivestackError
 from livestack.journal.restoring import snapshot_positions
-from livestack.journal.retention import prune_segments
+from livestack.journal.retention import prune_segments, prune_sessions
 from livestack.node.children import FollowerChild, follower_command, follower_environment
 from livestack.node.composition import Node, Seams
 from livestack.node.snapshotting import snapshot_at_stop
@@ -51,7 +51,14 @@ class Following:
                 timers=seams.timers,
                 backoff=Backoff(seams.random),
                 away_after_ns=settings.follower.away_after_ns,
-                environment=follower_environment(environment, settings.venues),
+                environment=follower_environment(
+                    {
+                        name: text
+                        for name, text in environment.items()
+                        if name != settings.lease.postgres_url_env
+                    },
+                    settings.venues,
+                ),
             )
 
     def start(self) -> None:
@@ -114,3 +121,17 @@ def _retention(settings: Settings, sessions: Path, session: str, seams: Seams) -
                 log.info("segments_removed", first_seqs=gone)
 
     return on_snapshot
+
+
+def prune(settings: Settings, sessions: Path, session: str, wall_ns: int) -> None:
+    """Let sessions other than ``session`` go that stopped in order longer ago than ``journal.retain``. Main thread."""
+    if settings.journal.retain_ns is None:
+        return
+    log = structlog.get_logger("retention")
+    try:
+        gone = prune_sessions(sessions, session, wall_ns - settings.journal.retain_ns)
+    except (OSError, LivestackError) as error:
+        log.warning("sessions_not_removed", cause=str(error))
+    else:
+        if gone:
+            log.info("sessions_removed", sessions=gone)

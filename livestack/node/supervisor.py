@@ -109,7 +109,9 @@ class Supervisor:
                 self._deadline_in(AFTERMATH_NS, "aftermath")
             case SessionEnded() if self.phase is Phase.ENDING:
                 self.phase = Phase.DONE
-            case Unreachable(address, cause) if self.phase in (Phase.STARTING, Phase.RUNNING):
+            case Unreachable(address, cause) if self.phase in (Phase.STARTING, Phase.RUNNING) or (
+                self._resumed and self.phase is Phase.STOPPING
+            ):
                 self._unreachable(f"cannot reach {address}: {cause}")
             case ActorFailed():
                 self._fail(message)
@@ -171,15 +173,24 @@ class Supervisor:
     def _deadline(self, name: str) -> None:
         match name, self.phase:
             case "outcomes", Phase.STOPPING:
-                self._log.error("orders_may_be_open", venues=list(self._connectors))
-                self.exit_code = self.exit_code or EXIT_FAIL_SAFE
-                self._end(f"{self.reason}; outcomes still open")
+                self._outcomes_missing()
             case "aftermath", Phase.STOPPING:
                 self._end(self.reason)
             case "last commit", Phase.ENDING:
                 self._finish(EXIT_FAIL_SAFE, "the last commit did not end in time")
             case "mass cancel", Phase.FAILING:
                 self._finish(EXIT_FAIL_SAFE, self.reason)
+
+    def _outcomes_missing(self) -> None:
+        """Orders may be open. A resumed session stays as it is, for the next start to settle."""
+        self._log.error("orders_may_be_open", venues=list(self._connectors))
+        reason = f"{self.reason}; outcomes still open"
+        if self._resumed:
+            self._gate.close(Hold.SHUTDOWN)
+            self._finish(self.exit_code or EXIT_FAIL_SAFE, f"{reason}: the next start goes on with it")
+        else:
+            self.exit_code = self.exit_code or EXIT_FAIL_SAFE
+            self._end(reason)
 
     def _finish(self, exit_code: int, reason: str) -> None:
         self.exit_code = exit_code

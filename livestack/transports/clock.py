@@ -15,6 +15,8 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+import structlog
+
 _BOOT_TIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
@@ -83,7 +85,14 @@ class TimerThread:
                     return
                 callback = self._due()
             if callback is not None:
-                callback()
+                self._call(callback)
+
+    def _call(self, callback: Callable[[], None]) -> None:
+        """One that fails must not end the timers of all others."""
+        try:
+            callback()
+        except Exception as error:  # noqa: BLE001 - whatever it was; it is told
+            structlog.get_logger("timers").error("timer_failed", error=f"{type(error).__name__}: {error}")
 
     def _due(self) -> Callable[[], None] | None:
         """The next callback whose time has come, or None after waiting for a change (lock held)."""

@@ -110,6 +110,15 @@ def test_outcomes_are_awaited_for_a_limited_time() -> None:
     assert stopped.reason.endswith("outcomes still open")
 
 
+def test_a_resumed_session_without_outcomes_is_not_over() -> None:
+    """Nothing ends its stream: the next start takes it up and settles what is open."""
+    bench = Bench(resumed=True)
+    assert Phase.DONE is bench.handle(STOP, DeadlinePassed("outcomes"))
+    (stopping,) = messages(bench.harness)
+    assert isinstance(stopping, SessionStopping)
+    assert (4, True) == (bench.supervisor.exit_code, "next start" in bench.supervisor.reason)
+
+
 def test_the_second_signal_closes_the_gate_and_hurries() -> None:
     """Exit 130, and nothing new leaves."""
     bench = Bench()
