@@ -20,4 +20,4 @@ variables = {
     "SECRET": key["secret"],
 }
 for name, value in variables.items():
-    print(f"export LIVESTACK_DEMO_{name}={shlex.quote(value)}")
+    sys.stdout.write(f"export LIVESTACK_DEMO_{name}={shlex.quote(value)}\n")

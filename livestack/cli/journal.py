@@ -58,14 +58,14 @@ def _print(found: JournalCheck) -> None:
     table = Table(box=SIMPLE, padding=(0, 1))
     for name in ("first seq", "last seq", "size"):
         table.add_column(name, justify="right", no_wrap=True)
-    for name in ("closed", "check", "snapshots"):
+    for name in ("sealed", "check", "snapshots"):
         table.add_column(name)
     for part in found.parts:
         table.add_row(
             f"{part.first_seq:,}",
             f"{part.last_seq:,}",
             size(part.bytes),
-            "in order" if part.clean else "no",
+            "yes" if part.clean else "no",
             "[green]as written[/]" if part.ok else "[red]damaged[/]",
             str(len(part.snapshots)),
         )

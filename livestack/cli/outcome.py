@@ -24,6 +24,7 @@ def show(summary: SessionSummary, more: Mapping[str, str] = MappingProxyType({})
     fees = [f"{short(fee)} {asset}" for asset, fee in summary.fees.items()]
     rows = {
         "ended": summary.reason,
+        **({"resumed": "after an interruption"} if summary.recovered else {}),
         "Events": f"{summary.events:,}",
         "market Events": f"{summary.market_events:,}",
         "Intents": f"{summary.intents:,}",

@@ -119,6 +119,14 @@ def _replay(
             with progress_bar("replaying", running.first_seq, end) as progress:
                 result = running.run(wanted.to_seq, progress)
     _tell(result, running, wanted)
+    if (
+        wanted.from_snapshot
+        and wanted.to_seq is None
+        and running.first_seq == running.reader.header.first_seq
+    ):
+        click.echo("no usable snapshot before the end: replayed from the beginning", err=True)
+    if following and live and not directory.is_held() and not wanted.as_json:
+        click.echo("the node is gone", err=True)
     sys.exit(EXIT_DIFFERENT if result.first_difference is not None or result.damage else 0)
 
 

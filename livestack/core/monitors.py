@@ -157,7 +157,7 @@ def _check_data(out: Derivation, name: str, limit: int) -> None:
         control.stale_checks[name] = market.recv_ns + limit + 1
     elif control.trading_state(market.definition.venue, name) is TradingState.ACTIVE:
         control.stale[name] = None
-        _set(out, name, TradingState.REDUCING, f"data is older than {limit} ns")
+        _set(out, name, TradingState.REDUCING, f"data is older than {limit // 1_000_000} ms")
     else:
         control.stale_checks[name] = control.ts + limit + 1
 

@@ -323,6 +323,7 @@ _NAMES = {
 
 def _event_steps(records: list[Recorded], scales: Scales) -> Iterator[tuple[Recorded, Part]]:
     dispatched_ts = sent_ns = 0
+    told: set[int] = set()
     for record in records:
         event, text = record.event, event_words(record.event, scales)
         details = describe_event(event) or {}
@@ -334,9 +335,13 @@ def _event_steps(records: list[Recorded], scales: Scales) -> Iterator[tuple[Reco
             details["to_gate_ns"] = event.gate_ns - dispatched_ts
             details["write_ns"] = event.send_ns - event.gate_ns
             text += f", {duration(event.send_ns - dispatched_ts)} after the decision" if dispatched_ts else ""
+        elif isinstance(event, events.OrderFill) and event.fill_id in told:
+            text += " (told again: it counts once)"
         elif sent_ns and getattr(event, "recv_ns", 0) >= sent_ns:
             details["after_sending_ns"] = event.recv_ns - sent_ns  # type: ignore[union-attr]
             text += f" ({duration(details['after_sending_ns'])} after the last request)"
+        if isinstance(event, events.OrderFill):
+            told.add(event.fill_id)
         yield record, (record.seq, record.ts, _NAMES.get(type(event), "answer"), text, details)
 
 
