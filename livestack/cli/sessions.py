@@ -20,7 +20,13 @@ from livestack.summary import rfc3339
 
 PIPE_WIDTH = 200  # characters; nothing is folded in what another program reads
 
-_COLOURS = {"running": "green", "stopped": "default", "interrupted": "yellow", "damaged": "red"}
+_COLOURS = {
+    "running": "green",
+    "stopped": "default",
+    "interrupted": "yellow",
+    "abandoned": "yellow",
+    "damaged": "red",
+}
 
 
 @click.command()

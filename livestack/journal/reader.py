@@ -42,6 +42,9 @@ COPY_MAX = 2_000
 COPY_BYTES_MAX = 4 << 20
 """Their size: snapshots of deep books are large, and memory must not depend on what a journal holds."""
 
+NEWEST = 10
+"""More than the Core derives from a session's end."""
+
 SEQ_MAX = 2**64 - 1
 
 
@@ -102,6 +105,11 @@ class JournalReader:
     def last_seq(self) -> int:
         """The newest position, 0 in an empty journal."""
         return self._tail(CHAIN)[0]
+
+    def newest(self) -> list[Recorded]:
+        """The last records: enough to see how a session ended."""
+        last_seq = self.last_seq()
+        return list(self.records(max(last_seq - NEWEST, self.header.first_seq), last_seq))
 
     def tail(self) -> tuple[int, bytes]:
         """The newest commit: its last position and the chain's link there; what a writer goes on from.

@@ -18,9 +18,6 @@ from livestack.journal.quarantine import QUARANTINE_NAME
 from livestack.journal.reader import JournalReader
 from livestack.journal.segment import first_seq_of, segments_of
 
-TAIL = 10
-"""Records looked at to see how a session ended: more than the Core derives from its end."""
-
 
 def prune_segments(sessions: Path, session: str, snapshot_seq: int, before_ns: int) -> list[int]:
     """Remove segments sealed before ``before_ns`` (wall clock) that a snapshot at ``snapshot_seq`` stands behind.
@@ -55,8 +52,7 @@ def _may_go(sessions: Path, session: str, before_ns: int) -> bool:
     if odd or not segments or not is_clean(segments[-1]) or _changed_ns(segments[-1]) >= before_ns:
         return False
     with JournalReader([segments[-1]], live=True) as reader:
-        last_seq = reader.last_seq()
-        return is_stopped(list(reader.records(max(last_seq - TAIL, reader.header.first_seq), last_seq)))
+        return is_stopped(reader.newest())
 
 
 def _changed_ns(segment: Path) -> int:

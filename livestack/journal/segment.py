@@ -18,7 +18,7 @@ from typing import Any, Literal
 import lmdb
 
 from livestack.core.events import Recorded
-from livestack.exceptions import HeldError, JournalOrderError
+from livestack.exceptions import HeldError, JournalError, JournalOrderError
 from livestack.failpoints import failpoint
 from livestack.journal.directory import flush_directory, make_private
 from livestack.journal.format import (
@@ -79,7 +79,8 @@ class Segment:
 
     @classmethod
     def create(cls, sessions: Path, header: SegmentHeader, durability: Durability) -> Segment:
-        """Make it, for its owner alone; it appears whole and durable, or not at all. ``HeldError`` where it cannot."""
+        """Make it, for its owner alone; it appears whole and durable, or not at all. ``HeldError`` where it cannot,
+        ``JournalError`` where a half of it stays."""
         path = segment_path(sessions, header.session, header.first_seq)
         making = path.with_name(f"{MAKING_PREFIX}{path.name}")
         try:
@@ -102,7 +103,9 @@ class Segment:
                 flush_directory(path.parent)
             except BaseException:
                 environment.close()
-                shutil.rmtree(path, ignore_errors=True)  # an empty one would end the one before it
+                shutil.rmtree(path, ignore_errors=True)
+                if path.exists():  # an empty one would end the one before it for every reader
+                    raise JournalError(f"{path} is not whole and cannot be removed") from None
                 raise
             return segment
         except (OSError, lmdb.Error) as error:

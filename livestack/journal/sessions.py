@@ -11,16 +11,14 @@ from livestack.exceptions import LivestackError, UsageError
 from livestack.journal.check import bytes_of
 from livestack.journal.clean import is_clean, is_stopped
 from livestack.journal.directory import REMOVING_PREFIX, DataDirectory
-from livestack.journal.quarantine import quarantined
+from livestack.journal.quarantine import is_abandoned, quarantined
 from livestack.journal.reader import JournalReader
 from livestack.journal.segment import first_seq_of, segments_of
 
-TAIL = 10
-"""Records looked at to see how a session ended: more than the Core derives from its end."""
-
 
 class SessionInfo(msgspec.Struct, frozen=True):
-    """One session. ``state``: ``running``, ``stopped`` (in order), ``interrupted`` or ``damaged``; times in ns.
+    """One session. ``state``: ``running``, ``stopped`` (in order), ``interrupted``, ``abandoned`` (it
+    is never taken up again) or ``damaged``; times in ns.
 
     ``first_seq`` is the oldest position that is still there, ``damage`` why it is called damaged, ``quarantined`` how
     many segments were set aside.
@@ -86,13 +84,14 @@ def _describe(sessions: Path, name: str, live: bool) -> SessionInfo:
         with JournalReader.open(sessions, name, live or clean) as reader:
             first_seq, last_seq = reader.header.first_seq, reader.last_seq()
             first = next(reader.records(first_seq, first_seq), None)
-            tail = list(reader.records(max(last_seq - TAIL, first_seq), last_seq))
+            tail = reader.newest()
     except LivestackError as error:
         first_seq = first_seq_of(segments[0]) if segments else 0
         return SessionInfo(
             name, "damaged", "", first_seq, 0, 0, 0, len(segments), size, str(error), set_aside
         )
-    state = "running" if live else "stopped" if is_stopped(tail) else "interrupted"
+    left = "abandoned" if is_abandoned(sessions, name) else "interrupted"
+    state = "running" if live else "stopped" if is_stopped(tail) else left
     started_ns = first.event.wall_ns if first and isinstance(first.event, SessionStarted) else 0
     return SessionInfo(
         session=name,

@@ -51,9 +51,6 @@ Recovery = Literal["resume", "halt"]
 
 NOT_RESUMED = "session_not_resumed"
 
-TAIL = 10
-"""Records looked at to see how a session ended: more than the Core derives from its end."""
-
 
 class Abandoned(msgspec.Struct, frozen=True):
     """An unfinished session that does not go on, and why. ``grave``: nobody knows what it did at its end."""
@@ -135,8 +132,7 @@ def _is_over(sessions: Path, session: str) -> bool:
         return False
     try:
         with JournalReader([segments[-1]], live=True) as reader:
-            last_seq = reader.last_seq()
-            return is_stopped(list(reader.records(max(last_seq - TAIL, reader.header.first_seq), last_seq)))
+            return is_stopped(reader.newest())
     except JournalError:
         return False  # it has changed all the same: then it is looked at closely
 

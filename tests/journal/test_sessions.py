@@ -10,6 +10,7 @@ from livestack.core.events import Recorded, SessionStarted, SessionStopped
 from livestack.core.types import Origin
 from livestack.exceptions import UsageError
 from livestack.journal.directory import DataDirectory
+from livestack.journal.quarantine import abandon, set_aside
 from livestack.journal.sessions import list_sessions, resolve
 from tests.journal_support import writer
 
@@ -48,6 +49,20 @@ def test_says_how_each_ended(tmp_path: Path) -> None:
     ]
     with DataDirectory(tmp_path).acquire():
         assert "running" == list_sessions(directory)[-1].state
+
+
+def test_what_is_no_session_is_not_listed(tmp_path: Path) -> None:
+    """Half removed, never begun; one that is given up, or all of it in quarantine, is still there to be seen."""
+    make(tmp_path, "a", stopped=False)
+    make(tmp_path, "b", stopped=False)
+    abandon(tmp_path / "sessions", "a", "damaged")
+    (segment,) = (tmp_path / "sessions" / "b" / "journal").iterdir()
+    set_aside(segment, "damaged")
+    make(tmp_path, "removing-c", stopped=True)
+    (tmp_path / "sessions" / "d" / "journal").mkdir(parents=True)
+    assert [("a", "abandoned"), ("b", "damaged")] == [
+        (info.session, info.state) for info in list_sessions(DataDirectory(tmp_path))
+    ]
 
 
 def test_latest_is_the_newest(tmp_path: Path) -> None:
