@@ -101,13 +101,12 @@ limit = 1000
 guard_band = "1ms"
 [shutdown]
 timeout = "40s"
-[follower]
-snapshot_every = "1s"
-snapshot_every_events = 300
 """
 """Short windows: a resumed session takes the present one as full."""
 
 RULES = configuration.UNLIMITED.partition("[[execution.venue")[0] + RATE_LIMITS
+
+FOLLOWER = 'snapshot_every = "1s"\nsnapshot_every_events = 300'
 
 ROTATION = """
 segment_bytes = 100000
@@ -218,7 +217,9 @@ class Chain:
         return outcome
 
     def _configuration(self, venue: Venue) -> Path:
-        path = configuration.write(self._directory, venue.symbols, self._strategy, rules=RULES)
+        path = configuration.write(
+            self._directory, venue.symbols, self._strategy, rules=RULES, follower=FOLLOWER
+        )
         path.write_text(path.read_text().replace("[journal]\n", f"[journal]\n{ROTATION}"))
         return path
 

@@ -9,6 +9,10 @@ VENUE = """
 name = "test"
 [log]
 level = "warning"
+[lease]
+directory = "{lease}"
+[follower]
+{follower}
 [journal]
 durability = "{durability}"
 [venues.binance_spot]
@@ -60,10 +64,16 @@ def write(
     durability: str = "full",
     key_kind: str = "hmac",
     rules: str = UNLIMITED,
+    follower: str = "enabled = false",
 ) -> Path:
-    """A configuration file in ``directory`` for ``symbols``, with ``strategy`` as TOML text."""
+    """A configuration file in ``directory`` for ``symbols``, with ``strategy`` as TOML text.
+
+    Without a follower, unless the test is about it: it is another process for each node.
+    """
     path = directory / "node.toml"
     names = "[" + ", ".join(f'"{symbol}"' for symbol in symbols) + "]"
-    venue = VENUE.format(durability=durability, symbols=names, key_kind=key_kind)
+    venue = VENUE.format(
+        durability=durability, symbols=names, key_kind=key_kind, lease=directory, follower=follower
+    )
     path.write_text(venue + strategy + rules)
     return path

@@ -57,7 +57,7 @@ def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
 
 def start(directory: Path, venue: Venue, rules: str = "", prefix: tuple[str, ...] = ()) -> Process:
     path = configuration.write(directory, venue.symbols[:2], market_maker(venue.symbols[0]))
-    text = path.read_text() + "[follower]\nenabled = false\n"  # its syncs are not meant
+    text = path.read_text()
     path.write_text(
         text.replace('[journal]\ndurability = "full"\n', f'{rules or "[journal]"}\ndurability = "full"\n')
     )

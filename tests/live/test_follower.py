@@ -93,3 +93,23 @@ def test_a_killed_node_resumes_from_the_followers_snapshot(venue: Venue, tmp_pat
     assert (0, 0) == (node_code, code), node.stderr() + follower.stderr()
     assert json.loads(summary)["recovered"]
     assert json.loads(summary)["digest"] == last_of(output, "snapshot")["digest"]
+
+
+def test_a_nodes_own_follower_writes_snapshots_and_ends_with_it(venue: Venue, tmp_path: Path) -> None:
+    """Nobody starts it by hand; at the end of the session its last snapshot is where the journal ends."""
+    path = configuration.write(
+        tmp_path,
+        venue.symbols[:3],
+        market_maker(venue.symbols[0]),
+        follower="snapshot_every_events = 300",
+    )
+    with start_node(tmp_path, path, venue.environment()) as node:
+        sessions = tmp_path / "data" / "sessions"
+        while node.running() and len(list(sessions.glob("*/snapshots/[0-9]*[0-9]"))) < 2:
+            pass
+        node.signal()
+        code, summary = node.finish()
+    assert 0 == code, node.stderr()
+    told = json.loads(summary)
+    newest = next(snapshots(sessions, told["session"], 2**62, SEMANTICS_VERSION))
+    assert (told["last_seq"], told["digest"]) == (newest.seq, newest.digest)
