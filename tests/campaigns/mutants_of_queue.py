@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from livestack.core import apply_control, derivation, execution_control, pending, rates
 from livestack.core.pending import DOMINANCE, Dominance
+from livestack.core.state import ControlState
 from tests.campaigns.mutants import Change, Mutant, cells, edit
 
 QUEUE = ("tests/core/test_pending.py",)
@@ -150,10 +151,17 @@ def validity() -> list[Mutant]:
         (
             "an unresolved request holds nothing",
             held,
-            "if pending.order_id in execution.unresolved and",
-            "if False and",
+            "pending.order_id in execution.unresolved or",
+            "",
         ),
-        ("an unresolved request holds Cancels", held, "and pending.kind is not RequestKind.CANCEL", ""),
+        ("an order in doubt holds nothing", held, "or pending.order_id in execution.in_doubt", ""),
+        ("an unresolved request holds Cancels", held, "pending.kind is not RequestKind.CANCEL and", ""),
+        (
+            "an open incident never halts",
+            ControlState.trading_state,
+            "HALTING in self.incidents.values()",
+            "False",
+        ),
         ("a venue that is not LIVE is sent to", held, "is not ConnectionStatus.LIVE", "is None"),
         (
             "the order of the Queue is reversed",

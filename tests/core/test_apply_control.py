@@ -164,6 +164,22 @@ def test_incidents_and_clock_are_remembered() -> None:
     )
 
 
+def test_a_halting_incident_halts_while_it_is_open() -> None:
+    """It overrules no operator: with its end the state is what was set before, and a resumption ends it too."""
+    bench = Bench().start()
+    halting = events.IncidentOpened(name="journal_room", scope="journal", grade="halting", detail="")
+    bench.feed(halting)
+    assert TradingState.HALTED is bench.state.control.trading_state(VENUE, INSTRUMENT)
+    bench.buy()
+    assert "trading_state" in repr(bench.derived[-1])
+    bench.feed(support.command(events.SetTradingState(TradingState.REDUCING)))
+    bench.feed(events.IncidentClosed(name="journal_room", scope="journal", detail=""))
+    assert TradingState.REDUCING is bench.state.control.trading_state(VENUE, INSTRUMENT)
+    bench.feed(halting)
+    bench.feed(events.SessionResumed(epoch="BBBBBBBBB", wall_ns=0))
+    assert {} == bench.state.control.incidents
+
+
 def test_a_clock_that_is_ten_years_off_is_not_believed() -> None:
     """Ten years of 365 days are; a nanosecond more is an anomaly, and the estimate before it stays."""
     bench = Bench().start()

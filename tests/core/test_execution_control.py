@@ -10,7 +10,14 @@ from livestack.core import events
 from livestack.core.execution_control import held, retry_at, withdraw_reason
 from livestack.core.intents import Cancel, New, Replace
 from livestack.core.rates import NEVER
-from livestack.core.types import RequestKind, Side, TradingState, WithdrawReason
+from livestack.core.types import (
+    ConnectionStatus,
+    OrderStatus,
+    RequestKind,
+    Side,
+    TradingState,
+    WithdrawReason,
+)
 from tests.core import support
 from tests.core.support import INSTRUMENT, SECOND, Bench, configuration
 
@@ -74,9 +81,33 @@ def test_what_the_inflight_gate_holds_stands_aside() -> None:
     assert "inflight" == held(bench.execution.queue.pending[flying], bench.state)
 
 
+def test_an_order_in_doubt_is_not_replaced_until_the_venue_has_told_of_it() -> None:
+    """After a crash it may be gone: a Replace waits for the answer, a Cancel does not."""
+    bench = Bench().start()
+    first, second = (bench.buy(price=price) for price in (9_981, 9_982))
+    for order_id in (first, second):
+        bench.feed(support.accepted(order_id))
+    bench.feed(events.SessionResumed(epoch="BBBBBBBBB", wall_ns=0))
+    bench.feed(support.feed_status(ConnectionStatus.LIVE))
+    bench.feed(support.venue_status(ConnectionStatus.LIVE))
+    bench.quote()
+    step = bench.want(Replace(order_id=first, qty=9, price=9_984), Cancel(order_id=second))
+    assert [RequestKind.CANCEL] == [one.kind for one in step.dispatches]
+    assert "unresolved" == held(bench.execution.queue.pending[first], bench.state)
+    bench.feed(support.report(first, OrderStatus.ACCEPTED))
+    assert "" == held(
+        bench.execution.queue.pending[first], bench.state
+    )  # now only the full rate window has it wait
+
+
 @pytest.mark.parametrize(
     ("event", "wait_ns", "reason"),
     [
+        (
+            events.IncidentOpened(name="n", scope="", grade="halting", detail=""),
+            0,
+            WithdrawReason.TRADING_STATE,
+        ),
         (events.KillSwitchEngaged(trigger="t", by="b", reason="r"), 0, WithdrawReason.KILL_SWITCH),
         (support.command(events.SetTradingState(TradingState.HALTED)), 0, WithdrawReason.TRADING_STATE),
         (support.command(events.SetTradingState(TradingState.REDUCING)), 0, WithdrawReason.TRADING_STATE),

@@ -13,7 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from livestack.core.events import DispatchFailed, IncidentClosed, IncidentOpened, IntentDispatched, Recorded
+from livestack.core.events import (
+    DispatchFailed,
+    IncidentClosed,
+    IncidentOpened,
+    IntentDispatched,
+    Recorded,
+    SessionResumed,
+)
 from livestack.core.types import FailureReason
 from livestack.journal.reader import JournalReader
 from livestack.journal.space import BALLAST_NAME
@@ -68,6 +75,11 @@ def wait(node: Process, condition: Callable[[], bool]) -> None:
     """Until it is so, or the node has ended, which is a failure."""
     while not condition():
         assert node.running(), node.stderr()
+
+
+def wait_or_end(node: Process, condition: Callable[[], bool]) -> None:
+    while node.running() and not condition():
+        pass
 
 
 def journal(directory: Path, live: bool = True) -> list[Recorded]:
@@ -186,7 +198,10 @@ def test_a_disk_that_stays_full_ends_in_the_fail_safe(small_disk: Path, venue: V
     for file in eaters:
         file.unlink()
     with start(small_disk, venue, ROOM) as node:
-        stop(node)  # it may have been stopping already
+        resumed = lambda: any(isinstance(one.event, SessionResumed) for one in journal(small_disk))  # noqa: E731
+        wait_or_end(node, resumed)
+        if node.running():  # it may have been stopping already
+            stop(node)
         code, _ = node.finish()
         assert 0 == code, node.stderr()
         sound(node, small_disk, venue)

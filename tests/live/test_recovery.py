@@ -244,7 +244,19 @@ def test_killed_while_it_recovers(venue: Venue, tmp_path: Path, path: Path) -> N
     assert [] == agreement.check(tmp_path / "data", venue)
 
 
-@pytest.mark.parametrize("down", [("VENUE_REST", "VENUE_STREAM", "VENUE_WS_API"), ("VENUE_WS_API",)])
+def test_another_address_is_not_asked(venue: Venue, tmp_path: Path, path: Path) -> None:
+    """Exit 2 and nothing is touched: what is open at the first address is unknown at another one."""
+    kill_trading(venue, tmp_path, path)
+    count = len(records(tmp_path))
+    with start_node(tmp_path, path, {**venue.environment(), **NOWHERE}) as node:
+        code, _ = node.finish()
+        assert 2 == code, node.stderr()
+        assert "at another address" in node.stderr()
+    assert count == len(records(tmp_path))
+    assert go_on(venue, tmp_path, path)["recovered"]
+
+
+@pytest.mark.parametrize("down", [("VENUE_STREAM", "VENUE_WS_API"), ("VENUE_WS_API",)])
 def test_a_venue_that_is_down(venue: Venue, tmp_path: Path, path: Path, down: tuple[str, ...]) -> None:
     """Exit 3 with a sentence, and the session goes on once the venue is there."""
     kill_trading(venue, tmp_path, path)
