@@ -145,7 +145,7 @@ class Inquiry:
         if found.client_id == self._query.client_id:
             terms = order.instrument.price[found.price], order.instrument.qty[found.qty]
             self._events.replaced(
-                order, found.client_id, found.venue_order_id, terms, found.update_ms, recv_ns
+                order, found.client_id, found.venue_order_id, terms, found.update_ms, recv_ns, again=True
             )
             self._events.report(order, found, recv_ns)
             self._finish()

@@ -77,11 +77,19 @@ class OrderEvents:
         )
 
     def replaced(
-        self, order: KnownOrder, client_id: str, venue_id: int, terms: tuple[int, int], ms: int, recv_ns: int
+        self,
+        order: KnownOrder,
+        client_id: str,
+        venue_id: int,
+        terms: tuple[int, int],
+        ms: int,
+        recv_ns: int,
+        again: bool = False,
     ) -> None:
-        """Amended, or another order in its place. ``terms``: price, and the quantity of the venue's order."""
+        """Amended, or another order in its place. ``terms``: price, and the quantity of the venue's order. ``again``:
+        the Core asks, whatever was said before."""
         awaited = order.replacing is not None and order.replacing.client_id == client_id
-        if client_id in order.client_ids and not awaited:
+        if client_id in order.client_ids and not awaited and not again:
             return  # said before, also where another Replace is under way by now
         venue_order_id = str(venue_id)
         if venue_order_id == order.venue_order_id:

@@ -101,12 +101,14 @@ class KnownOrders:
         return len(self._by_key)
 
     def carried(self, order: KnownOrder, names: tuple[str, ...], qty: int) -> None:
-        """The venue's order under one of ``names`` is ``qty`` large: what is missing to the total that the Core knows
-        of an order from before this adapter was filled earlier."""
-        for name in names:
-            total = self._totals.pop(name, 0)
-            if total:
-                order.carried = max(order.carried, total - qty)
+        """The venue's order under one of ``names``, the most telling first, is ``qty`` large: what is missing to the
+        total that the Core knows of an order from before this adapter was filled earlier."""
+        totals = [
+            self._totals.pop(name, 0) for name in names
+        ]  # an amended one keeps its number under a new id
+        total = next(filter(None, totals), 0)
+        if total:
+            order.carried = max(order.carried, total - qty)
 
     def find(self, client_id: str) -> KnownOrder | None:
         return self._by_key.get(_key(client_id)[0])

@@ -175,6 +175,36 @@ def test_a_fresh_adapter_knows_that_it_asks_about_a_replace(ended: bool) -> None
     assert (OrderStatus.CANCELLED if ended else OrderStatus.ACCEPTED) is report.status
 
 
+def test_a_fresh_adapter_finds_a_replace_whose_order_is_over() -> None:
+    """Executed and filled: that it was replaced is told before that it ended."""
+    desk = Desk().connect()
+    order = desk.send(desk.new(desk.far_bid, desk.lot))
+    (accepted,) = desk.of(OrderAccepted)
+    lose_replies(desk, "order.cancelReplace")
+    replace = desk.replace(order, desk.through_ask, desk.lot)
+    start_again(desk)
+    start = len(desk.events)
+    question = QueryOrder(
+        scope="q",
+        venue=VENUE,
+        instrument=desk.instrument.instrument,
+        order_id=1,
+        client_id=replace.client_id,
+        venue_order_id=accepted.venue_order_id,
+        kind=RequestKind.REPLACE,
+    )
+    desk.adapter.ask(question, desk.now_ns, desk.now_ns)
+    desk.wait(20)
+    replaced, report = [
+        event
+        for event in desk.events[start:]
+        if isinstance(event, OrderReplaced | OrderReport | DispatchFailed)
+    ]
+    assert isinstance(replaced, OrderReplaced)
+    assert isinstance(report, OrderReport)
+    assert (replace.client_id, OrderStatus.FILLED) == (replaced.client_id, report.status)
+
+
 def test_a_disconnect_leaves_requests_unresolved_not_failed() -> None:
     """What had no answer when the connection broke is asked for under its id over the next one."""
     desk = Desk().connect()
