@@ -8,7 +8,7 @@ from typing import Any, Final
 from livestack.core import events
 from livestack.core.events import Event, InstrumentDefined
 from livestack.core.intents import Cancel, Intent, New
-from livestack.core.types import OrderRequest, OrderType, RequestKind, format_decimal
+from livestack.core.types import DECIMALS_MAX, OrderRequest, OrderType, RequestKind, format_decimal
 
 Definitions = Mapping[str, InstrumentDefined]
 
@@ -23,7 +23,9 @@ def duration(nanoseconds: int) -> str:
 
 
 def short(value: int, decimals: int) -> str:
-    """A decimal without zeros at its end."""
+    """A decimal without zeros at its end; ``5e-1000`` where a damaged or foreign Event has decimals that cannot be."""
+    if not 0 <= decimals <= DECIMALS_MAX:
+        return f"{value}e{-decimals}"
     text = format_decimal(value, decimals)
     return text.rstrip("0").rstrip(".") if "." in text else text
 

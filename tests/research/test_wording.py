@@ -22,6 +22,13 @@ def test_every_event_has_a_sentence(event: Event) -> None:
     assert event_words(event, KNOWN)
 
 
+def test_decimals_that_cannot_be_cost_no_memory() -> None:
+    """An Event may hold any word as its decimals; that many zeros are never written out."""
+    assert "5e-9223372036854775807" == short(5, 2**63 - 1)
+    assert "5e3" == short(5, -3)
+    assert "0.5" == short(500, 3)
+
+
 @pytest.mark.parametrize(
     ("nanoseconds", "expected"),
     [
