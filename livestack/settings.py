@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from livestack.backtest_settings import BacktestSettings
+from livestack.control_settings import ControlSettings, GuardSettings, WatchdogSettings
 from livestack.core.configuration import Configuration
 from livestack.core.validation import Duration, Faults, convert, join_key
 from livestack.exceptions import ConfigurationError
@@ -141,6 +142,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log: LogSettings = LogSettings()
     follower: FollowerSettings = FollowerSettings()
     lease: LeaseSettings = LeaseSettings()
+    control: ControlSettings = ControlSettings()
+    watchdog: WatchdogSettings = WatchdogSettings()
+    guard: GuardSettings = GuardSettings()
     venues: dict[str, VenueSettings]
     backtest: BacktestSettings = BacktestSettings()
 

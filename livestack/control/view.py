@@ -1,0 +1,298 @@
+"""What an operator is shown: an immutable picture of State at one position, and of what the host knows beside it.
+
+Pure. :func:`view_of` runs on the harness thread, between two steps, and copies as little as it can; whoever shows a
+view formats it on a thread of their own, and only once its ``seq`` is committed.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from livestack.core.configuration import Configuration
+from livestack.core.orders import Order
+from livestack.core.pending import Pending
+from livestack.core.state import InstrumentMarket, State
+from livestack.core.types import OrderType, RequestKind, Side, TradingState
+
+ORDERS_MAX = 1_000
+"""Orders listed in a view; beyond that only their number is told. A picture of so many takes about a millisecond."""
+
+
+class OrderView(msgspec.Struct, frozen=True, gc=False):
+    """An order; prices and quantities in the instrument's decimals. ``status`` in lower case."""
+
+    order_id: int
+    client_id: str
+    venue_order_id: str
+    venue: str
+    instrument: str
+    side: Side
+    type: OrderType | None
+    status: str
+    price: int
+    qty: int
+    filled_qty: int
+    price_decimals: int
+    qty_decimals: int
+    unknown: bool = False
+    cancelling: bool = False
+    external: bool = False
+
+
+class PositionView(msgspec.Struct, frozen=True):
+    """``realised`` and ``unrealised`` in price + quantity decimals of ``currency``; None: there is no price for it.
+    ``fees``: (asset, amount, decimals)."""
+
+    instrument: str
+    qty: int
+    average_price: int
+    realised: int
+    unrealised: int | None
+    price_decimals: int
+    qty_decimals: int
+    currency: str
+    fees: tuple[tuple[str, int, int], ...]
+
+
+class FillView(msgspec.Struct, frozen=True, gc=False):
+    """One fill, in the instrument's decimals; ``fee`` in ``fee_decimals``. ``ts`` is session time."""
+
+    seq: int
+    ts: int
+    order_id: int
+    venue: str
+    instrument: str
+    side: Side
+    price: int
+    qty: int
+    price_decimals: int
+    qty_decimals: int
+    fee: int
+    fee_decimals: int
+    fee_asset: str
+    liquidity: str
+    fill_id: int
+
+
+class InstrumentView(msgspec.Struct, frozen=True, gc=False):
+    """``recv_ns``: session time of the last message about it, 0: none. Prices 0: there is none."""
+
+    instrument: str
+    venue: str
+    status: str
+    book_valid: bool
+    bid: int
+    ask: int
+    last: int
+    price_decimals: int
+    recv_ns: int
+
+
+class VenueView(msgspec.Struct, frozen=True):
+    """``balances``: (asset, free, locked, decimals)."""
+
+    venue: str
+    status: str
+    feed_status: str
+    open_orders: int
+    unknown_orders: int
+    balances: tuple[tuple[str, int, int, int], ...]
+    clock_offset_ns: int
+
+
+class IncidentView(msgspec.Struct, frozen=True, gc=False):
+    name: str
+    scope: str
+    grade: str
+    detail: str
+
+
+class KillView(msgspec.Struct, frozen=True, gc=False):
+    """One scope of an engaged kill-switch; '' is everything."""
+
+    scope: str
+    trigger: str
+    by: str
+    reason: str
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True):
+    """State after ``seq``, taken at session time ``ts``. ``orders_total`` may be more than ``orders`` lists.
+
+    ``denials``: (rule, how often, the first one's sentence). ``versions``: Configuration versions that can be rolled
+    back to. ``counts``: Events, dispatches, fills and denials of this run.
+    """
+
+    seq: int
+    ts: int
+    session: str
+    phase: str
+    trading_state: TradingState
+    trading: tuple[tuple[str, TradingState], ...]
+    kill: tuple[KillView, ...]
+    configuration: Configuration
+    versions: tuple[int, ...]
+    strategy_enabled: bool
+    orders: tuple[OrderView, ...]
+    orders_total: int
+    unknown: tuple[int, ...]
+    positions: tuple[PositionView, ...]
+    instruments: tuple[InstrumentView, ...]
+    venues: tuple[VenueView, ...]
+    incidents: tuple[IncidentView, ...] = ()
+    fills: tuple[FillView, ...] = ()
+    denials: tuple[tuple[str, int, str], ...] = ()
+    events: int = 0
+    dispatches: int = 0
+    denied: int = 0
+    metrics: tuple[tuple[str, int], ...] = ()
+
+
+def view_of(state: State, seq: int, ts: int) -> View:
+    """State as it is now; the host adds what it knows beside it with ``msgspec.structs.replace``."""
+    control, execution, markets = state.control, state.execution, state.market.instruments
+    unknown = (*execution.requests, *(one for one in execution.unresolved if one not in execution.requests))
+    return View(
+        seq=seq,
+        ts=ts,
+        session=control.session,
+        phase=control.phase.name.lower(),
+        trading_state=control.trading_state(),
+        trading=tuple(control.trading.items()),
+        kill=tuple(KillView(scope, one.trigger, one.by, one.reason) for scope, one in control.kill.items()),
+        configuration=state.configuration,
+        versions=(),
+        strategy_enabled=control.strategy_enabled,
+        orders=_orders(state),
+        orders_total=len(execution.orders) + len(execution.external),
+        unknown=unknown,
+        positions=tuple(_positions(state)),
+        instruments=tuple(_instrument(market) for market in markets.values()),
+        venues=_venues(state),
+        dispatches=execution.counts.dispatched,
+        denied=execution.counts.denied,
+    )
+
+
+def _orders(state: State) -> tuple[OrderView, ...]:
+    execution, markets = state.execution, state.market.instruments
+    out = [_pending(one, markets) for one in execution.queue.pending.values() if one.kind is RequestKind.NEW]
+    for order in execution.orders.values():
+        if len(out) >= ORDERS_MAX:
+            break
+        out.append(_order(order, state))
+    for one in execution.external.values():
+        if len(out) >= ORDERS_MAX:
+            break
+        out.append(
+            OrderView(
+                0, one.client_id, one.venue_order_id, one.venue, one.instrument, one.side, None, "accepted",
+                one.price, one.leaves_qty, 0, *_decimals(markets.get(one.instrument)), external=True,
+            )
+        )  # fmt: skip
+    return tuple(out)
+
+
+def _order(order: Order, state: State) -> OrderView:
+    execution = state.execution
+    return OrderView(
+        order.order_id,
+        order.client_id,
+        order.venue_order_id,
+        order.venue,
+        order.instrument,
+        order.side,
+        order.type,
+        order.status.name.lower(),
+        order.price,
+        order.qty or order.worst_qty,
+        order.filled_qty,
+        *_decimals(state.market.instruments.get(order.instrument)),
+        unknown=order.order_id in execution.unresolved or order.order_id in execution.in_doubt,
+        cancelling=order.closing is not None or execution.cancel_is_under_way(order.order_id),
+    )
+
+
+def _pending(one: Pending, markets: dict[str, InstrumentMarket]) -> OrderView:
+    terms = one.terms
+    assert terms is not None  # only a New is shown as an order of its own
+    return OrderView(
+        one.order_id,
+        "",
+        "",
+        one.venue,
+        one.instrument,
+        terms.side,
+        terms.type,
+        "pending",
+        terms.price,
+        terms.qty,
+        0,
+        *_decimals(markets.get(one.instrument)),
+    )
+
+
+def _decimals(market: InstrumentMarket | None) -> tuple[int, int]:
+    return (0, 0) if market is None else (market.definition.price_decimals, market.definition.qty_decimals)
+
+
+def _positions(state: State) -> list[PositionView]:
+    out = []
+    for instrument, position in state.execution.positions.items():
+        market = state.market.instruments.get(instrument)
+        if market is None:
+            continue
+        has_price = bool(market.bid if position.qty > 0 else market.ask)
+        out.append(
+            PositionView(
+                instrument,
+                position.qty,
+                position.cost // abs(position.qty) if position.qty else 0,
+                position.realised,
+                position.unrealised(market.bid, market.ask) if has_price or not position.qty else None,
+                *_decimals(market),
+                market.definition.quote,
+                tuple((asset, fee.amount, fee.decimals) for asset, fee in position.fees.items()),
+            )
+        )
+    return out
+
+
+def _instrument(market: InstrumentMarket) -> InstrumentView:
+    definition = market.definition
+    return InstrumentView(
+        definition.instrument,
+        definition.venue,
+        market.status.name.lower(),
+        market.book.valid or not market.book_seen,
+        market.bid,
+        market.ask,
+        market.last_price,
+        definition.price_decimals,
+        market.recv_ns,
+    )
+
+
+def _venues(state: State) -> tuple[VenueView, ...]:
+    control, execution = state.control, state.execution
+    names = dict.fromkeys(one.definition.venue for one in state.market.instruments.values())
+    views = []
+    for venue in names:
+        orders = [one for one in execution.orders.values() if one.venue == venue]
+        status, feed = control.venue_status.get(venue), control.feed_status.get(venue)
+        rates = execution.rates.get(venue)
+        views.append(
+            VenueView(
+                venue,
+                status.name.lower() if status is not None else "disconnected",
+                feed.name.lower() if feed is not None else "disconnected",
+                len(orders),
+                sum(one.order_id in execution.unresolved for one in orders),
+                tuple(
+                    (asset, one.free, one.locked, one.decimals)
+                    for asset, one in execution.balances.get(venue, {}).items()
+                ),
+                rates.offset_ns if rates is not None else 0,
+            )
+        )
+    return tuple(views)

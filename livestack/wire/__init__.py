@@ -1,0 +1,1 @@
+"""The public contract of messages: Protocol Buffers generated from ``protos/`` by ``scripts/protos``. Pure."""
