@@ -52,7 +52,7 @@ class ControlSettings(msgspec.Struct, frozen=True, kw_only=True):
 class WatchdogSettings(msgspec.Struct, frozen=True, kw_only=True):
     """``strategy_stall``: a step that takes longer closes the gate until it returns."""
 
-    stall_ns: Duration = msgspec.field(default=_SECOND_NS // 2, name="strategy_stall")
+    stall_ns: Duration = msgspec.field(default=_SECOND_NS, name="strategy_stall")
 
     def __post_init__(self) -> None:
         _check_range("strategy_stall", self.stall_ns, 50_000_000, 60 * _SECOND_NS, "50ms to 60s")

@@ -6,10 +6,15 @@ Pure; imports nothing. Exceptions hold data and build their sentence in ``__str_
     |-- InvariantViolation      our own bug: raised before anything changed, the host halts (exit 4)
     |-- UsageError              what the user gave cannot be used (exit 2)
     |   `-- ConfigurationError  every fault of a configuration at once, each with key and allowed values
+    |-- RefusedError            a running node refused a command, and nothing has changed (exit 2)
+    |   `-- PermissionDeniedError  the sender may not do this, or is not known at all (exit 7)
     |-- UnreachableError        a venue, sink or node does not answer (exit 3)
+    |   `-- NodeUnreachableError   no node where it was looked for; says how to start one
+    |-- OutcomeUnknownError     a command was sent, and nobody knows whether it was carried out (exit 3)
     |-- HeldError               the account or data directory is held by another node or unusable (exit 5)
     |-- TransportError          one connection failed; the outcome of what was being written is unknown
     |   `-- NotSentError        proven: not one byte of it was written
+    |-- StoppedEarly            somebody ended the node before there was a session (exit 0)
     `-- JournalError            the journal cannot do what was asked
         |-- JournalOrderError   an append out of order: never skipped silently
         |-- JournalDamagedError stored bytes are not what was written
@@ -68,6 +73,65 @@ class UnreachableError(LivestackError):
         return f"cannot reach {self.address}: {self.cause}"
 
 
+class NodeUnreachableError(UnreachableError):
+    """No node answers at ``address``; ``advice`` is what to do about it."""
+
+    def __init__(self, address: str, cause: str, advice: str = "") -> None:
+        super().__init__(address, cause)
+        self.args = (address, cause, advice)
+        self.advice = advice
+
+    def __str__(self) -> str:
+        sentence = f"cannot reach a node at {self.address}: {self.cause}"
+        return f"{sentence}; {self.advice}" if self.advice else sentence
+
+
+class RefusedError(LivestackError):
+    """A running node refused: ``code`` is of the control surface's error codes, ``sentence`` what would be accepted.
+
+    Nothing has changed. ``request_id`` names the request in the node's records.
+    """
+
+    exit_code = 2
+
+    def __init__(self, code: str, sentence: str, request_id: str = "") -> None:
+        super().__init__(code, sentence, request_id)
+        self.code = code
+        self.sentence = sentence
+        self.request_id = request_id
+
+    def __str__(self) -> str:
+        return f"refused ({self.code.lower()}): {self.sentence or 'the node gives no reason'}"
+
+
+class PermissionDeniedError(RefusedError):
+    """The sender's role does not allow this, or the node does not know its key."""
+
+    exit_code = 7
+
+
+class OutcomeUnknownError(LivestackError):
+    """``command`` was sent to ``address``, and no answer came within ``waited_s`` seconds: it may be carried out yet.
+
+    The same request again, under the same ``request_id``, tells; it changes nothing a second time.
+    """
+
+    exit_code = 3
+
+    def __init__(self, command: str, address: str, request_id: str, waited_s: float) -> None:
+        super().__init__(command, address, request_id, waited_s)
+        self.command = command
+        self.address = address
+        self.request_id = request_id
+        self.waited_s = waited_s
+
+    def __str__(self) -> str:
+        return (
+            f"{self.command} was sent to {self.address} and not answered within {self.waited_s:g} s: whether it was "
+            f"carried out is not known (request {self.request_id})"
+        )
+
+
 class HeldError(LivestackError):
     """``what`` is held by ``holder`` or not usable."""
 
@@ -90,6 +154,12 @@ class TransportError(LivestackError):
 
 class NotSentError(TransportError):
     """Proven that nothing was written: the only transport failure that is a definite no."""
+
+
+class StoppedEarly(LivestackError):
+    """The node was ended before there was a session."""
+
+    exit_code = 0
 
 
 class JournalError(LivestackError):

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Shell lines that give a node what etc/demo.toml asks for: addresses and a key of a simulated venue.
 
-    livestack venue binance-spot --json > venue.json &
-    eval "$(scripts/venue_environment.py venue.json)"
+livestack venue binance-spot --json > venue.json &
+eval "$(scripts/venue_environment.py venue.json)"
 """
 
 import json

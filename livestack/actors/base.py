@@ -1,8 +1,8 @@
 """What all actors share: a mailbox that is given to them, a batch per call, and a loud death.
 
 Pykka stops an actor whose handler raised and goes on as if nothing were; here ``on_failure`` tells the supervisor,
-which ends the node (live-stack.md section 8). ``on_start`` failures reach it
-through the missing answer to the first ping.
+which starts another one in its place or ends the node (live-stack.md section 8). ``on_start`` failures reach it through
+the missing answer to the first ping. A ``SystemExit`` would have Pykka stop all actors: here it is a failure of one.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ class NodeActor(pykka.ThreadingActor):
     def __init__(self, name: str, mailbox: Mailbox, supervisor: Mailbox) -> None:
         self._mailbox = mailbox
         self._supervisor = supervisor
+        self._death_told = False
         self.name = name
         super().__init__()
 
@@ -44,7 +45,12 @@ class NodeActor(pykka.ThreadingActor):
     def on_receive(self, message: Any) -> Any:
         if isinstance(message, Ping):
             return self.name
-        return self.on_batch(message)
+        try:
+            return self.on_batch(message)
+        except Exception:
+            raise
+        except BaseException as error:
+            raise RuntimeError(f"{type(error).__name__} in {self.name}") from error
 
     def on_batch(self, batch: list[Any]) -> None:
         """Handle messages, oldest first. Actor's thread."""
@@ -63,4 +69,22 @@ class NodeActor(pykka.ThreadingActor):
         place = traceback.extract_tb(traceback_)[-1] if traceback_ else None
         where = f" at {place.filename.rpartition('/')[2]}:{place.lineno}" if place else ""
         name = exception_type.__name__ if exception_type else "error"
-        self._supervisor.tell(ActorFailed(self.name, f"{name}: {exception_value}{where}", self.poison()))
+        self._tell_of_death(f"{name}: {exception_value}{where}")
+
+    def is_dead(self) -> bool:
+        """Whether its thread ended and nobody was told; tells it then. Any thread, of an actor not asked to stop."""
+        if self._death_told or self.actor_ref.is_alive():
+            return False
+        self._tell_of_death("its thread ended")
+        return True
+
+    def _tell_of_death(self, error: str) -> None:
+        if not self._death_told:
+            self._death_told = True
+            self._supervisor.tell(ActorFailed(self.name, error, self.poison()))
+
+    def _actor_loop_teardown(self) -> None:
+        """Answer whoever asked; messages stay for the actor that takes this one's place."""
+        while (envelope := self._mailbox.take_asked()) is not None:
+            if envelope.reply_to is not None:
+                envelope.reply_to.set(None)

@@ -7,6 +7,7 @@ cannot prove to have written or not written is unknown, and is said to be neithe
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -25,7 +26,14 @@ from livestack.actors.messages import (
     Tick,
     Unreachable,
 )
-from livestack.core.events import AccountBaseline, BalanceReport, DispatchFailed, Event, RequestSent
+from livestack.core.events import (
+    AccountBaseline,
+    BalanceReport,
+    DispatchFailed,
+    Event,
+    RequestSent,
+    VenueStatusChanged,
+)
 from livestack.core.types import ConnectionStatus, FailureReason, OrderRequest
 from livestack.exceptions import NotSentError, TransportError
 from livestack.failpoints import failpoint
@@ -63,7 +71,8 @@ class ConnectorActor(NodeActor):
     """Keeps one order-entry connection up and writes what the recorder releases.
 
     ``dispatch_age_ns_max``: a dispatch older than this when it reaches the gate is not sent any more. ``has_baseline``:
-    a resumed session knows what it started from.
+    a resumed session knows what it started from. ``start``: how many there were before in this run; frames of their
+    connections may still arrive.
     """
 
     def __init__(
@@ -83,6 +92,7 @@ class ConnectorActor(NodeActor):
         backoff: Backoff,
         dispatch_age_ns_max: int,
         has_baseline: bool = False,
+        start: int = 0,
     ) -> None:
         super().__init__(f"connector {venue}", mailbox, supervisor)
         self._log = structlog.get_logger("connector").bind(venue=venue)
@@ -98,12 +108,13 @@ class ConnectorActor(NodeActor):
         self._backoff = backoff
         self._dispatch_age_ns_max = dispatch_age_ns_max
         self._connection: Connection | None = None
-        self._number = 0
-        self._was_open = False
+        self._number = start << 32
+        self._was_open = start > 0
         self._was_live = False
         self._ever_live = False
         self._stopping = False
         self._has_baseline = has_baseline
+        self._released: deque[CommittedDispatch] = deque()
         self._questions: list[HostQuery] = []
         self._cancel_tick: Callable[[], None] = lambda: None
         gate.close(Hold.VENUE_DOWN, venue)
@@ -118,12 +129,35 @@ class ConnectorActor(NodeActor):
         self._cancel_tick()
         self._shut()
 
+    def on_failure(self, *error: Any) -> None:
+        """Whatever was released and not looked at yet was certainly not sent; what comes later waits for the next one.
+
+        The one at hand is unknown: its request times out, and the venue is asked.
+        """
+        self._stopping = True
+        self._gate.close(Hold.VENUE_DOWN, self._venue)
+        self._cancel_tick()
+        self._shut()
+        for dispatch in self._released:
+            self._not_sent(dispatch.request, "the connector failed")
+        now_ns = self._clock.now_ns()
+        self._tell(
+            VenueStatusChanged(
+                recv_ns=now_ns,
+                venue=self._venue,
+                status=ConnectionStatus.DISCONNECTED,
+                reason="the connector failed",
+            )
+        )
+        super().on_failure(*error)
+
     def on_batch(self, batch: list[Any]) -> None:
         for message in batch:
             match message:
                 case Release(dispatches):
-                    for dispatch in dispatches:
-                        self._dispatch(dispatch)
+                    self._released.extend(dispatches)
+                    while self._released:
+                        self._dispatch(self._released.popleft())
                 case FrameReceived(number, frame, recv_ns) if number == self._number:
                     failpoint("connector.before_ack")
                     self._adapter.receive(frame, recv_ns)
@@ -153,21 +187,14 @@ class ConnectorActor(NodeActor):
         except ValueError as error:
             return self._not_sent(request, str(error))
         failpoint("connector.before_gate")
-        kind = Passage(request.kind)
-        with self._gate.passage(self._venue, request.instrument, kind) as admitted:
-            gate_ns = self._clock.now_ns()
-            failpoint("connector.in_gate")
-            if not admitted:
-                hold = self._gate.refusal(self._venue, request.instrument, kind)
-                return self._not_sent(request, f"gate: {hold.name if hold else 'closed'}", encoded=True)
-            try:
-                self._connection.send(text)
-            except NotSentError as error:
-                return self._not_sent(request, str(error), encoded=True)
-            except TransportError as error:
-                self._log.warning("send_outcome_unknown", order_id=request.order_id, cause=str(error))
-                self._adapter.sent(request, self._clock.now_ns())  # perhaps: its settling time begins now
-                return self._connection.close()
+        gate_ns = self._clock.now_ns()
+        refusal = self._write(text, request.instrument, Passage(request.kind))
+        if isinstance(refusal, NotSentError):
+            return self._not_sent(request, str(refusal), encoded=True)
+        if refusal is not None:
+            self._log.warning("send_outcome_unknown", order_id=request.order_id, cause=str(refusal))
+            self._adapter.sent(request, self._clock.now_ns())  # perhaps: its settling time begins now
+            return None
         failpoint("connector.after_send")
         send_ns = self._clock.now_ns()
         self._adapter.sent(request, send_ns)
@@ -232,14 +259,36 @@ class ConnectorActor(NodeActor):
         self._was_live = is_live
 
     def _send_host(self, text: str, purpose: str) -> None:
-        if self._connection is None:
-            return
-        with self._gate.passage(self._venue, "", Passage.HOST):
+        failure = self._write(text, "", Passage.HOST)
+        if failure is not None:
+            self._log.warning("host_request_failed", purpose=purpose, cause=str(failure))
+
+    def _write(self, text: str, instrument: str, kind: Passage) -> TransportError | None:
+        """Write one frame through the gate: the only place of the program at which an order can leave.
+
+        None where every byte was written. ``NotSentError``: not one was. Any other error: unknown, and the connection
+        is given up.
+        """
+        connection = self._connection
+        if connection is None:
+            return NotSentError("there is no connection")
+        with self._gate.passage(self._venue, instrument, kind) as admitted:
+            if kind is not Passage.HOST:
+                failpoint("connector.in_gate")
+            if not admitted:
+                hold = self._gate.refusal(self._venue, instrument, kind)
+                return NotSentError(f"gate: {hold.name if hold else 'closed'}")
+            failure: TransportError | None = None
             try:
-                self._connection.send(text)
+                connection.send(text)
+            except NotSentError as error:
+                return error
             except TransportError as error:
-                self._log.warning("host_request_failed", purpose=purpose, cause=str(error))
-                self._connection.close()
+                connection.close()
+                failure = error
+            if kind in (Passage.NEW, Passage.REPLACE):
+                self._gate.wrote(self._venue, instrument, self._clock.now_ns())
+        return failure
 
     def _with_baseline(self, events: list[Event]) -> list[Event]:
         """The first complete balances of a session are what it starts from."""

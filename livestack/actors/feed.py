@@ -181,7 +181,8 @@ def as_fetched(fetch_id: int, response: HttpResponse) -> Fetched:
 
 
 class FeedActor(NodeActor):
-    """Keeps one market-data connection up. ``url`` is the stream, ``rest_url`` the base for snapshots."""
+    """Keeps one market-data connection up. ``url`` is the stream, ``rest_url`` the base for snapshots; ``start``: how
+    many actors there were before in this run."""
 
     def __init__(
         self,
@@ -198,6 +199,7 @@ class FeedActor(NodeActor):
         clock: Clock,
         timers: Timers,
         backoff: Backoff,
+        start: int = 0,
     ) -> None:
         super().__init__(f"feed {venue}", mailbox, supervisor)
         self._log = structlog.get_logger("feed").bind(venue=venue)
@@ -209,7 +211,7 @@ class FeedActor(NodeActor):
         self._backoff = backoff
         self._connection: Connection | None = None
         self._number = 0
-        self._was_open = False
+        self._was_open = start > 0
         self._stopping = False
 
     def on_start(self) -> None:
@@ -219,6 +221,11 @@ class FeedActor(NodeActor):
         self._stopping = True
         if self._connection is not None:
             self._connection.close()
+
+    def on_failure(self, *error: Any) -> None:
+        """Closing the connection tells the Core that the feed is gone."""
+        self.on_stop()
+        super().on_failure(*error)
 
     def on_batch(self, batch: list[Any]) -> None:
         for message in batch:

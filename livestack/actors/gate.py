@@ -36,6 +36,8 @@ class Hold(IntEnum):
     CLOCK = 6
     SHUTDOWN = 7
     FOLLOWER = 8
+    GUARD = 9
+    FAIL_SAFE = 10
 
 
 class Passage(IntEnum):
@@ -66,6 +68,7 @@ class DispatchGate:
         self._holds: tuple[Standing, ...] = ()
         self._holds_lock = threading.Lock()
         self._shut: dict[str, Callable[[], None]] = {}
+        self._last_new: dict[tuple[str, str], int] = {}
 
     @contextmanager
     def passage(self, venue: str, instrument: str, kind: Passage) -> Iterator[bool]:
@@ -82,6 +85,19 @@ class DispatchGate:
             ):
                 return standing.hold
         return None
+
+    def wrote(self, venue: str, instrument: str, now_ns: int) -> None:
+        """Inside a passage: a New or Replace was written, perhaps not whole, by ``now_ns``."""
+        self._last_new[venue, instrument] = now_ns
+
+    def last_new_ns(self, venue: str = "", instrument: str = "") -> int:
+        """When the last byte of the last New or Replace was written in scope; 0: none was. Any thread."""
+        times = [
+            at_ns
+            for (at_venue, at_instrument), at_ns in self._last_new.copy().items()
+            if venue in ("", at_venue) and instrument in ("", at_instrument)
+        ]
+        return max(times, default=0)
 
     def close(self, hold: Hold, venue: str = "", instrument: str = "") -> None:
         """Put a hold. When this returns nothing that it covers is being written and nothing will be."""

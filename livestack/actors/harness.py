@@ -11,20 +11,25 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from livestack.actors.base import NodeActor
-from livestack.actors.mailbox import HarnessMailbox, Mailbox
-from livestack.actors.messages import AskVenue, Quiescent, RecordBatch
+from livestack.actors.mailbox import HarnessMailbox, Mailbox, Told
+from livestack.actors.messages import Answered, AskVenue, Quiescent, RecordBatch
 from livestack.actors.progress import Progress
+from livestack.control.view import IncidentView, fill_view
 from livestack.core.events import (
     ControlTime,
+    IncidentClosed,
+    IncidentOpened,
     InputEvent,
     IntentDenied,
     IntentDispatched,
+    OperatorCommand,
+    OrderFill,
     Recorded,
     SessionStopped,
     SessionStopping,
 )
 from livestack.core.obligations import Obligation, WakeAt
-from livestack.core.runtime import CoreRuntime
+from livestack.core.runtime import CoreRuntime, Step
 from livestack.core.types import Origin
 from livestack.failpoints import failpoint
 from livestack.summary import note
@@ -47,10 +52,12 @@ class HarnessActor(NodeActor):
         connectors: Mapping[str, Mailbox],
         clock: Clock,
         timers: Timers,
+        control: Mailbox,
         progress: Progress,
         uncommitted_max: int = UNCOMMITTED_MAX,
     ) -> None:
         super().__init__("harness", mailbox, supervisor)
+        self._control = control
         self._lanes = mailbox
         self._runtime = runtime
         self._recorder = recorder
@@ -63,6 +70,13 @@ class HarnessActor(NodeActor):
         self._cancel_timer: dict[str, Callable[[], None]] = {}
         self._current: Recorded | None = None
         self._records: list[Recorded] = []
+        self._told: list[Told] = []
+        self._noted: dict[type, Callable[[Recorded, Step], None]] = {
+            OperatorCommand: self._note_answer,
+            OrderFill: self._note_fill,
+            IncidentOpened: self._note_incident,
+            IncidentClosed: self._note_incident,
+        }
         self._stopping = (
             False  # in this run: a session that was stopping when it was interrupted is told so again
         )
@@ -82,14 +96,19 @@ class HarnessActor(NodeActor):
 
     def on_batch(self, batch: list[Any]) -> None:
         obligations_changed, self._unscheduled = self._unscheduled, False
+        self._progress.busy_ns = self._clock.now_ns()
         try:
             for event in batch:
                 if self._ended:
-                    return  # whatever comes behind SessionStopped is the next session's to find out
+                    break  # whatever comes behind SessionStopped is the next session's to find out
                 obligations_changed |= self._sequence(event)
+            self._look()
         finally:
             self._hand_over()  # whole steps are kept, whatever the one after them did
+            self._progress.busy_ns = 0
         self._current = None
+        if self._ended:
+            return
         if obligations_changed:
             self._schedule()
         if self._progress.uncommitted() > self._uncommitted_max:
@@ -100,6 +119,7 @@ class HarnessActor(NodeActor):
     def _sequence(self, event: InputEvent) -> bool:
         """One step: INPUT at the next position, its DERIVED behind it. Returns whether obligations changed."""
         seq, ts = self._progress.sequenced + 1, self._clock.now_ns()
+        self._progress.busy_ns = ts
         self._current = record = Recorded(seq, ts, Origin.INPUT, event)
         failpoint("harness.before_step")
         step = self._runtime.step(seq, ts, event)
@@ -118,6 +138,9 @@ class HarnessActor(NodeActor):
             elif type(derived) is not IntentDispatched:
                 note(self._progress.notices, derived, self._runtime.failure)
         self._progress.sequenced = seq
+        noted = self._noted.get(type(event))
+        if noted is not None:
+            noted(record, step)
         self._stopping |= type(event) is SessionStopping
         self._ended = type(event) is SessionStopped
         if step.dispatches or self._ended:
@@ -129,9 +152,37 @@ class HarnessActor(NodeActor):
         self._progress.denials[denied.rule] = (times + 1, first)
 
     def _hand_over(self, final: bool = False) -> None:
-        if self._records:
-            self._recorder.tell(RecordBatch(self._records, final))
-            self._records = []
+        if self._records or self._told:
+            self._recorder.tell(RecordBatch(self._records, final, tuple(self._told)))
+            self._records, self._told = [], []
+
+    def _look(self) -> None:
+        """Answer questions about State; whoever asked hears it once everything before is durable."""
+        looks = self._lanes.looks
+        while looks:
+            told = looks.popleft()(self._runtime)
+            if told is not None:
+                self._told.append(told)
+
+    def _note_answer(self, record: Recorded, step: Step) -> None:
+        command = record.event
+        assert isinstance(command, OperatorCommand)
+        self._told.append(Told(self._control, Answered(record.seq, command, tuple(step.derived))))
+
+    def _note_fill(self, record: Recorded, step: Step) -> None:
+        fill = record.event
+        assert isinstance(fill, OrderFill)
+        market = self._runtime.state.market.instruments.get(fill.instrument)
+        if market is not None:
+            self._progress.fills.append(fill_view(record.seq, record.ts, fill, market.definition))
+
+    def _note_incident(self, record: Recorded, step: Step) -> None:
+        incident = record.event
+        if isinstance(incident, IncidentOpened):
+            view = IncidentView(incident.name, incident.scope, incident.grade, incident.detail)
+            self._progress.incidents[incident.name, incident.scope] = view
+        elif isinstance(incident, IncidentClosed):
+            self._progress.incidents.pop((incident.name, incident.scope), None)
 
     def _pause(self) -> None:
         """Leave market data waiting until the recorder has caught up; it may have done so this very moment."""

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import queue
 from collections import deque
-from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from pykka._envelope import Envelope
 
@@ -85,6 +85,10 @@ class Mailbox:
         batch = self._take_messages()
         return Envelope(batch) if batch else None
 
+    def take_asked(self) -> Envelope[Any] | None:
+        """A ping or stop that waits, or None. Owner's thread only, once it takes no messages any more."""
+        return self._system.popleft() if self._system else None
+
     def empty(self) -> bool:
         return not (self._system or self._messages)
 
@@ -94,6 +98,17 @@ class Mailbox:
 
     def _take_messages(self) -> list[Any]:
         return _take(self._messages, self._batch_max)
+
+
+Look = Callable[[Any], "Told | None"]
+"""A question about the Core, asked of its runtime between two steps. What comes of it is told once it is durable."""
+
+
+class Told(NamedTuple):
+    """A message for somebody, held back until everything that it is about is durable."""
+
+    to: Mailbox
+    message: object
 
 
 class HarnessMailbox(Mailbox):
@@ -115,6 +130,12 @@ class HarnessMailbox(Mailbox):
         self.paused = False
         self.held = False
         self._draining = False
+        self.looks: deque[Look] = deque()
+
+    def tell_look(self, look: Look) -> None:
+        """Have the owner call ``look`` between two steps. Any thread, never blocks."""
+        self.looks.append(look)
+        self._signal.set()
 
     def tell(self, message: object) -> None:
         raise TypeError(
@@ -165,6 +186,12 @@ class HarnessMailbox(Mailbox):
         """Have the owner look, though there may be nothing."""
         self._signal.set()
 
+    def is_waiting(self) -> bool:
+        """Whether there is something that the owner could take now. Any thread."""
+        if self._control or self._execution or self._time or self.looks:
+            return True
+        return bool(self._market) and not (self.paused or self.held)
+
     def market_depth(self) -> int:
         return len(self._market)
 
@@ -173,6 +200,10 @@ class HarnessMailbox(Mailbox):
 
     def empty(self) -> bool:
         return not (self._system or self.depth())
+
+    def take(self) -> Envelope[Any] | None:
+        envelope = super().take()
+        return Envelope([]) if envelope is None and self.looks else envelope
 
     def _take_messages(self) -> list[Any]:
         batch: list[Any] = []

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
-from livestack.core.events import Recorded
+from livestack.actors.mailbox import Told
+from livestack.control.commands import Sender
+from livestack.control.view import View
+from livestack.core.events import DerivedEvent, OperatorCommand, Recorded
 from livestack.journal.writer import CommittedDispatch
-from livestack.venues.adapter import HostQuery
+from livestack.venues.adapter import HostQuery, Inherited
+from livestack.wire.control_pb2 import Reply, Request
 
 
 class RecordBatch(msgspec.Struct, frozen=True):
     """Harness to recorder: positions of the Event Stream, in order and whole (an INPUT with all its DERIVED).
 
-    ``final``: it ends with ``SessionStopped``; nothing follows.
+    ``final``: it ends with ``SessionStopped``; nothing follows. ``told``: what somebody hears once these are durable.
     """
 
     records: list[Recorded]
     final: bool = False
+    told: tuple[Told, ...] = ()
 
 
 class LookAtSpace(msgspec.Struct, frozen=True):
@@ -66,6 +73,68 @@ class Closed(msgspec.Struct, frozen=True):
     now_ns: int
 
 
+# -- To the control actor ------------------------------------------------------------------------------------------
+
+
+Answer = Callable[[Reply], None]
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """Desk to control: a command that its sender may give; ``answer`` wants one reply, on any thread."""
+
+    request: Request
+    sender: Sender
+    answer: Answer
+
+
+class Viewed(msgspec.Struct, frozen=True):
+    """Harness, by way of the recorder: State as it was at a position that is durable now."""
+
+    view: View
+
+
+class Engagement(msgspec.Struct, frozen=True):
+    """One pull. ``closed_ns`` is session time, ``closed_at_ns`` and ``last_new_at_ns`` are since 1970 (0: none).
+
+    ``durable``: the latch is on disk.
+    """
+
+    number: int
+    trigger: str
+    by: str
+    reason: str
+    venue: str
+    instrument: str
+    closed_ns: int
+    closed_at_ns: int
+    last_new_at_ns: int
+    durable: bool
+
+    @property
+    def scope(self) -> str:
+        return self.instrument or self.venue
+
+
+class Engaged(msgspec.Struct, frozen=True):
+    """The kill-switch was pulled: prove that nothing is left."""
+
+    engagement: Engagement
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """The Core has taken a command at ``seq``, and that is durable; ``derived`` says what came of it."""
+
+    seq: int
+    command: OperatorCommand
+    derived: tuple[DerivedEvent, ...]
+
+
+class Committed(msgspec.Struct, frozen=True):
+    """Recorder to control, while somebody follows: these are durable."""
+
+    records: list[Recorded]
+
+
 # -- To the supervisor ---------------------------------------------------------------------------------------------
 
 
@@ -107,4 +176,14 @@ class DeadlinePassed(msgspec.Struct, frozen=True):
     name: str
 
 
-SupervisorMessage = ActorFailed | Unreachable | StopRequested | Quiescent | SessionEnded | DeadlinePassed
+class ConnectorWanted(msgspec.Struct, frozen=True):
+    """What the connector of ``venue`` that takes a failed one's place begins with."""
+
+    venue: str
+    inherited: Inherited
+    has_baseline: bool
+
+
+SupervisorMessage = (
+    ActorFailed | Unreachable | StopRequested | Quiescent | SessionEnded | DeadlinePassed | ConnectorWanted
+)

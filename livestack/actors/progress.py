@@ -2,20 +2,45 @@
 
 from __future__ import annotations
 
+from collections import deque
+
+from livestack.control.view import FillView, IncidentView
+
+FILLS_MAX = 1_000
+"""Fills that an operator is shown: the journal has them all."""
+
 
 class Progress:
     """``committed`` and ``journal_free`` (bytes) are written by the recorder, everything else by the harness.
+
+    ``busy_ns``: session time since when the harness has been at one step, 0: it waits for Events. ``followed``: the
+    control actor wants every batch. ``fills``: the last ones of this run; ``incidents``: open ones, by name and scope.
 
     ``counts``: Events by type. ``denials``: by rule how often, and the first one's sentence.
     ``notices``: what an operator has to know of, by its sentence, and how often.
     """
 
-    __slots__ = ("committed", "counts", "denials", "journal_free", "notices", "sequenced")
+    __slots__ = (
+        "busy_ns",
+        "committed",
+        "counts",
+        "denials",
+        "fills",
+        "followed",
+        "incidents",
+        "journal_free",
+        "notices",
+        "sequenced",
+    )
 
     def __init__(self, last_seq: int = 0) -> None:
         self.sequenced = last_seq
         self.committed = last_seq
         self.journal_free = 0
+        self.busy_ns = 0
+        self.followed = False
+        self.fills: deque[FillView] = deque(maxlen=FILLS_MAX)
+        self.incidents: dict[tuple[str, str], IncidentView] = {}
         self.counts: dict[type, int] = {}
         self.denials: dict[str, tuple[int, str]] = {}
         self.notices: dict[str, int] = {}

@@ -20,7 +20,7 @@ import structlog
 from livestack.actors.base import NodeActor
 from livestack.actors.gate import DispatchGate, Hold
 from livestack.actors.mailbox import HarnessMailbox, Mailbox
-from livestack.actors.messages import LookAtSpace, RecordBatch, Release, SessionEnded
+from livestack.actors.messages import Committed, LookAtSpace, RecordBatch, Release, SessionEnded
 from livestack.actors.progress import Progress
 from livestack.core.control_events import HALTING
 from livestack.core.events import (
@@ -62,6 +62,7 @@ class RecorderActor(NodeActor):
         gate: DispatchGate,
         connectors: Mapping[str, Mailbox],
         harness: HarnessMailbox,
+        control: Mailbox,
         progress: Progress,
         clock: Clock,
         timers: Timers,
@@ -74,6 +75,7 @@ class RecorderActor(NodeActor):
         self._gate = gate
         self._connectors = connectors
         self._harness = harness
+        self._control = control
         self._progress = progress
         self._clock = clock
         self._timers = timers
@@ -103,6 +105,13 @@ class RecorderActor(NodeActor):
 
     def _commit(self, batches: list[RecordBatch], release: bool = True) -> None:
         records = batches[0].records if len(batches) == 1 else [r for batch in batches for r in batch.records]
+        if records:
+            self._commit_records(batches, records, release)
+        for batch in batches:
+            for told in batch.told:
+                told.to.tell(told.message)
+
+    def _commit_records(self, batches: list[RecordBatch], records: list[Recorded], release: bool) -> None:
         failpoint("recorder.before_commit")
         try:
             dispatches = self._writer.commit(records)
@@ -116,6 +125,8 @@ class RecorderActor(NodeActor):
         if release and dispatches:
             self._release(dispatches)
         self._progress.committed = records[-1].seq
+        if self._progress.followed:
+            self._control.tell(Committed(records))
         if self._harness.paused:
             self._harness.resume()
         if batches[-1].final:

@@ -18,6 +18,7 @@ from livestack.cli.parameters import data_dir_option, session_argument
 from livestack.cli.progress import progress_bar
 from livestack.cli.stepping import step_through
 from livestack.cli.steps import StepsConsole
+from livestack.core.describe import describe_event
 from livestack.core.events import Recorded
 from livestack.core.runtime import SEMANTICS_VERSION
 from livestack.exceptions import JournalDamagedError, JournalError, UsageError
@@ -26,7 +27,7 @@ from livestack.journal.reader import SEQ_MAX, JournalReader
 from livestack.journal.salvage import Gap, open_readable, salvage
 from livestack.journal.segment import first_seq_of
 from livestack.journal.sessions import resolve
-from livestack.research.describe import describe_event, describe_state
+from livestack.research.describe import describe_state
 from livestack.research.export import write_lines, write_parquet
 from livestack.research.replay import PROGRESS_EVERY, Replay, ReplayResult, open_replay
 

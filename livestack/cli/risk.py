@@ -1,4 +1,4 @@
-"""``livestack risk``: the risk rules, and the limits that a configuration file sets for them."""
+"""``livestack risk``: a running node's limits and what they denied; the risk rules, and what a file sets for them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from livestack.cli.node import Target, no_options_before, on_node
+from livestack.cli.showing import PIPE_WIDTH, age, echo_json, plain, show_table
 from livestack.core.configuration import Configuration, RiskLimits
 from livestack.core.limits import merge
 from livestack.core.risk_guide import MONITOR_GUIDE, RATE_LIMITS, RULE_GUIDE, Guide
@@ -21,8 +23,6 @@ from livestack.core.validation import to_plain
 from livestack.settings import Settings, inspect
 
 NOT_CONFIGURED = "denies: not configured"
-
-PIPE_WIDTH = 80  # characters; fits a terminal, a mail and a page of the documents
 
 
 class InForce(msgspec.Struct, frozen=True):
@@ -33,9 +33,27 @@ class InForce(msgspec.Struct, frozen=True):
     value: object
 
 
-@click.group()
-def risk() -> None:
-    """Show the risk rules and the limits in force."""
+@click.group(invoke_without_command=True)
+@on_node
+def risk(target: Target) -> None:
+    """Show the running node's limits and how often each rule denied in this session."""
+    context = click.get_current_context()
+    if context.invoked_subcommand:
+        no_options_before(context)
+        return
+    with target.connect() as node:
+        found = node.risk()
+    if target.as_json:
+        echo_json([plain(one) for one in found.limits])
+        return
+    show_table(
+        f"Risk limits, {age(found.age_ms)} ago",
+        ("rule", "scope", "limit", ">denied", "last"),
+        [
+            (one.rule, one.scope or "default", one.limit, f"{one.denied:,}", one.last_detail)
+            for one in found.limits
+        ],
+    )
 
 
 @risk.command()

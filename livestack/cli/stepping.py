@@ -13,9 +13,9 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
+from livestack.core.describe import describe_event
 from livestack.core.events import CONTROL_EVENTS, EXECUTION_EVENTS, Recorded
 from livestack.core.types import Origin
-from livestack.research.describe import describe_event
 from livestack.summary import rfc3339
 
 HELP = "Enter: the next one, a number: so many at once, q: quit"

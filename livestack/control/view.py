@@ -9,10 +9,12 @@ from __future__ import annotations
 import msgspec
 
 from livestack.core.configuration import Configuration
+from livestack.core.events import InstrumentDefined, OrderFill
 from livestack.core.orders import Order
 from livestack.core.pending import Pending
 from livestack.core.state import InstrumentMarket, State
 from livestack.core.types import OrderType, RequestKind, Side, TradingState
+from livestack.core.versions import EarlierVersion
 
 ORDERS_MAX = 1_000
 """Orders listed in a view; beyond that only their number is told. A picture of so many takes about a millisecond."""
@@ -119,7 +121,7 @@ class KillView(msgspec.Struct, frozen=True, gc=False):
 class View(msgspec.Struct, frozen=True, kw_only=True):
     """State after ``seq``, taken at session time ``ts``. ``orders_total`` may be more than ``orders`` lists.
 
-    ``denials``: (rule, how often, the first one's sentence). ``versions``: Configuration versions that can be rolled
+    ``denials``: (rule, how often, the first one's sentence). ``earlier``: Configuration versions that can be rolled
     back to. ``counts``: Events, dispatches, fills and denials of this run.
     """
 
@@ -131,7 +133,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     trading: tuple[tuple[str, TradingState], ...]
     kill: tuple[KillView, ...]
     configuration: Configuration
-    versions: tuple[int, ...]
+    earlier: dict[int, EarlierVersion]
     strategy_enabled: bool
     orders: tuple[OrderView, ...]
     orders_total: int
@@ -143,6 +145,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     fills: tuple[FillView, ...] = ()
     denials: tuple[tuple[str, int, str], ...] = ()
     events: int = 0
+    fills_total: int = 0
     dispatches: int = 0
     denied: int = 0
     metrics: tuple[tuple[str, int], ...] = ()
@@ -161,7 +164,7 @@ def view_of(state: State, seq: int, ts: int) -> View:
         trading=tuple(control.trading.items()),
         kill=tuple(KillView(scope, one.trigger, one.by, one.reason) for scope, one in control.kill.items()),
         configuration=state.configuration,
-        versions=(),
+        earlier=dict(control.earlier),
         strategy_enabled=control.strategy_enabled,
         orders=_orders(state),
         orders_total=len(execution.orders) + len(execution.external),
@@ -171,6 +174,27 @@ def view_of(state: State, seq: int, ts: int) -> View:
         venues=_venues(state),
         dispatches=execution.counts.dispatched,
         denied=execution.counts.denied,
+    )
+
+
+def fill_view(seq: int, ts: int, fill: OrderFill, definition: InstrumentDefined) -> FillView:
+    """One fill as it was recorded at ``seq``."""
+    return FillView(
+        seq,
+        ts,
+        fill.order_id,
+        fill.venue,
+        fill.instrument,
+        fill.side,
+        fill.price,
+        fill.qty,
+        definition.price_decimals,
+        definition.qty_decimals,
+        fill.fee.value,
+        fill.fee_decimals,
+        fill.fee_asset,
+        fill.liquidity.name.lower(),
+        fill.fill_id,
     )
 
 

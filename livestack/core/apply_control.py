@@ -1,8 +1,9 @@
-"""Control Events into Control State: session phases, kill-switch, connections, operator commands.
+"""Control Events into Control State: session phases, kill-switch, connections.
 
 Pure. A session is STARTING from ``SessionStarted`` until every venue that has a defined instrument gave its
 ``AccountBaseline``; then RUNNING, the only phase in which the Strategy runs (``on_stop`` excepted); STOPPING from
-``SessionStopping``; STOPPED at ``SessionStopped``, which carries the last digest. Harness thread.
+``SessionStopping``; STOPPED at ``SessionStopped``, which carries the last digest. What operators ask for is in
+:mod:`livestack.core.apply_commands`. Harness thread.
 """
 
 from __future__ import annotations
@@ -11,20 +12,18 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from livestack.core import events
+from livestack.core.apply_commands import operator_command
 from livestack.core.control_events import HALTING
-from livestack.core.derivation import Derivation, close_order, covers
+from livestack.core.derivation import Derivation
 from livestack.core.rates import OFFSET_MAX_NS, VenueRates
 from livestack.core.state import KillRecord, State
 from livestack.core.types import (
     ConnectionStatus,
-    RequestKind,
     RequestSource,
     SessionPhase,
     TradingState,
     WithdrawReason,
 )
-from livestack.core.validation import encodable
-from livestack.exceptions import ConfigurationError
 
 INCIDENTS_MAX = 1_000
 """Open incidents remembered; the host keeps the list, State only what a monitor may look at."""
@@ -83,6 +82,7 @@ def session_stopping(state: State, event: events.SessionStopping, out: Derivatio
 def session_stopped(state: State, event: events.SessionStopped, out: Derivation) -> None:
     state.control.phase = SessionPhase.STOPPED
     out.withdraw(WithdrawReason.SESSION_STOPPING)
+    out.wants_checkpoint = True
 
 
 def kill_switch_engaged(state: State, event: events.KillSwitchEngaged, out: Derivation) -> None:
@@ -92,15 +92,6 @@ def kill_switch_engaged(state: State, event: events.KillSwitchEngaged, out: Deri
     out.withdraw(WithdrawReason.KILL_SWITCH, event.venue, event.instrument)
     if state.configuration.kill.cancel_open_orders:
         out.close_orders(RequestSource.CORE, event.venue, event.instrument)
-
-
-def kill_switch_reset(state: State, event: events.KillSwitchReset, out: Derivation) -> None:
-    """Not while the fate of an order is unknown, unless that is accepted in so many words."""
-    if state.execution.unresolved and not event.accept_unknown:
-        count = len(state.execution.unresolved)
-        out.anomaly("kill_reset_refused", f"{count} orders of unknown fate; reset with accept_unknown")
-        return
-    state.control.kill = {}
 
 
 def feed_status_changed(state: State, event: events.FeedStatusChanged, out: Derivation) -> None:
@@ -140,95 +131,13 @@ def incident_closed(state: State, event: events.IncidentClosed, out: Derivation)
     state.control.incidents.pop(f"{event.name} {event.scope}".strip(), None)
 
 
+def checkpoint_requested(state: State, event: events.CheckpointRequested, out: Derivation) -> None:
+    out.wants_checkpoint = True
+
+
 def nothing(state: State, event: object, out: Derivation) -> None:
-    """Its effect comes from another stage: timers look at ``ts``, a checkpoint at the finished State."""
+    """A record, or its effect comes from another stage: timers look at ``ts``."""
 
-
-# -- Operator commands: refused with a sentence, or applied
-
-
-def operator_command(state: State, event: events.OperatorCommand, out: Derivation) -> None:
-    _COMMANDS[type(event.command)](state, event, event.command, out)
-
-
-def _applied(event: events.OperatorCommand, out: Derivation) -> None:
-    out.state.execution.unattended_fills = 0
-    out.emit(events.CommandApplied(request_id=event.request_id))
-
-
-def _refused(event: events.OperatorCommand, out: Derivation, reason: str) -> None:
-    out.emit(events.CommandRefused(request_id=event.request_id, reason=reason))
-
-
-def _set_trading_state(
-    state: State, event: events.OperatorCommand, command: events.SetTradingState, out: Derivation
-) -> None:
-    _applied(event, out)
-    out.emit(events.TradingStateChanged(state=command.state, by=event.who, reason=event.why))
-
-
-def _cancel_order(
-    state: State, event: events.OperatorCommand, command: events.CancelOrder, out: Derivation
-) -> None:
-    execution = state.execution
-    order = execution.orders.get(command.order_id)
-    pending = execution.queue.pending.get(command.order_id)
-    if order is None and pending is None:
-        _refused(event, out, f"order {command.order_id} is neither open nor pending")
-        return
-    _applied(event, out)
-    if order is not None:
-        close_order(state, order, RequestSource.OPERATOR)
-    elif pending is not None:
-        out.withdraw_one(pending, WithdrawReason.SUPERSEDED)
-
-
-def _cancel_all(
-    state: State, event: events.OperatorCommand, command: events.CancelAll, out: Derivation
-) -> None:
-    _applied(event, out)
-    for pending in list(state.execution.queue.pending.values()):
-        covered = covers(command.venue, command.instrument, pending.venue, pending.instrument)
-        if covered and pending.kind is RequestKind.NEW:
-            out.withdraw_one(pending, WithdrawReason.SUPERSEDED)
-    out.close_orders(RequestSource.OPERATOR, command.venue, command.instrument)
-
-
-def _set_strategy(
-    state: State, event: events.OperatorCommand, command: events.SetStrategyEnabled, out: Derivation
-) -> None:
-    _applied(event, out)
-    if command.enabled and not state.control.strategy_enabled:
-        out.emit(events.StrategyEnabled(by=event.who, reason=event.why))
-    elif not command.enabled and state.control.strategy_enabled:
-        out.emit(events.StrategyDisabled(by=event.who, reason=event.why))
-
-
-def _set_configuration(
-    state: State, event: events.OperatorCommand, command: events.SetConfiguration, out: Derivation
-) -> None:
-    active = state.configuration.version
-    if event.base_version != active:
-        _refused(event, out, f"made against version {event.base_version}; active is {active}")
-        return
-    try:
-        changed = state.configuration.patched(command.patch)
-    except ConfigurationError as error:
-        _refused(event, out, encodable(str(error)))
-        return
-    _applied(event, out)
-    out.emit(
-        events.ConfigurationChanged(version=changed.version, digest=changed.digest(), patch=command.patch)
-    )
-
-
-_COMMANDS: Final[dict[type, Callable[[State, events.OperatorCommand, Any, Derivation], None]]] = {
-    events.SetTradingState: _set_trading_state,
-    events.CancelOrder: _cancel_order,
-    events.CancelAll: _cancel_all,
-    events.SetStrategyEnabled: _set_strategy,
-    events.SetConfiguration: _set_configuration,
-}
 
 CONTROL: Final[dict[type, Callable[[State, Any, Derivation], None]]] = {
     events.SessionStarted: session_started,
@@ -237,12 +146,12 @@ CONTROL: Final[dict[type, Callable[[State, Any, Derivation], None]]] = {
     events.SessionStopped: session_stopped,
     events.OperatorCommand: operator_command,
     events.KillSwitchEngaged: kill_switch_engaged,
-    events.KillSwitchReset: kill_switch_reset,
     events.FeedStatusChanged: feed_status_changed,
     events.VenueStatusChanged: venue_status_changed,
     events.VenueClock: venue_clock,
     events.IncidentOpened: incident_opened,
     events.IncidentClosed: incident_closed,
     events.ControlTime: nothing,
-    events.CheckpointRequested: nothing,
+    events.CheckpointRequested: checkpoint_requested,
+    events.KillReceipt: nothing,
 }

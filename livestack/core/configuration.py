@@ -25,6 +25,7 @@ from livestack.core.validation import (
     encodable,
     is_encodable,
     to_plain,
+    unknown_key,
 )
 from livestack.exceptions import ConfigurationError
 
@@ -260,7 +261,7 @@ def _set(data: dict[str, object], key: str, text: str, faults: Faults) -> None:
         faults.append((encodable(key[:_SHOWN_MAX]), fault))
         return
     try:
-        *tables, name = split_key(key)
+        first = split_key(key)[0]
         value = json.loads(text)
         json.dumps(value, ensure_ascii=False).encode()  # an escape may stand for what has no bytes
     except UnicodeEncodeError:
@@ -269,17 +270,30 @@ def _set(data: dict[str, object], key: str, text: str, faults: Faults) -> None:
     except (ValueError, RecursionError) as error:
         faults.append((key, f"cannot be read: {error}"))
         return
-    if (tables or [name])[0] not in LIVE_TABLES:
-        faults.append(
-            (key, f"needs a restart; only {', '.join(sorted(LIVE_TABLES))} may change in a session")
-        )
+    if first not in LIVE_TABLES:
+        faults.append((key, _not_live(first)))
         return
+    try:
+        put(data, key, value)
+    except ValueError as error:
+        faults.append((key, str(error)))
+
+
+def _not_live(first: str) -> str:
+    live = sorted(LIVE_TABLES)
+    if first not in Configuration.__struct_fields__:
+        return unknown_key(first, live)
+    return f"needs a restart; only {', '.join(live)} may change in a session"
+
+
+def put(data: dict[str, object], key: str, value: object) -> None:
+    """Write one dotted key of plain data; None removes it. ``ValueError`` where a table of it is none."""
+    *tables, name = split_key(key)
     table = data
     for part in tables:
         inner = table.setdefault(part, {})
         if not isinstance(inner, dict):
-            faults.append((key, f"{part} is not a table, it is {describe(type(inner))}"))
-            return
+            raise ValueError(f"{part} is not a table, it is {describe(type(inner))}")
         table = inner
     if value is None:
         table.pop(name, None)

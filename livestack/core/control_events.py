@@ -15,7 +15,11 @@ from livestack.core.types import ConnectionStatus, TradingState
 
 
 class SetTradingState(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=1):
+    """For everything, one venue or one instrument; ACTIVE lifts what was set for anything narrower too."""
+
     state: TradingState
+    venue: str = ""
+    instrument: str = ""
 
 
 class CancelOrder(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=2):
@@ -39,7 +43,50 @@ class SetConfiguration(msgspec.Struct, frozen=True, array_like=True, gc=False, t
     patch: tuple[tuple[str, str], ...]
 
 
-Command = SetTradingState | CancelOrder | CancelAll | SetStrategyEnabled | SetConfiguration
+class EngageKillSwitch(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=6):
+    """A record of who asked; the host, whose gate was closed before, appends ``KillSwitchEngaged`` behind it."""
+
+    venue: str = ""
+    instrument: str = ""
+
+
+class ResetKillSwitch(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=7):
+    """Every scope of it. ``accept_unknown``: though the fate of orders is not known."""
+
+    accept_unknown: bool = False
+
+
+class StopSession(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=8):
+    """A record of who asked; the host ends the session."""
+
+
+class StartSession(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=9):
+    """A record of who asked; the host was standing by."""
+
+
+class TakeCheckpoint(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=10):
+    """The digest of State, now."""
+
+
+class RollBackConfiguration(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=11):
+    """The content of an earlier ``version`` as the next one."""
+
+    version: int
+
+
+Command = (
+    SetTradingState
+    | CancelOrder
+    | CancelAll
+    | SetStrategyEnabled
+    | SetConfiguration
+    | EngageKillSwitch
+    | ResetKillSwitch
+    | StopSession
+    | StartSession
+    | TakeCheckpoint
+    | RollBackConfiguration
+)
 
 # -- Control (INPUT) -----------------------------------------------------------------------------------------------
 
@@ -75,6 +122,11 @@ class SessionStopped(msgspec.Struct, frozen=True, array_like=True, kw_only=True,
 
 
 class OperatorCommand(msgspec.Struct, frozen=True, array_like=True, kw_only=True, tag=64):
+    """``who`` asks once: the same ``request_id`` again gets the same answer and changes nothing; '' is no id.
+
+    ``base_version``: the Configuration that a change was made against; 0: whichever is active.
+    """
+
     request_id: str
     command: Command
     who: str
@@ -88,12 +140,6 @@ class KillSwitchEngaged(msgspec.Struct, frozen=True, array_like=True, kw_only=Tr
     reason: str
     venue: str = ""
     instrument: str = ""
-
-
-class KillSwitchReset(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False, tag=66):
-    by: str
-    reason: str
-    accept_unknown: bool = False
 
 
 class FeedStatusChanged(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False, tag=67):
@@ -153,6 +199,22 @@ class CheckpointRequested(msgspec.Struct, frozen=True, array_like=True, kw_only=
     by: str
 
 
+class KillReceipt(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False, tag=74):
+    """What was found out after a kill; a record that changes nothing. ``flat``: nothing is open, nothing unknown.
+
+    ``gate_closed_ns`` and ``last_new_ns`` are stamps of the host's monotonic clock (0: no New or Replace was sent),
+    ``rounds`` how often the venues were asked, ``open_orders`` and ``unknown_orders`` are counts.
+    """
+
+    flat: bool
+    gate_closed_ns: int
+    last_new_ns: int
+    rounds: int
+    open_orders: int
+    unknown_orders: int
+    detail: str
+
+
 # -- Control (DERIVED) ---------------------------------------------------------------------------------------------
 
 
@@ -200,3 +262,11 @@ class StrategyEnabled(msgspec.Struct, frozen=True, array_like=True, kw_only=True
 
 class Checkpoint(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False, tag=87):
     digest: str
+
+
+class KillSwitchReset(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False, tag=66):
+    """Every scope of the kill-switch is over, by an operator's command (journals of semantics 3 and older: INPUT)."""
+
+    by: str
+    reason: str
+    accept_unknown: bool = False

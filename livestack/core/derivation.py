@@ -25,17 +25,19 @@ from livestack.core.types import (
     TradingState,
     WithdrawReason,
 )
+from livestack.core.versions import VERSIONS_MAX, EarlierVersion, difference
 
 
 class Derivation:
     """The DERIVED Events of one step, in order, and the requests among them."""
 
-    __slots__ = ("derived", "dispatches", "state")
+    __slots__ = ("derived", "dispatches", "state", "wants_checkpoint")
 
     def __init__(self, state: State) -> None:
         self.state = state
         self.derived: list[DerivedEvent] = []
         self.dispatches: list[OrderRequest] = []
+        self.wants_checkpoint = False
 
     def emit(self, event: DerivedEvent) -> None:
         """Append a DERIVED Event and apply it at once."""
@@ -162,7 +164,7 @@ def _spend(state: State, instrument: str, amount: int) -> None:
 
 
 def _trading_state(out: Derivation, event: events.TradingStateChanged) -> None:
-    """ACTIVE for everything lifts every narrower state too; anything less withdraws what could increase."""
+    """ACTIVE lifts the states of what is narrower too; anything less withdraws what could increase."""
     control, scope = out.state.control, event.instrument or event.venue
     trading = control.trading
     control.stale_checks = dict.fromkeys(
@@ -171,12 +173,21 @@ def _trading_state(out: Derivation, event: events.TradingStateChanged) -> None:
     if event.state is not TradingState.ACTIVE:
         trading[scope] = event.state
         out.withdraw(WithdrawReason.TRADING_STATE, event.venue, event.instrument)
-    elif scope:
-        trading.pop(scope, None)
     else:
-        trading.clear()
+        for name in [name for name in trading if _is_within(out.state, scope, name)]:
+            del trading[name]
     if event.state is TradingState.REDUCING:
         cancel_increasing(out, event.venue, event.instrument)
+
+
+def _is_within(state: State, scope: str, name: str) -> bool:
+    """Whether a scope of the trading state is, or is part of, another one ('' for everything)."""
+    market = state.market.instruments.get(name)
+    return scope in ("", name) or (market is not None and scope == market.definition.venue)
+
+
+def _kill_reset(out: Derivation, event: events.KillSwitchReset) -> None:
+    out.state.control.kill = {}
 
 
 def cancel_increasing(out: Derivation, venue: str, instrument: str) -> None:
@@ -199,7 +210,12 @@ def cancel_increasing(out: Derivation, venue: str, instrument: str) -> None:
 
 def _configuration(out: Derivation, event: events.ConfigurationChanged) -> None:
     state = out.state
-    state.configuration = state.configuration.patched(event.patch)
+    before, earlier = state.configuration, state.control.earlier
+    state.configuration = before.patched(event.patch)
+    undo = difference(state.configuration, before)
+    earlier[before.version] = EarlierVersion(state.control.configuration_digest, undo)
+    if len(earlier) > VERSIONS_MAX:
+        del earlier[next(iter(earlier))]
     state.control.configuration_version = event.version
     state.control.configuration_digest = event.digest
     if any(split_key(key)[0] == "risk" for key, _ in event.patch):
@@ -235,4 +251,5 @@ _APPLY: Final[dict[type, Callable[[Derivation, Any], None]]] = {
     events.StrategyDisabled: _strategy_disabled,
     events.StrategyEnabled: _strategy_enabled,
     events.Checkpoint: _nothing,
+    events.KillSwitchReset: _kill_reset,
 }

@@ -28,12 +28,16 @@ from livestack.core.control_events import (
     CommandRefused,
     ConfigurationChanged,
     ControlTime,
+    EngageKillSwitch,
     FeedStatusChanged,
     IncidentClosed,
     IncidentOpened,
+    KillReceipt,
     KillSwitchEngaged,
     KillSwitchReset,
     OperatorCommand,
+    ResetKillSwitch,
+    RollBackConfiguration,
     SessionResumed,
     SessionStarted,
     SessionStopped,
@@ -41,9 +45,12 @@ from livestack.core.control_events import (
     SetConfiguration,
     SetStrategyEnabled,
     SetTradingState,
+    StartSession,
+    StopSession,
     StrategyDisabled,
     StrategyEnabled,
     StrategyFailed,
+    TakeCheckpoint,
     TradingStateChanged,
     VenueClock,
     VenueStatusChanged,
@@ -103,6 +110,7 @@ __all__ = [
     "ControlTime",
     "DerivedEvent",
     "DispatchFailed",
+    "EngageKillSwitch",
     "Event",
     "ExecutionEvent",
     "FeedStatusChanged",
@@ -114,6 +122,7 @@ __all__ = [
     "IntentDenied",
     "IntentDispatched",
     "IntentWithdrawn",
+    "KillReceipt",
     "KillSwitchEngaged",
     "KillSwitchReset",
     "Levels",
@@ -131,6 +140,8 @@ __all__ = [
     "Recorded",
     "ReplaceRejected",
     "RequestSent",
+    "ResetKillSwitch",
+    "RollBackConfiguration",
     "SessionResumed",
     "SessionStarted",
     "SessionStopped",
@@ -138,9 +149,12 @@ __all__ = [
     "SetConfiguration",
     "SetStrategyEnabled",
     "SetTradingState",
+    "StartSession",
+    "StopSession",
     "StrategyDisabled",
     "StrategyEnabled",
     "StrategyFailed",
+    "TakeCheckpoint",
     "TradeTick",
     "TradingStateChanged",
     "VenueBackoff",
@@ -176,7 +190,6 @@ ControlEvent = (
     | SessionStopped
     | OperatorCommand
     | KillSwitchEngaged
-    | KillSwitchReset
     | FeedStatusChanged
     | VenueStatusChanged
     | VenueClock
@@ -184,6 +197,7 @@ ControlEvent = (
     | IncidentClosed
     | ControlTime
     | CheckpointRequested
+    | KillReceipt
 )
 
 InputEvent = MarketEvent | ExecutionEvent | ControlEvent
@@ -201,6 +215,7 @@ DerivedEvent = (
     | StrategyDisabled
     | StrategyEnabled
     | Checkpoint
+    | KillSwitchReset
 )
 
 Event = InputEvent | DerivedEvent

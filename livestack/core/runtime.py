@@ -38,7 +38,7 @@ from livestack.core.types import OrderRequest, RequestSource, SessionPhase
 from livestack.core.validation import encodable
 from livestack.exceptions import InvariantViolation
 
-SEMANTICS_VERSION: Final = 3
+SEMANTICS_VERSION: Final = 4
 """Raised whenever the same Events could mean another State: journals of another version are not comparable."""
 
 INTENTS_MAX: Final = 1_000
@@ -217,7 +217,8 @@ class CoreRuntime:
             self._ask("on_event", event)
         self._cancel_closing()
         process(self._out)
-        if type(event) is events.CheckpointRequested or type(event) is events.SessionStopped:
+        if self._out.wants_checkpoint:
+            self._out.wants_checkpoint = False
             self._out.emit(events.Checkpoint(digest=self._digest()))
         return self._finish()
 

@@ -31,6 +31,7 @@ from livestack.core.types import (
     Side,
     TradingState,
 )
+from livestack.core.versions import EarlierVersion
 
 DRAWN_IDS_MAX = 10_000
 """Order IDs drawn and not used yet; a strategy that draws without using loses the oldest."""
@@ -212,11 +213,20 @@ class KillRecord(msgspec.Struct, frozen=True):
     reason: str
 
 
+class CommandAnswer(msgspec.Struct, frozen=True):
+    """What was said to an operator's command, of which ``fingerprint`` is a hash; ``refusal`` '' if it was applied."""
+
+    fingerprint: str
+    refusal: str
+
+
 class ControlState(msgspec.Struct, kw_only=True):
     """``trading`` and ``kill`` are by scope: '' everything, a venue, or an instrument; the strictest one decides.
 
     ``stale_checks``: instruments with orders and the ``ts`` at which the age of their data is looked at (0: to be set);
-    ``stale``: those that are REDUCING because their data was too old.
+    ``stale``: those that are REDUCING because their data was too old. ``earlier`` are the versions of the Configuration
+    that can be rolled back to, ``answers`` what was said to the last commands, by sender and request id; both oldest
+    first.
     """
 
     phase: SessionPhase = SessionPhase.STARTING
@@ -225,6 +235,8 @@ class ControlState(msgspec.Struct, kw_only=True):
     kill: dict[str, KillRecord] = {}
     configuration_version: int = 0
     configuration_digest: str = ""
+    earlier: dict[int, EarlierVersion] = {}
+    answers: dict[tuple[str, str], CommandAnswer] = {}
     venue_status: dict[str, ConnectionStatus] = {}
     feed_status: dict[str, ConnectionStatus] = {}
     incidents: dict[str, str] = {}

@@ -53,6 +53,9 @@ Decimal = Annotated[str, _Text("decimal")]
 Unlimited = Literal["unlimited"]
 """The word that must be written where no limit is wanted."""
 
+KNOWN_SHOWN = 30
+"""Names that a sentence lists at most: as many as the keys of the largest table."""
+
 
 class Table(dict[str, Any]):
     """A dict that is never written again, so that it may be handed to anyone; ``dict(...)`` copies it."""
@@ -322,7 +325,7 @@ def _convert_struct(data: object, base: type[msgspec.Struct], key: str, faults: 
             field = fields[name]
             values[field.name] = _convert(item, field.type, join_key(key, name), faults)
         else:
-            faults.append((join_key(key, str(name)), _unknown(str(name), list(fields))))
+            faults.append((join_key(key, str(name)), unknown_key(str(name), list(fields))))
     for name, field in fields.items():
         if field.required and name not in data:
             faults.append((join_key(key, name), f"is missing; it must be {describe(field.type)}"))
@@ -335,7 +338,15 @@ def _convert_struct(data: object, base: type[msgspec.Struct], key: str, faults: 
         return None
 
 
-def _unknown(name: str, known: list[str]) -> str:
+def unknown_key(name: str, known: list[str]) -> str:
+    """A sentence for a key that there is not."""
+    return f"is not a known key{guess(name, known)}"
+
+
+def guess(name: str, known: list[str]) -> str:
+    """What may have been meant instead of ``name``, for the end of a sentence."""
     close = difflib.get_close_matches(name, known, n=1)
-    guess = f"; did you mean {close[0]}?" if close else ""
-    return f"is not a known key{guess or '; known: ' + ', '.join(known)}"
+    if close:
+        return f"; did you mean {close[0]}?"
+    more = f" and {len(known) - KNOWN_SHOWN} more" if len(known) > KNOWN_SHOWN else ""
+    return f"; known: {', '.join(known[:KNOWN_SHOWN])}{more}" if known else "; there are none"

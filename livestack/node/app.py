@@ -24,9 +24,9 @@ import structlog
 
 from livestack.actors.feed import as_fetched
 from livestack.actors.gate import Hold
-from livestack.actors.messages import StopRequested
+from livestack.actors.messages import ActorFailed, StopRequested
 from livestack.core.configuration import Configuration
-from livestack.core.events import Recorded
+from livestack.core.events import OperatorCommand, Recorded
 from livestack.core.types import SessionPhase
 from livestack.exceptions import UnreachableError, UsageError
 from livestack.failpoints import failpoint
@@ -37,6 +37,7 @@ from livestack.journal.space import Space
 from livestack.journal.writer import JournalWriter
 from livestack.lease.identity import Account, Holder, account_of
 from livestack.lease.session import AccountLease
+from livestack.node.adapters import ADAPTERS
 from livestack.node.beginning import (
     Abandoned,
     Beginning,
@@ -48,17 +49,20 @@ from livestack.node.beginning import (
 )
 from livestack.node.composition import Node, Seams, ThreadLauncher, VenueParts
 from livestack.node.following import Following, prune
+from livestack.node.guarding import Guarding, guarded
+from livestack.node.quiescence import Quiescence
 from livestack.node.recovery import Recovered
+from livestack.node.service import ControlService
 from livestack.node.summary import summarise
-from livestack.node.supervisor import EXIT_FAIL_SAFE
+from livestack.node.supervisor import EXIT_CLEAN, EXIT_FAIL_SAFE, EXIT_UNREACHABLE
+from livestack.node.watchdog import STACKS_NAME, Watchdog
 from livestack.settings import Settings, VenueSettings, read_credentials
 from livestack.summary import SessionSummary
 from livestack.transports.base import HttpRequest, HttpResponse, HttpTransport
 from livestack.transports.clock import SystemClock, TimerThread
 from livestack.transports.http import RequestsTransport
 from livestack.transports.websocket import WebSocketClientTransport
-from livestack.venues.adapter import Credentials, VenueModule
-from livestack.venues.binance_spot import BinanceSpot
+from livestack.venues.adapter import Credentials
 
 SWITCH_INTERVAL_S = 1e-4
 """Python's default of 5 ms lets one busy thread hold up every hand-over between actors (performance.md)."""
@@ -68,10 +72,6 @@ GC_THRESHOLDS = (100_000, 50, 1_000)
 
 INSTRUMENTS_TIMEOUT_S = 30.0
 """A venue that does not describe its instruments by then is not reachable."""
-
-ADAPTERS: dict[str, Callable[[VenueSettings], VenueModule]] = {
-    "binance_spot": lambda settings: BinanceSpot(streams=settings.streams),
-}
 
 _SESSION_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{4}")
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -87,6 +87,7 @@ class Process(msgspec.Struct, frozen=True):
     live: bool = False
     recovery: Recovery = "resume"
     accept: str = ""
+    standby: bool = False
     recovering: Callable[[int, int], None] = lambda seq, last_seq: None
 
 
@@ -104,27 +105,57 @@ def run(process: Process, watching: Watching = nullcontext) -> SessionSummary:
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     with DataDirectory(Path(settings.data_dir)).acquire() as directory:
         _interruptible()
-        accounts = _accounts(settings, process.environment)
-        accepted = _accept(process.accept, directory.sessions)
-        before = unfinished(directory, process.configuration, _fingerprints(accounts), process.recovering)
-        clock = SystemClock(before.last_ts if isinstance(before, Recovered) else 0)
+        clock = SystemClock()
         timers = TimerThread(clock)
         try:
             seams = _machine(settings, clock, timers)
-            holder = Holder.here(settings.node.name, Path(settings.data_dir), clock)
-            with AccountLease.acquire(accounts, holder, settings.lease, process.environment) as lease:
-                venues = {
-                    venue: _venue_parts(venue, venue_settings, seams, process.environment)
-                    for venue, venue_settings in settings.venues.items()
-                }
-                if isinstance(before, Recovered):
-                    refuse_to_lose(
-                        before, [one.instrument for parts in venues.values() for one in parts.instruments]
-                    )
-                beginning = _begin(process, directory.sessions, before, seams, accepted)
-                return _run_session(process, directory.sessions, beginning, seams, venues, watching, lease)
+            with (
+                ControlService(settings, clock) as service,
+                guarded(
+                    settings,
+                    process.environment,
+                    seams,
+                    service,
+                    wanted=process.live or settings.guard.enabled,
+                ) as guard,
+            ):
+                order = service.stand_by() if process.standby else None
+                return _run(process, directory, seams, clock, service, guard, order, watching)
         finally:
             timers.close()
+
+
+def _run(
+    process: Process,
+    directory: DataDirectory,
+    seams: Seams,
+    clock: SystemClock,
+    service: ControlService,
+    guard: Guarding,
+    order: OperatorCommand | None,
+    watching: Watching,
+) -> SessionSummary:
+    """Take up what was interrupted or begin anew, and run it to its end. ``order``: who had it start."""
+    settings = process.settings
+    accounts = _accounts(settings, process.environment)
+    accepted = _accept(process.accept, directory.sessions)
+    before = unfinished(directory, process.configuration, _fingerprints(accounts), process.recovering)
+    if isinstance(before, Recovered):
+        clock.resume_behind(before.last_ts)
+    holder = Holder.here(settings.node.name, Path(settings.data_dir), clock)
+    with AccountLease.acquire(accounts, holder, settings.lease, process.environment) as lease:
+        venues = {
+            venue: _venue_parts(venue, venue_settings, seams, process.environment)
+            for venue, venue_settings in settings.venues.items()
+        }
+        if isinstance(before, Recovered):
+            refuse_to_lose(before, [one.instrument for parts in venues.values() for one in parts.instruments])
+        beginning = _begin(process, directory.sessions, before, seams, accepted)
+        if order is not None:
+            beginning = msgspec.structs.replace(beginning, events=(*beginning.events, order))
+        return _run_session(
+            process, directory.sessions, beginning, seams, venues, watching, lease, service, guard
+        )
 
 
 def refuse_real_venues_unless_live(settings: Settings, live: bool) -> None:
@@ -210,6 +241,8 @@ def _run_session(
     venues: Mapping[str, VenueParts],
     watching: Watching,
     lease: AccountLease,
+    service: ControlService,
+    guard: Guarding,
 ) -> SessionSummary:
     settings, header, wall_ns = process.settings, beginning.header, seams.clock.wall_ns()
     space = Space(sessions.parent, settings.journal.headroom, settings.journal.ballast)
@@ -223,6 +256,7 @@ def _run_session(
         writer=JournalWriter.create(sessions, header, settings.journal.durability),
         space=space,
         venues=venues,
+        surface=service.surface,
         set_aside=lambda record, error: set_aside(sessions / header.session, record, error),
     )
     log = structlog.get_logger("node")
@@ -235,16 +269,32 @@ def _run_session(
         on_lost=lambda: node.gate.close(Hold.LEASE),
         on_regained=lambda: node.gate.open(Hold.LEASE),
     )
+    proof = Quiescence.of(node, venues, seams)
+    watchdog = Watchdog(
+        gate=node.gate,
+        harness=node.harness,
+        progress=node.progress,
+        clock=seams.clock,
+        stall_ns=settings.watchdog.stall_ns,
+        beat=guard.beat,
+        look_after=lambda: _look_after(node, service),
+        stacks=sessions / header.session / STACKS_NAME,
+    )
     with _signals(node), watching(node), watched:
         try:
-            node.start(beginning.events)
+            node.start(beginning.events, proof)
+            guard.runs(header.session)
+            watchdog.start()
             following.start()
             gc.collect()
             gc.freeze()
             gc.set_threshold(*GC_THRESHOLDS)
             _stop_after(process.duration_ns, node, seams)
             exit_code = node.supervisor.run()
+            node.gate.close(Hold.SHUTDOWN)
+            guard.ends(in_order=exit_code in (EXIT_CLEAN, EXIT_UNREACHABLE))
         finally:
+            watchdog.stop()
             leaked = node.stop()
             following.stop(bool(leaked))
     if leaked:
@@ -253,6 +303,14 @@ def _run_session(
     log.info("session_stopped", session=header.session, exit=exit_code, reason=node.supervisor.reason)
     summary = summarise(node, header.session, exit_code, wall_ns, seams.clock.wall_ns())
     return msgspec.structs.replace(summary, recovered=beginning.recovered is not None)
+
+
+def _look_after(node: Node, service: ControlService) -> None:
+    """Dead threads are noticed, whatever they died of. Watchdog's thread."""
+    node.look_after()
+    trouble = service.look_after()
+    if trouble:
+        node.supervisor.mailbox.tell(ActorFailed("node", trouble))
 
 
 def _tell(beginning: Beginning) -> None:

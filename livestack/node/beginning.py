@@ -167,9 +167,9 @@ def begin_again(
     events: tuple[InputEvent, ...] = (first,)
     waits = any(name.startswith(NOT_RESUMED) for name in recovered.runtime.state.control.incidents)
     if accepted and waits:
-        events = (*events, _trading(TradingState.ACTIVE, "operator", "started with --accept"))
+        events = (*events, _trading(first, TradingState.ACTIVE, "operator", "started with --accept"))
     if recovery == "halt":
-        events = (*events, _trading(TradingState.HALTED, "recovery", "started with --recover halt"))
+        events = (*events, _trading(first, TradingState.HALTED, "recovery", "started with --recover halt"))
     return Beginning(header, events, recovered.runtime, recovered)
 
 
@@ -211,13 +211,16 @@ def begin_anew(
     events: tuple[InputEvent, ...] = (first,)
     if abandoned is not None and (abandoned.grave or recovery == "halt"):
         why = f"session {abandoned.session} was not resumed"
-        events = (first, _trading(TradingState.HALTED, "recovery", why), _incident(abandoned))
+        events = (first, _trading(first, TradingState.HALTED, "recovery", why), _incident(abandoned))
     return Beginning(header, events, CoreRuntime(configuration, _strategy(configuration)))
 
 
-def _trading(state: TradingState, who: str, why: str) -> OperatorCommand:
+def _trading(
+    first: SessionStarted | SessionResumed, state: TradingState, who: str, why: str
+) -> OperatorCommand:
+    """A command of this start: the Core would answer one of an earlier start, and do nothing."""
     return OperatorCommand(
-        request_id=f"start-{state.name.lower()}",
+        request_id=f"start-{first.epoch}-{state.name.lower()}",
         command=SetTradingState(state),
         who=who,
         why=why,

@@ -1,25 +1,20 @@
-"""The node's side of the follower: starts the process, hears it, starts it again, ends it by its id.
+"""The node's side of the follower: what it says, whether it keeps up, and that it is missed when it does not.
 
-One daemon thread per child waits for its lines and its end. The child is told what to do through its stdin; when the
-node dies, however it dies, that closes and the child ends by itself. It is a fresh interpreter, never a fork: an LMDB
-environment must not cross one. Callbacks run on the child's thread or the timers', and must only put a message
-somewhere or close the gate.
+Starting it, hearing it and ending it is :mod:`livestack.node.child_process`. Callbacks run on the child's thread or the
+timers', and must only put a message somewhere or close the gate.
 """
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
-import structlog
 
 from livestack.follower_settings import FollowerSettings
+from livestack.node.child_process import ChildProcess, child_environment
 from livestack.node.follower import DifferenceFound, PositionReached, Report, SnapshotWritten, Trouble
 from livestack.settings import VenueSettings
 from livestack.transports.backoff import Backoff
@@ -27,12 +22,6 @@ from livestack.transports.clock import Clock, Timers
 
 STOP_TIMEOUT_S = 10.0
 """For the last snapshot: a deep book's takes a second, a slow disk some more."""
-
-KILL_TIMEOUT_S = 5.0
-"""After SIGKILL: only a disk that hangs keeps a process longer, and then nothing helps."""
-
-LINE_MAX = 500
-"""Characters kept of a line that is no report: the sentence of an error, or what an interpreter says when it dies."""
 
 _report_decoder = msgspec.json.Decoder(Report)
 
@@ -69,17 +58,18 @@ def follower_environment(
     environment: Mapping[str, str], venues: Mapping[str, VenueSettings]
 ) -> dict[str, str]:
     """``environment`` with this process's import path and without the venues' keys, which a follower has no use for."""
-    secrets = {name for venue in venues.values() for name in (venue.api_key_env, venue.secret_env)}
-    kept = {name: value for name, value in environment.items() if name not in secrets}
-    return {**kept, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    secrets = {name for venue in venues.values() for name in (venue.api_key_env, venue.secret_env) if name}
+    return child_environment(environment, without=secrets)
 
 
-class FollowerChild:
+class FollowerChild(ChildProcess):
     """The follower of one session. :meth:`start` and :meth:`stop` on the node's main thread.
 
     It is *away* when what it verified last is older than ``away_after_ns``: dead, stuck, too slow, or failing again and
-    again at one place. ``seq`` and ``behind`` are the last ones it told.
+    again at one place. ``seq`` and ``behind`` are the last ones it told. Exit code 0 is a session that is over.
     """
+
+    name = "follower"
 
     def __init__(
         self,
@@ -92,32 +82,13 @@ class FollowerChild:
         away_after_ns: int,
         environment: Mapping[str, str] | None = None,
     ) -> None:
+        super().__init__(command, clock=clock, timers=timers, backoff=backoff, environment=environment)
         self.seq = 0
         self.behind = 0
-        self.starts = 0
-        self._command = list(command)
         self._events = events
-        self._clock = clock
-        self._timers = timers
-        self._backoff = backoff
         self._away_after_ns = away_after_ns
-        self._environment = environment
-        self._lock = threading.Lock()
-        self._wake = threading.Event()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._over = False
         self._away = False
-        self._trouble = ""
         self._verified_ns = clock.now_ns()
-        self._forget_look: Callable[[], None] = lambda: None
-        self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
-        self._log = structlog.get_logger("follower")
-
-    @property
-    def pid(self) -> int | None:
-        """Of the running process."""
-        process = self._process
-        return process.pid if process is not None and process.poll() is None else None
 
     def start(self) -> None:
         """Start the process and the look at its progress; returns at once."""
@@ -127,71 +98,13 @@ class FollowerChild:
 
     def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> bool:
         """Have it write its last snapshot and end, or kill it after ``timeout_s``. Whether it ended by itself."""
-        with self._lock:
-            self._over = True
-            process = self._process
-        self._forget_look()
-        self._wake.set()
-        if process is not None:
-            _tell(process, b"stop\n")
-        if self._thread.ident is not None:
-            self._thread.join(timeout_s)
-        if not self._thread.is_alive():
-            return True
-        if process is not None:
-            process.kill()
-        self._thread.join(KILL_TIMEOUT_S)
-        return False
-
-    def _run(self) -> None:
-        """The child's thread: one process after another until the session is over."""
-        while (process := self._spawn()) is not None:
-            assert process.stdout is not None
-            for line in process.stdout:
-                self._hear(line)
-            code = process.wait()
-            _close(process)
-            if self._ends_with(code):
-                return
-            self._trouble = self._trouble or f"it ended with exit code {code}"
-            self._log.warning("follower_ended", exit=code, cause=self._trouble)
-            self._wait_ns(self._backoff.next_ns())
-
-    def _spawn(self) -> subprocess.Popen[bytes] | None:
-        """The next process; None where none is wanted any more. A machine that refuses is asked again."""
-        while True:
-            with self._lock:
-                if self._over:
-                    return None
-                try:
-                    self.starts += 1
-                    self._process = subprocess.Popen(  # noqa: S603 - our own command line
-                        self._command,
-                        stdin=subprocess.PIPE,
-                        stdout=subprocess.PIPE,
-                        stderr=subprocess.STDOUT,
-                        env=self._environment,
-                    )
-                    return self._process
-                except OSError as error:
-                    self._trouble = f"it cannot be started: {error.strerror}"
-            self._log.warning("follower_not_started", cause=self._trouble)
-            self._wait_ns(self._backoff.next_ns())
-
-    def _ends_with(self, code: int) -> bool:
-        """Whether nobody is to come after a process that ended with ``code``: 0 is a session that is over."""
-        with self._lock:
-            self._over = self._over or code == 0
-            over = self._over
-        if over:
-            self._forget_look()
-        return over
+        return super().stop(timeout_s)
 
     def _hear(self, line: bytes) -> None:
         try:
             report: Report = _report_decoder.decode(line)
         except msgspec.MsgspecError:
-            self._log.warning("follower_said", text=line.decode(errors="replace").strip()[:LINE_MAX])
+            self._say(line)
             return
         match report:
             case PositionReached():
@@ -244,30 +157,3 @@ class FollowerChild:
         reason = f"nothing behind seq {self.seq} was verified for {self._away_after_ns // 1_000_000_000} s: {cause}"
         self._log.warning("follower_away", cause=reason)
         self._events.on_away(reason)
-
-    def _wait_ns(self, wait_ns: int) -> None:
-        """Until so much time has passed or :meth:`stop` was called."""
-        self._wake.clear()
-        if self._over:
-            return
-        cancel = self._timers.at(self._clock.now_ns() + wait_ns, self._wake.set)
-        self._wake.wait()
-        cancel()
-
-
-def _tell(process: subprocess.Popen[bytes], text: bytes) -> None:
-    assert process.stdin is not None
-    try:
-        process.stdin.write(text)
-        process.stdin.flush()
-    except (OSError, ValueError):
-        pass  # it ended already
-
-
-def _close(process: subprocess.Popen[bytes]) -> None:
-    for pipe in (process.stdin, process.stdout):
-        try:
-            if pipe is not None:
-                pipe.close()
-        except OSError:
-            pass  # what was written to it and never read

@@ -15,11 +15,14 @@ import pykka
 
 from livestack.actors.base import NodeActor, Ping
 from livestack.actors.connector import ConnectorActor
+from livestack.actors.control import ControlActor, Proof, Publisher
+from livestack.actors.desk import Board, Desk
 from livestack.actors.feed import FeedActor
 from livestack.actors.gate import DispatchGate
 from livestack.actors.harness import HarnessActor
-from livestack.actors.mailbox import HarnessMailbox, Mailbox, Signal, ThreadSignal
-from livestack.actors.messages import StopRequested
+from livestack.actors.kill_switch import KillSwitch
+from livestack.actors.mailbox import HarnessMailbox, Mailbox, Signal, ThreadSignal, Told
+from livestack.actors.messages import ConnectorWanted, Engaged, StopRequested
 from livestack.actors.progress import Progress
 from livestack.actors.recorder import RecorderActor
 from livestack.core.events import InputEvent, InstrumentDefined, Recorded
@@ -34,7 +37,7 @@ from livestack.settings import Settings, VenueSettings
 from livestack.transports.backoff import Backoff
 from livestack.transports.base import HttpTransport, WebSocketTransport
 from livestack.transports.clock import Clock, Timers
-from livestack.venues.adapter import Credentials, Inherited, VenueModule
+from livestack.venues.adapter import Credentials, Inherited, InheritedOrder, VenueModule
 
 PING_TIMEOUT_S = 10.0
 """An actor that does not answer its first ping by then did not start; generous, machines are shared."""
@@ -51,6 +54,9 @@ class Launcher(Protocol):
 
     def stop_all(self) -> list[str]:
         """Stop every actor in reverse order of start; returns the names of those that did not stop."""
+
+    def look_after(self) -> None:
+        """Have every actor whose thread has ended by itself tell of it."""
 
 
 class ThreadLauncher:
@@ -76,6 +82,23 @@ class ThreadLauncher:
                 leaked.append(reference.actor_class.__name__)
         self._references = []
         return leaked
+
+    def look_after(self) -> None:
+        for reference in self._references:
+            actor = reference._actor_weakref()
+            if actor is not None:
+                actor.is_dead()
+
+
+class Surface(msgspec.Struct, frozen=True):
+    """What the node's actors have of the control surface. ``mailbox`` is the control actor's."""
+
+    gate: DispatchGate
+    kill_switch: KillSwitch
+    desk: Desk
+    board: Board
+    publisher: Publisher
+    mailbox: Mailbox
 
 
 class Seams(msgspec.Struct, frozen=True):
@@ -111,12 +134,14 @@ class Node:
         writer: JournalWriter,
         space: Space,
         venues: Mapping[str, VenueParts],
+        surface: Surface,
         set_aside: Callable[[Recorded, str], None],
     ) -> None:
         self.settings = settings
         self.runtime = runtime
         self.progress = Progress(writer.last_seq)
-        self.gate = DispatchGate(venues)
+        self.gate = surface.gate
+        self.surface = surface
         self._seams = seams
         self._writer = writer
         self._space = space
@@ -129,12 +154,17 @@ class Node:
         self._recorder = Mailbox(seams.signal("recorder"))
         self._connectors = {venue: Mailbox(seams.signal(f"connector {venue}")) for venue in venues}
         self._feeds = {venue: Mailbox(seams.signal(f"feed {venue}")) for venue in venues}
-        self._http: list[HttpTransport] = []
+        self._http: dict[str, HttpTransport] = {}
+        self._starts: dict[str, int] = {}
+        self._proof: Proof
         self.supervisor = Supervisor(
             mailbox=Mailbox(seams.signal("supervisor")),
             harness=self.harness,
             connectors=self._connectors,
             gate=self.gate,
+            kill_switch=surface.kill_switch,
+            restart=self.restart,
+            start_connector=self._start_connector,
             clock=seams.clock,
             timers=seams.timers,
             timeout_ns=settings.shutdown.timeout_ns,
@@ -142,20 +172,30 @@ class Node:
             resumed=runtime.state.control.seq > 0,
         )
 
-    def start(self, first: Sequence[InputEvent]) -> None:
-        """Recorder, harness, connectors, feeds: whoever is spoken to exists before whoever speaks.
+    def start(self, first: Sequence[InputEvent], proof: Proof) -> None:
+        """Recorder, harness, control, connectors, feeds: whoever is spoken to exists before whoever speaks.
 
         ``first`` and the instruments are the first Events of this run. A session that was stopping when it was
         interrupted goes on stopping.
         """
         instruments = [one for parts in self._venues.values() for one in parts.instruments]
         self.harness.tell_control([*first, *instruments])
+        state, mailbox = self.runtime.state, self.surface.mailbox
+        self.surface.kill_switch.attach(
+            self.harness.tell_control,
+            self._connectors,
+            lambda engagement: mailbox.tell(Engaged(engagement)),
+            state.control.kill,
+        )
+        self._proof = proof
         self._start_recorder()
         self._start_harness()
-        for venue, parts in self._venues.items():
-            self._start_connector(venue, parts)
-        for venue, parts in self._venues.items():
-            self._start_feed(venue, parts)
+        self._start_control()
+        for venue in self._venues:
+            has_baseline = venue in state.execution.baselines
+            self._start_connector(ConnectorWanted(venue, _inherited(venue, state.execution), has_baseline))
+        for venue in self._venues:
+            self._start_feed(venue)
         self.supervisor.started()
         if self.runtime.state.control.phase is SessionPhase.STOPPING:
             self.supervisor.mailbox.tell(StopRequested("recovery", "the session was stopping"))
@@ -163,9 +203,34 @@ class Node:
     def stop(self) -> list[str]:
         """Stop the actors in reverse order; returns the names of those that did not stop."""
         leaked = self._seams.launcher.stop_all()
-        for http in self._http:
+        for http in self._http.values():
             http.close()
         return leaked
+
+    def look_after(self) -> None:
+        """Have dead actors tell of it. Any thread."""
+        self._seams.launcher.look_after()
+
+    def restart(self, actor: str) -> None:
+        """Another one in the place of a feed, connector or control actor that failed. Supervisor's thread.
+
+        A connector's adapter begins with what the Core knows, so the harness is asked first: the supervisor hears
+        ``ConnectorWanted`` then.
+        """
+        kind, _, venue = actor.partition(" ")
+        if kind == "feed":
+            self._feeds[venue] = Mailbox(self._seams.signal(actor))
+            self._start_feed(venue)
+        elif kind == "control":
+            self._start_control()
+        else:
+
+            def look(runtime: CoreRuntime) -> Told:
+                execution = runtime.state.execution
+                wanted = ConnectorWanted(venue, _inherited(venue, execution), venue in execution.baselines)
+                return Told(self.supervisor.mailbox, wanted)
+
+            self.harness.tell_look(look)
 
     def _start_recorder(self) -> None:
         self._seams.launcher.start(
@@ -178,7 +243,26 @@ class Node:
             gate=self.gate,
             connectors=self._connectors,
             harness=self.harness,
+            control=self.surface.mailbox,
             progress=self.progress,
+            clock=self._seams.clock,
+            timers=self._seams.timers,
+        )
+
+    def _start_control(self) -> None:
+        surface = self.surface
+        self._seams.launcher.start(
+            ControlActor,
+            mailbox=surface.mailbox,
+            supervisor=self.supervisor.mailbox,
+            harness=self.harness,
+            kill_switch=surface.kill_switch,
+            proof=self._proof,
+            desk=surface.desk,
+            board=surface.board,
+            publisher=surface.publisher,
+            progress=self.progress,
+            publish_every_ns=self.settings.control.publish_every_ns,
             clock=self._seams.clock,
             timers=self._seams.timers,
         )
@@ -193,21 +277,22 @@ class Node:
             connectors=self._connectors,
             clock=self._seams.clock,
             timers=self._seams.timers,
+            control=self.surface.mailbox,
             progress=self.progress,
             uncommitted_max=self.settings.harness.uncommitted_max,
         )
 
-    def _start_connector(self, venue: str, parts: VenueParts) -> None:
-        execution = self.runtime.state.execution
+    def _start_connector(self, wanted: ConnectorWanted) -> None:
+        """The first one of a venue, or the next. Main thread."""
+        venue, inherited = wanted.venue, wanted.inherited
+        parts, start = self._venues[venue], self._count_start(f"connector {venue}")
         self._seams.launcher.start(
             ConnectorActor,
             venue=venue,
             account=parts.settings.account,
             mailbox=self._connectors[venue],
             supervisor=self.supervisor.mailbox,
-            adapter=parts.module.order_entry(
-                venue, parts.instruments, parts.credentials, _inherited(venue, execution)
-            ),
+            adapter=parts.module.order_entry(venue, parts.instruments, parts.credentials, inherited),
             harness=self.harness,
             gate=self.gate,
             websocket=self._seams.websocket(f"connector {venue}"),
@@ -216,12 +301,21 @@ class Node:
             timers=self._seams.timers,
             backoff=Backoff(self._seams.random),
             dispatch_age_ns_max=self.settings.dispatch.age_ns_max,
-            has_baseline=venue in execution.baselines,
+            has_baseline=wanted.has_baseline,
+            start=start,
         )
 
-    def _start_feed(self, venue: str, parts: VenueParts) -> None:
-        http = self._seams.http(f"feed {venue}")
-        self._http.append(http)
+    def _count_start(self, actor: str) -> int:
+        """How often it was started before."""
+        self._starts[actor] = self._starts.get(actor, -1) + 1
+        return self._starts[actor]
+
+    def _start_feed(self, venue: str) -> None:
+        parts, start = self._venues[venue], self._count_start(f"feed {venue}")
+        before = self._http.pop(venue, None)
+        if before is not None:
+            before.close()
+        http = self._http[venue] = self._seams.http(f"feed {venue}")
         self._seams.launcher.start(
             FeedActor,
             venue=venue,
@@ -236,21 +330,30 @@ class Node:
             clock=self._seams.clock,
             timers=self._seams.timers,
             backoff=Backoff(self._seams.random),
+            start=start,
         )
 
 
 def _inherited(venue: str, execution: ExecutionState) -> Inherited:
     """What the session knew of ``venue`` when it was interrupted; nothing for a new one."""
-    totals: dict[str, int] = {}
+    orders = []
     for order in execution.orders.values():
-        if order.venue == venue and order.qty:
-            totals[order.client_id] = order.qty
-            if order.venue_order_id:
-                totals[order.venue_order_id] = order.qty
-            request = execution.unresolved.get(order.order_id) or execution.requests.get(order.order_id)
-            if request is not None and request.kind is RequestKind.REPLACE:
-                totals[request.client_id] = request.qty
+        if order.venue != venue:
+            continue
+        under_way = (execution.requests.get(order.order_id), execution.unresolved.get(order.order_id))
+        replace = next((one for one in under_way if one and one.kind is RequestKind.REPLACE), None)
+        orders.append(
+            InheritedOrder(
+                instrument=order.instrument,
+                order_id=order.order_id,
+                client_id=order.client_id,
+                venue_order_id=order.venue_order_id,
+                qty=order.qty,
+                replace_id=replace.client_id if replace else "",
+                replace_qty=replace.qty if replace else 0,
+            )
+        )
     floors = {
         name: ledger.floor for name, ledger in execution.ledgers.items() if name.startswith(f"{venue}:")
     }
-    return Inherited(floors, totals)
+    return Inherited(floors, tuple(orders))

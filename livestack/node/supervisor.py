@@ -2,11 +2,15 @@
 
     STARTING -> RUNNING -> STOPPING -> ENDING -> DONE
                    |          '-- second stop: gate closed, journal synced, exit 130
-                   '-- actor failed: gate closed, venues asked to cancel everything, exit 4
+                   '-- fail-safe: kill-switch pulled, venues asked to cancel everything, exit 4
 
 The process's main thread runs :meth:`run`; the simulation calls :meth:`handle` itself. What each state waits for is
-bounded by a deadline that comes as a message too. Failure policy: live-stack.md section 8; here every failure of an
-actor stops the node (fail-stop).
+bounded by a deadline that comes as a message too. Failure policy (live-stack.md section 8), by what an actor is called:
+
+    feed, connector     another one a moment later; from the fourth failure in a minute on trading is HALTED and it is
+                        tried every half a minute, until one lasts a minute
+    control             another one a moment later; at the fourth failure in a minute the fail-safe
+    harness, recorder   the fail-safe: without them nothing may be sent
 """
 
 from __future__ import annotations
@@ -18,10 +22,11 @@ from typing import Any
 import structlog
 
 from livestack.actors.gate import DispatchGate, Hold
+from livestack.actors.kill_switch import KillSwitch
 from livestack.actors.mailbox import HarnessMailbox, Mailbox
 from livestack.actors.messages import (
     ActorFailed,
-    AskVenue,
+    ConnectorWanted,
     DeadlinePassed,
     Quiescent,
     SessionEnded,
@@ -29,8 +34,9 @@ from livestack.actors.messages import (
     SupervisorMessage,
     Unreachable,
 )
-from livestack.core.events import Recorded, SessionStopped, SessionStopping
-from livestack.core.obligations import CancelAllAtVenue
+from livestack.core.control_events import HALTING
+from livestack.core.events import IncidentClosed, IncidentOpened, Recorded, SessionStopped, SessionStopping
+from livestack.exceptions import LivestackError
 from livestack.transports.clock import Clock, Timers
 
 EXIT_CLEAN = 0
@@ -38,8 +44,20 @@ EXIT_UNREACHABLE = 3
 EXIT_FAIL_SAFE = 4
 EXIT_SECOND_SIGNAL = 130
 
-MASS_CANCEL_NS = 1_000_000_000
-"""After a failure: how long the connectors get to bring a mass-cancel out before the process ends."""
+MASS_CANCEL_NS = 2_000_000_000
+"""After a failure: how long the venues get to cancel everything before the process ends."""
+
+RESTARTABLE = frozenset({"feed", "connector", "control"})
+
+RESTARTS_MAX = 3
+"""Failures of one actor in :data:`RESTARTS_WITHIN_NS` that are taken for accidents."""
+
+RESTARTS_WITHIN_NS = 60_000_000_000
+RESTART_AGAIN_NS = 30_000_000_000
+RESTART_NS = 100_000_000
+"""Before the first restart; twice as long before each following one."""
+
+FAILING = "actor_failing"
 
 AFTERMATH_NS = 250_000_000
 """After the last outcome: a venue says a moment later what it did to the balances, and that is part of the session."""
@@ -67,10 +85,13 @@ class Supervisor:
         harness: HarnessMailbox,
         connectors: Mapping[str, Mailbox],
         gate: DispatchGate,
+        kill_switch: KillSwitch,
+        restart: Callable[[str], None],
         clock: Clock,
         timers: Timers,
         timeout_ns: int,
         set_aside: Callable[[Recorded, str], None],
+        start_connector: Callable[[ConnectorWanted], None],
         resumed: bool = False,
     ) -> None:
         self.mailbox = mailbox
@@ -81,6 +102,11 @@ class Supervisor:
         self._harness = harness
         self._connectors = connectors
         self._gate = gate
+        self._kill_switch = kill_switch
+        self._restart = restart
+        self._start_connector = start_connector
+        self._failures: dict[str, list[int]] = {}
+        self._failing: set[str] = set()
         self._clock = clock
         self._timers = timers
         self._timeout_ns = timeout_ns
@@ -114,7 +140,9 @@ class Supervisor:
             ):
                 self._unreachable(f"cannot reach {address}: {cause}")
             case ActorFailed():
-                self._fail(message)
+                self._actor_failed(message)
+            case ConnectorWanted() if self.phase in (Phase.RUNNING, Phase.STOPPING):
+                self._revive(f"connector {message.venue}", lambda: self._start_connector(message))
             case DeadlinePassed(name):
                 self._deadline(name)
 
@@ -149,16 +177,64 @@ class Supervisor:
         self._harness.tell_execution((SessionStopped(reason=reason),))
         self._deadline_in(ENDING_NS, "last commit")
 
-    def _fail(self, message: ActorFailed) -> None:
-        """Fail-stop: nothing leaves any more, venues are asked to cancel, the input in hand is set aside."""
+    def _actor_failed(self, message: ActorFailed) -> None:
+        """Another one in its place, or the fail-safe."""
         self._log.error("actor_failed", actor=message.actor, error=message.error)
-        self._gate.close(Hold.STALL)
+        kind = message.actor.partition(" ")[0]
+        now_ns = self._clock.now_ns()
+        recent = [at for at in self._failures.get(message.actor, []) if now_ns - at < RESTARTS_WITHIN_NS]
+        self._failures[message.actor] = [*recent, now_ns]
+        too_often = len(recent) >= RESTARTS_MAX
+        if kind not in RESTARTABLE or (too_often and kind == "control"):
+            self._fail(message)
+            return
+        if self.phase not in (Phase.STARTING, Phase.RUNNING, Phase.STOPPING):
+            return
+        if too_often and message.actor not in self._failing:
+            self._failing.add(message.actor)
+            self._tell_incident(message.actor, message.error)
+        self._deadline_in(
+            RESTART_AGAIN_NS if too_often else RESTART_NS << len(recent), f"restart {message.actor}"
+        )
+
+    def _tell_incident(self, actor: str, error: str) -> None:
+        self._harness.tell_control(
+            [
+                IncidentOpened(
+                    name=FAILING, scope=actor, grade=HALTING, detail=f"fails again and again: {error}"
+                )
+            ]
+        )
+
+    def _revive(self, actor: str, start: Callable[[], None]) -> None:
+        """Start another ``actor``. One that does not start has failed again."""
+        try:
+            start()
+        except LivestackError as error:
+            self._actor_failed(ActorFailed(actor, str(error)))
+            return
+        self._log.warning("actor_restarted", actor=actor)
+        self._deadline_in(RESTARTS_WITHIN_NS, f"lasted {actor}")
+
+    def _lasted(self, actor: str) -> None:
+        """Whether it has been without a failure for a minute: then what it did is over."""
+        last_ns = self._failures.get(actor, [0])[-1]
+        if actor in self._failing and self._clock.now_ns() - last_ns >= RESTARTS_WITHIN_NS:
+            self._failing.remove(actor)
+            self._harness.tell_control([IncidentClosed(name=FAILING, scope=actor, detail="it runs again")])
+
+    def fail_safe(self, cause: str) -> None:
+        """Nothing may leave any more, and the node ends. Supervisor's thread."""
+        self._fail(ActorFailed("node", cause))
+
+    def _fail(self, message: ActorFailed) -> None:
+        """The fail-safe: nothing leaves any more, venues are asked to cancel, the input in hand is set aside."""
+        self._gate.close(Hold.FAIL_SAFE)
         if self.phase in (Phase.FAILING, Phase.DONE):
             return
         self.phase = Phase.FAILING
-        for venue, connector in self._connectors.items():
-            connector.tell(AskVenue(CancelAllAtVenue(scope=f"fail-safe {venue}", venue=venue, instrument="")))
         self.reason = f"{message.actor} failed: {message.error}"
+        self._kill_switch.engage("fail_safe", "supervisor", self.reason)
         self._deadline_in(MASS_CANCEL_NS, "mass cancel")
         if message.poison is not None:
             self._keep(message.poison, message.error)
@@ -180,6 +256,12 @@ class Supervisor:
                 self._finish(EXIT_FAIL_SAFE, "the last commit did not end in time")
             case "mass cancel", Phase.FAILING:
                 self._finish(EXIT_FAIL_SAFE, self.reason)
+            case _, Phase.STARTING | Phase.RUNNING | Phase.STOPPING:
+                task, _, actor = name.partition(" ")
+                if task == "restart":
+                    self._revive(actor, lambda: self._restart(actor))
+                elif task == "lasted":
+                    self._lasted(actor)
 
     def _outcomes_missing(self) -> None:
         """Orders may be open. A resumed session stays as it is, for the next start to settle."""

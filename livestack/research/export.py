@@ -14,8 +14,8 @@ from typing import IO, Any
 
 import msgspec
 
+from livestack.core.describe import describe_event, describe_record
 from livestack.core.events import Recorded
-from livestack.research.describe import describe_event, describe_record
 
 ROWS = 20_000
 """Rows of a Parquet row group: some megabytes."""

@@ -15,6 +15,7 @@ import msgspec
 
 from livestack.core import events
 from livestack.core.configuration import Configuration
+from livestack.core.describe import describe_event
 from livestack.core.events import InstrumentDefined, Recorded
 from livestack.core.execution_control import held
 from livestack.core.intents import Intent, New
@@ -30,7 +31,6 @@ from livestack.journal.reader import JournalReader
 from livestack.journal.restoring import restored
 from livestack.journal.salvage import Gap, salvage
 from livestack.journal.snapshots import snapshots
-from livestack.research.describe import describe_event
 from livestack.research.judgement import Verdict, judge
 from livestack.research.lookup import Wanted
 from livestack.research.replay import configuration_of, strategy_of

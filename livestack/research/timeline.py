@@ -11,13 +11,19 @@ from livestack.core import events
 from livestack.core.control_events import (
     CancelAll,
     CancelOrder,
+    EngageKillSwitch,
+    ResetKillSwitch,
+    RollBackConfiguration,
     SetConfiguration,
     SetStrategyEnabled,
     SetTradingState,
+    StartSession,
+    StopSession,
+    TakeCheckpoint,
 )
+from livestack.core.describe import describe_event
 from livestack.core.events import Recorded
 from livestack.journal.salvage import Gap
-from livestack.research.describe import describe_event
 from livestack.research.wording import duration, word
 from livestack.summary import rfc3339
 
@@ -74,10 +80,27 @@ def _because(reason: str) -> str:
 
 
 def _command(event: events.OperatorCommand) -> Said:
-    asked = event.command
+    return f"{event.who} asks: {_asked(event.command)}{_because(event.why)}", ""
+
+
+def _asked(asked: events.Command) -> str:
     match asked:
         case SetTradingState():
-            what = f"trading {asked.state.name}"
+            what = f"trading {asked.state.name} for {_scope(asked)}"
+        case EngageKillSwitch():
+            what = f"kill-switch for {_scope(asked)}"
+        case ResetKillSwitch():
+            what = "reset the kill-switch" + (
+                ", orders of unknown fate accepted" if asked.accept_unknown else ""
+            )
+        case StopSession():
+            what = "stop the session"
+        case StartSession():
+            what = "start the session"
+        case TakeCheckpoint():
+            what = "a checkpoint"
+        case RollBackConfiguration():
+            what = f"configuration back to version {asked.version}"
         case CancelOrder():
             what = f"cancel order {asked.order_id}"
         case CancelAll():
@@ -86,7 +109,20 @@ def _command(event: events.OperatorCommand) -> Said:
             what = f"strategy {'enabled' if asked.enabled else 'disabled'}"
         case SetConfiguration():
             what = f"configuration {', '.join(f'{key} = {value}' for key, value in asked.patch)}"
-    return f"{event.who} asks: {what}{_because(event.why)}", ""
+    return what
+
+
+def _reset(event: events.KillSwitchReset) -> Said:
+    accepted = ", orders of unknown fate accepted" if event.accept_unknown else ""
+    return f"reset by {event.by}{accepted}{_because(event.reason)}", ""
+
+
+def _receipt(event: events.KillReceipt) -> Said:
+    asked = f"asked {event.rounds} times"
+    if event.flat:
+        return f"nothing is open, {asked}{_because(event.detail)}", "info"
+    left = f"{event.open_orders} orders open, {event.unknown_orders} of unknown fate"
+    return f"{left}, {asked}{_because(event.detail)}", ""
 
 
 def _status(event: events.FeedStatusChanged | events.VenueStatusChanged) -> Said:
@@ -150,11 +186,8 @@ _TOLD: Final[dict[type, tuple[str, str, Callable[[Any], Said]]]] = {
             "",
         ),
     ),
-    events.KillSwitchReset: (
-        "kill switch",
-        "info",
-        lambda event: (f"reset by {event.by}{_because(event.reason)}", ""),
-    ),
+    events.KillSwitchReset: ("kill switch", "info", _reset),
+    events.KillReceipt: ("kill switch", "warning", _receipt),
     events.FeedStatusChanged: ("feed", "warning", _status),
     events.VenueStatusChanged: ("venue", "warning", _status),
     events.VenueBackoff: (

@@ -39,6 +39,11 @@ class SystemClock:
     def __init__(self, not_before: int = 0) -> None:
         self._origin_ns = max(time.time_ns(), not_before) - time.clock_gettime_ns(_BOOT_TIME)
 
+    def resume_behind(self, not_before: int) -> None:
+        """A session is taken up whose last ``ts`` is ``not_before``: it goes on behind that. Before the session runs."""
+        behind_ns = not_before - self.now_ns()
+        self._origin_ns += max(behind_ns, 0)
+
     def now_ns(self) -> int:
         return self._origin_ns + time.clock_gettime_ns(_BOOT_TIME)
 

@@ -169,16 +169,84 @@ class Credentials(msgspec.Struct, frozen=True):
         return f"Credentials(api_key={self.api_key[:4]}..., kind={self.kind})"
 
 
+class InheritedOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """An order that was open when the session was interrupted, under the ids that it had then.
+
+    ``qty`` is its total through all its incarnations, while a venue may count only the present one; 0 where it has
+    none. ``replace_id``: client id of a Replace of unknown fate, '' if there is none; ``replace_qty`` the total of it.
+    """
+
+    instrument: str
+    order_id: int
+    client_id: str
+    venue_order_id: str = ""
+    qty: int = 0
+    replace_id: str = ""
+    replace_qty: int = 0
+
+
 class Inherited(msgspec.Struct, frozen=True):
     """What a resumed session knows that an adapter made anew does not.
 
-    ``fill_floors``: by instrument the fill id up to which every fill is in the stream. ``totals``: the total quantity,
-    through all its incarnations, of each open order and of each Replace of unknown fate, by client id and by venue
-    order id; a venue may count only the present incarnation.
+    ``fill_floors``: by instrument the fill id up to which every fill is in the stream. ``orders``: every open order.
     """
 
     fill_floors: Mapping[str, int] = msgspec.field(default_factory=dict)
-    totals: Mapping[str, int] = msgspec.field(default_factory=dict)
+    orders: tuple[InheritedOrder, ...] = ()
+
+
+class OpenOrder(msgspec.Struct, frozen=True):
+    """An order that a venue says is open, for people: numbers are the venue's own decimal texts."""
+
+    symbol: str
+    side: str
+    price: str
+    qty: str
+    filled: str
+    client_id: str
+    venue_order_id: str
+
+
+class Setback(msgspec.Struct, frozen=True):
+    """An answer that did not bring what was asked for, as a sentence.
+
+    ``wait_ns``: the venue wants to hear nothing for so long. ``is_clock``: our time is wrong, ask for the venue's.
+    ``is_refused``: the key or its rights; repeating it helps only once somebody has repaired that.
+    """
+
+    text: str
+    wait_ns: int = 0
+    is_clock: bool = False
+    is_refused: bool = False
+
+
+class LastResort(Protocol):
+    """An account's open orders over plain requests: nothing of a session is known, needed or remembered.
+
+    Every request only looks or reduces, so each may be repeated at will. ``wall_ms`` is the venue's time as far as it
+    is known, in milliseconds since 1970. Headers and query hold key and signature: they are not to be shown.
+    """
+
+    @property
+    def settling_ns(self) -> int:
+        """What was sent before its sender died is open or refused after this long."""
+
+    def time(self) -> Fetch:
+        """Ask for the venue's time."""
+
+    def read_time(self, answer: Fetched) -> int | Setback:
+        """In milliseconds since 1970."""
+
+    def open_orders(self, wall_ms: int) -> Fetch:
+        """Ask for every open order of the account, whatever its symbol."""
+
+    def read_open_orders(self, answer: Fetched) -> tuple[OpenOrder, ...] | Setback: ...
+
+    def cancel_all(self, symbol: str, wall_ms: int) -> Fetch:
+        """Have every open order of ``symbol`` cancelled, order lists too."""
+
+    def read_cancelled(self, answer: Fetched) -> int | Setback:
+        """How many orders were cancelled. That there was none is no setback."""
 
 
 class VenueModule(Protocol):
@@ -209,3 +277,6 @@ class VenueModule(Protocol):
     ) -> OrderEntryAdapter:
         """``inherited``: what a resumed session knows of this venue; fills after its floors are fetched before the
         adapter is LIVE."""
+
+    def last_resort(self, credentials: Credentials) -> LastResort:
+        """``ValueError`` where ``credentials`` are not such as the venue takes."""

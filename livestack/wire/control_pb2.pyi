@@ -40,6 +40,7 @@ class ErrorCode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     TIMED_OUT: _ClassVar[ErrorCode]
     CONFIRMATION_REFUSED: _ClassVar[ErrorCode]
     REQUEST_ID_REUSED: _ClassVar[ErrorCode]
+    INTERNAL: _ClassVar[ErrorCode]
 TRADING_STATE_UNSPECIFIED: TradingState
 ACTIVE: TradingState
 REDUCING: TradingState
@@ -65,6 +66,7 @@ NOT_FOUND: ErrorCode
 TIMED_OUT: ErrorCode
 CONFIRMATION_REFUSED: ErrorCode
 REQUEST_ID_REUSED: ErrorCode
+INTERNAL: ErrorCode
 
 class Request(_message.Message):
     __slots__ = ("protocol", "request_id", "issued_at_ns", "reason", "expected_version", "ping", "status", "orders", "positions", "fills", "feeds", "venues", "risk", "configuration", "metrics", "kill_receipt", "session_start", "session_stop", "trading", "kill", "kill_reset", "cancel", "cancel_all", "strategy", "configuration_set", "configuration_roll_back", "checkpoint", "confirm")
@@ -183,10 +185,14 @@ class StopSession(_message.Message):
     def __init__(self) -> None: ...
 
 class SetTradingState(_message.Message):
-    __slots__ = ("state",)
+    __slots__ = ("state", "venue", "instrument")
     STATE_FIELD_NUMBER: _ClassVar[int]
+    VENUE_FIELD_NUMBER: _ClassVar[int]
+    INSTRUMENT_FIELD_NUMBER: _ClassVar[int]
     state: TradingState
-    def __init__(self, state: _Optional[_Union[TradingState, str]] = ...) -> None: ...
+    venue: str
+    instrument: str
+    def __init__(self, state: _Optional[_Union[TradingState, str]] = ..., venue: _Optional[str] = ..., instrument: _Optional[str] = ...) -> None: ...
 
 class Kill(_message.Message):
     __slots__ = ("venue", "instrument")

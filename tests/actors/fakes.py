@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
+from livestack.actors.gate import DispatchGate
+from livestack.actors.kill_switch import KillSwitch
 from livestack.actors.mailbox import Mailbox
+from livestack.control.latch import Latch
 from livestack.core.events import Event, IntentDispatched, Recorded
 from livestack.core.types import (
     ConnectionStatus,
@@ -219,3 +223,14 @@ class FakeBackoff:
 
     def reset(self) -> None:
         """Nothing to forget."""
+
+
+def kill_switch(gate: DispatchGate, directory: Path) -> KillSwitch:
+    """A real one, over a latch in ``directory``."""
+    return KillSwitch(
+        gate=gate,
+        latch=Latch(directory),
+        clock=FakeClock(),
+        venues={"v": ["v:A", "v:B"]},
+        kill_file=directory / "KILL",
+    )

@@ -68,6 +68,7 @@ class Bench:
         self.recorder = Mailbox()
         self.connector = Mailbox()
         self.supervisor = Mailbox()
+        self.control = Mailbox()
         self.timers = FakeTimers()
         self.clock = FakeClock()
         self.progress = Progress()
@@ -79,6 +80,7 @@ class Bench:
             connectors={"v": self.connector},
             clock=self.clock,
             timers=self.timers,
+            control=self.control,
             progress=self.progress,
             uncommitted_max=uncommitted_max,
         )

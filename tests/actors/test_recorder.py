@@ -56,6 +56,7 @@ class Bench:
         self.mailbox = Mailbox()
         self.supervisor = Mailbox()
         self.connector = Mailbox()
+        self.control = Mailbox()
         self.harness = HarnessMailbox()
         self.progress = Progress()
         self.gate = DispatchGate(["v"])
@@ -68,6 +69,7 @@ class Bench:
             gate=self.gate,
             connectors={"v": self.connector},
             harness=self.harness,
+            control=self.control,
             progress=self.progress,
             space=self.room,
             settings=settings or JournalSettings(),

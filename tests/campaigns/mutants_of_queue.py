@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from livestack.core import apply_control, derivation, execution_control, pending, rates
+from livestack.core import apply_commands, apply_control, derivation, execution_control, pending, rates
 from livestack.core.pending import DOMINANCE, Dominance
 from livestack.core.state import ControlState
 from tests.campaigns.mutants import Change, Mutant, cells, edit
@@ -92,12 +92,6 @@ def validity() -> list[Mutant]:
         ),
         ("the kill-switch is forgotten", engage, "control.kill.setdefault(", "{}.setdefault("),
         (
-            "the kill-switch is reset over unknown orders",
-            apply_control.kill_switch_reset,
-            "and not event.accept_unknown",
-            "and False",
-        ),
-        (
             "a change of the trading state does not withdraw",
             derivation._trading_state,
             "out.withdraw(",
@@ -136,7 +130,7 @@ def validity() -> list[Mutant]:
         ),
         (
             "an operator's Cancel leaves a waiting New alone",
-            apply_control._cancel_order,
+            apply_commands._cancel_order,
             "out.withdraw_one(pending, WithdrawReason.SUPERSEDED)",
             "pass",
         ),
@@ -146,7 +140,7 @@ def validity() -> list[Mutant]:
             "out.withdraw(WithdrawReason.SESSION_STOPPING)",
             "pass",
         ),
-        ("cancel-all leaves the Queue alone", apply_control._cancel_all, "if covered and", "if False and"),
+        ("cancel-all leaves the Queue alone", apply_commands._cancel_all, "if covered and", "if False and"),
         ("the inflight gate is open", held, "if pending.order_id in execution.requests:", "if False:"),
         (
             "an unresolved request holds nothing",

@@ -25,7 +25,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from tests.campaigns import mutants_of_queue, mutants_of_risk, mutants_of_state
+from tests.campaigns import mutants_of_control, mutants_of_queue, mutants_of_risk, mutants_of_state
 from tests.campaigns.mutants import Mutant, StaleMutant
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,6 +38,8 @@ PARTS: tuple[Callable[[], list[Mutant]], ...] = (
     mutants_of_state.tables,
     mutants_of_state.execution,
     mutants_of_state.laws,
+    mutants_of_control.commands,
+    mutants_of_control.changes,
 )
 OPTIONS = (
     *("-x", "-q", "-p", "no:cacheprovider", "--hypothesis-profile", "mutations"),

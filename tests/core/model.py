@@ -75,6 +75,8 @@ class Model:
     feed_status: dict[str, ConnectionStatus] = field(default_factory=dict)
     venue_status: dict[str, ConnectionStatus] = field(default_factory=dict)
     incidents: dict[str, str] = field(default_factory=dict)
+    answers: dict[tuple[str, str], tuple[Any, bool]] = field(default_factory=dict)
+    versions: dict[int, Rules] = field(default_factory=dict)
     deadlines: dict[str, int] = field(default_factory=dict)
     definitions: dict[str, events.InstrumentDefined] = field(default_factory=dict)
     logs: dict[str, list[Entry]] = field(default_factory=dict)
@@ -110,6 +112,7 @@ class Model:
     plan: Plan | None = None
     told: list[tuple[Any, ...]] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
+    checkpoint: bool = False
 
     def __post_init__(self) -> None:
         self.rates = {venue: Rates(self.rules.rates) for venue in self.venues}
@@ -118,7 +121,7 @@ class Model:
 
     def step(self, ts: int, event: Any, plan: Plan | None) -> None:
         """Afterwards ``told`` are the DERIVED Events, ``calls`` the Strategy's hooks that were asked."""
-        self.ts, self.plan, self.told, self.calls = ts, plan, [], []
+        self.ts, self.plan, self.told, self.calls, self.checkpoint = ts, plan, [], [], False
         before, could_ask = self.phase, self.phase is SessionPhase.RUNNING and self.enabled
         is_market = type(event) in events.MARKET_EVENTS
         refused = self._market(event) if is_market else bool(self._apply(event))
@@ -142,7 +145,7 @@ class Model:
             self._ask("on_event")
         close_wanted(self)
         process(self)
-        if isinstance(event, events.CheckpointRequested | events.SessionStopped):
+        if isinstance(event, events.CheckpointRequested | events.SessionStopped) or self.checkpoint:
             self.told.append(("Checkpoint",))
 
     def _apply(self, event: Any) -> bool | None:
@@ -253,7 +256,11 @@ class Model:
         self.told.append(("TradingStateChanged", state, by, venue, instrument))
         scope = instrument or venue
         if state is TradingState.ACTIVE:
-            self.trading = {name: one for name, one in self.trading.items() if scope and name != scope}
+            self.trading = {
+                name: one
+                for name, one in self.trading.items()
+                if scope and scope not in (name, name.partition(":")[0])
+            }
             return
         self.trading[scope] = state
         self.withdraw_all(WithdrawReason.TRADING_STATE, venue, instrument)
@@ -342,4 +349,5 @@ class Model:
         return buying, selling, {order_id for order_id, _, _ in found} - {but}
 
     def changed(self, changes: dict[str, Any]) -> None:
+        self.versions[self.rules.version] = self.rules
         self.rules = replace(self.rules, version=self.rules.version + 1, **changes)

@@ -89,13 +89,6 @@ def kill(model: Model, event: events.KillSwitchEngaged) -> None:
         close_all(model, RequestSource.CORE, event.venue, event.instrument)
 
 
-def reset(model: Model, event: events.KillSwitchReset) -> None:
-    if model.unresolved and not event.accept_unknown:
-        model.anomaly("kill_reset_refused")
-    else:
-        model.killed = {}
-
-
 def feed_status(model: Model, event: events.FeedStatusChanged) -> None:
     if not event.instrument:
         model.feed_status[event.venue] = event.status
@@ -192,25 +185,64 @@ PATCHES: dict[tuple[tuple[str, str], ...], dict[str, Any] | None] = {
 
 
 def command(model: Model, event: events.OperatorCommand) -> None:
+    """Answered once; what was asked before gets the same answer, and under its id nothing else can be asked."""
+    known = model.answers.get((event.who, event.request_id))
     payload = event.command
-    if isinstance(payload, events.SetConfiguration):
-        _configure(model, event, payload)
-        return
-    one, order = None, None
-    if isinstance(payload, events.CancelOrder):
-        one, order = model.pending.get(payload.order_id), model.open.get(payload.order_id)
-        if one is None and order is None:
-            model.told.append(("CommandRefused", event.request_id))
-            return
-    model.told.append(("CommandApplied", event.request_id))
-    match payload:
-        case events.SetTradingState(state=state):
-            model.set_trading(state, event.who)
+    applies = _applies(model, event) if known is None else known == (payload, True)
+    model.told.append(("CommandApplied" if applies else "CommandRefused", event.request_id))
+    if known is None:
+        model.answers[event.who, event.request_id] = (payload, applies)
+        if applies:
+            _do(model, event)
+
+
+def _applies(model: Model, event: events.OperatorCommand) -> bool:
+    """Whether a command is carried out, kind by kind."""
+    version = model.rules.version
+    match event.command:
+        case events.SetConfiguration(patch=patch):
+            return event.base_version in (0, version) and PATCHES[patch] is not None
+        case events.RollBackConfiguration(version=wanted):
+            return event.base_version in (0, version) and wanted in model.versions and wanted != version
         case events.CancelOrder(order_id=order_id):
-            if order is not None:
+            return order_id in model.pending or order_id in model.open
+        case events.CancelAll(venue=venue, instrument=instrument):
+            return _exists(model, venue, instrument)
+        case events.SetTradingState(state=TradingState.ACTIVE, venue=venue, instrument=instrument):
+            wider = [] if not venue else [""] if not instrument else ["", venue]
+            return _exists(model, venue, instrument) and not any(one in model.trading for one in wider)
+        case events.SetTradingState(venue=venue, instrument=instrument):
+            return _exists(model, venue, instrument)
+        case events.ResetKillSwitch(accept_unknown=accept_unknown):
+            return bool(model.killed) and (accept_unknown or not _unknown(model))
+    return True
+
+
+def _exists(model: Model, venue: str, instrument: str) -> bool:
+    venues = {model.venue_of(name) for name in model.definitions}
+    return (not venue or venue in venues) and (not instrument or instrument in model.definitions)
+
+
+def _unknown(model: Model) -> list[int]:
+    """Orders under the kill-switch whose last request has no answer, or about which the venue contradicts itself."""
+    found = []
+    for order_id, order in model.open.items():
+        name, sent = order.first.instrument, model.inflight.get(order_id)
+        asked = sent is not None and sent.request.kind is not RequestKind.CANCEL
+        if asked or order_id in model.unresolved or order_id in model.in_doubt:
+            found += [order_id for scope in model.killed if scope in ("", name, model.venue_of(name))]
+    return found
+
+
+def _do(model: Model, event: events.OperatorCommand) -> None:
+    match event.command:
+        case events.SetTradingState(state=state, venue=venue, instrument=instrument):
+            model.set_trading(state, event.who, venue, instrument)
+        case events.CancelOrder(order_id=order_id):
+            if order_id in model.open:
                 model.close(order_id, RequestSource.OPERATOR)
-            elif one is not None:
-                model.withdraw(one, WithdrawReason.SUPERSEDED)
+            else:
+                model.withdraw(model.pending[order_id], WithdrawReason.SUPERSEDED)
         case events.CancelAll(venue=venue, instrument=instrument):
             for one in list(model.pending.values()):
                 if one.kind is RequestKind.NEW and covers(venue, instrument, one.instrument):
@@ -221,19 +253,35 @@ def command(model: Model, event: events.OperatorCommand) -> None:
                 model.told.append(("StrategyEnabled" if enabled else "StrategyDisabled", event.who))
                 model.enabled = enabled
                 model.rejects_in_a_row = 0 if enabled else model.rejects_in_a_row
+        case events.TakeCheckpoint():
+            model.checkpoint = True
+        case events.ResetKillSwitch(accept_unknown=accept_unknown):
+            model.told.append(("KillSwitchReset", event.who, accept_unknown))
+            model.killed = {}
+        case events.SetConfiguration(patch=patch):
+            _configure(model, PATCHES[patch] or {}, any(key.startswith("risk.") for key, _ in patch))
+        case events.RollBackConfiguration(version=version):
+            old, now = vars(model.versions[version]), vars(model.rules)
+            changes = {name: value for name, value in old.items() if name != "version" and value != now[name]}
+            _configure(model, changes, any(name in RISK for name in changes))
 
 
-def _configure(model: Model, event: events.OperatorCommand, payload: events.SetConfiguration) -> None:
-    changes = PATCHES[payload.patch]
-    if event.base_version != model.rules.version or changes is None:
-        model.told.append(("CommandRefused", event.request_id))
-        return
-    model.told.append(("CommandApplied", event.request_id))
+def _configure(model: Model, changes: dict[str, Any], risk: bool) -> None:
     model.changed(changes)
-    model.told.append(("ConfigurationChanged", model.rules.version, payload.patch))
-    if any(key.startswith("risk.") for key, _ in payload.patch):
+    model.told.append(("ConfigurationChanged", model.rules.version))
+    if risk:
         model.withdraw_all(WithdrawReason.CONFIGURATION)
 
+
+RISK = (
+    "trade",
+    "max_order_qty",
+    "max_position",
+    "max_open_orders",
+    "max_data_age",
+    "max_consecutive_rejects",
+)
+"""Of the rules those that are keys of the risk table."""
 
 assert TradingState.ACTIVE < TradingState.REDUCING < TradingState.HALTED
 
@@ -249,7 +297,6 @@ CONTROL: dict[type, Any] = {
     events.SessionStopped: stopped,
     events.OperatorCommand: command,
     events.KillSwitchEngaged: kill,
-    events.KillSwitchReset: reset,
     events.FeedStatusChanged: feed_status,
     events.VenueStatusChanged: venue_status,
     events.VenueClock: clock,
@@ -257,4 +304,5 @@ CONTROL: dict[type, Any] = {
     events.IncidentClosed: closed,
     events.ControlTime: nothing,
     events.CheckpointRequested: nothing,
+    events.KillReceipt: nothing,
 }

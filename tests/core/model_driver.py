@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from livestack.core import events
 from livestack.core.intents import Cancel, New, Replace
 from livestack.core.types import (
@@ -59,8 +61,19 @@ CONFIGURED = {
 }
 
 
+RECORDED: dict[str, events.Command] = {
+    "kill asked": events.EngageKillSwitch("", ""),
+    "stop asked": events.StopSession(),
+    "take checkpoint": events.TakeCheckpoint(),
+    "nowhere": events.SetTradingState(TradingState.HALTED, "", NOWHERE),
+    "cancel nowhere": events.CancelAll("nowhere", ""),
+}
+
+
 class Driver(Venue):
     """One session, from its start; what it is fed is what hypothesis draws."""
+
+    last: events.OperatorCommand | None = None
 
     # -- the start
 
@@ -240,8 +253,18 @@ class Driver(Venue):
         elif what == "cancel all":
             payload = events.CancelAll(*self.scope(scope))
         elif what.upper() in TradingState.__members__:
-            payload = events.SetTradingState(TradingState[what.upper()])
+            payload = events.SetTradingState(TradingState[what.upper()], *self.scope(scope))
+        elif what == "roll back":
+            payload = events.RollBackConfiguration(max(self.model.rules.version - pick, 0))
+        elif what in RECORDED:
+            payload = RECORDED[what]
         self.operate(payload, wait_ns)
+
+    def again(self, other: bool, wait_ns: int) -> None:
+        """The last command a second time, by its sender; or another one under its request id."""
+        if self.last is not None:
+            changed = msgspec.structs.replace(self.last, command=events.StartSession())
+            self.session.feed(changed if other else self.last, wait_ns)
 
     def patch(self, patch: Any, behind: int, wait_ns: int) -> None:
         """A change of Configuration: good, bad, or made against another version."""
@@ -252,6 +275,7 @@ class Driver(Venue):
         one = events.OperatorCommand(
             request_id=f"r{self.session.seq}", command=payload, who="op", why="", base_version=version
         )
+        self.last = one
         self.session.feed(one, wait_ns)
 
     def kill(self, scope: int, wait_ns: int) -> None:
@@ -260,7 +284,7 @@ class Driver(Venue):
         self.session.feed(one, wait_ns)
 
     def reset(self, accept: bool, wait_ns: int) -> None:
-        self.session.feed(events.KillSwitchReset(by="op", reason="", accept_unknown=accept), wait_ns)
+        self.operate(events.ResetKillSwitch(accept), wait_ns)
         self.operate(events.SetTradingState(TradingState.ACTIVE), 0)
 
     def wake(self, wait_ns: int) -> None:
@@ -274,6 +298,15 @@ class Driver(Venue):
     def note(self, what: str, wait_ns: int) -> None:
         one: Any = {
             "checkpoint": events.CheckpointRequested(by="x"),
+            "receipt": events.KillReceipt(
+                flat=True,
+                gate_closed_ns=1,
+                last_new_ns=1,
+                rounds=1,
+                open_orders=0,
+                unknown_orders=0,
+                detail="",
+            ),
             "opened": events.IncidentOpened(name="n", scope="s", grade="g", detail=""),
             "halting": events.IncidentOpened(name="n", scope="s", grade="halting", detail=""),
             "closed": events.IncidentClosed(name="n", scope="s", detail=""),

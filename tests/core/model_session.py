@@ -166,6 +166,8 @@ class Session:
 
     def _count(self, event: Any, step: Step, plan: Plan | None) -> None:
         self.seen[type(event).__name__] += 1
+        if isinstance(event, events.OperatorCommand):
+            self.seen[f"{type(event.command).__name__} {type(step.derived[0]).__name__}"] += 1
         for derived in step.derived:
             self.seen[type(derived).__name__] += 1
             if isinstance(derived, events.IntentDenied):
@@ -197,7 +199,9 @@ def outline(event: events.DerivedEvent) -> tuple[Any, ...]:
         case events.TradingStateChanged():
             return (name, event.state, event.by, event.venue, event.instrument)
         case events.ConfigurationChanged():
-            return (name, event.version, event.patch)
+            return (name, event.version)
+        case events.KillSwitchReset():
+            return (name, event.by, event.accept_unknown)
         case events.StrategyFailed():
             return (name, event.hook, event.error)
         case events.StrategyDisabled() | events.StrategyEnabled():

@@ -378,10 +378,17 @@ def report(order_id: int, status: OrderStatus, filled_qty: int = 0, **changes: A
     return events.OrderReport(**{**values, **changes})
 
 
-def command(payload: events.Command, base_version: int = 0) -> events.OperatorCommand:
+def command(
+    payload: events.Command, base_version: int = 0, request_id: str = "", who: str = "op"
+) -> events.OperatorCommand:
+    """Without a request id it is answered anew each time."""
     return events.OperatorCommand(
-        request_id="r1", command=payload, who="op", why="because", base_version=base_version
+        request_id=request_id, command=payload, who=who, why="because", base_version=base_version
     )
+
+
+def reset(accept_unknown: bool = False) -> events.OperatorCommand:
+    return command(events.ResetKillSwitch(accept_unknown))
 
 
 def killed(venue: str = "", instrument: str = "") -> events.KillSwitchEngaged:

@@ -61,7 +61,7 @@ def test_kill_switch(cancels: bool) -> None:
     expected = [(RequestKind.CANCEL, order_id)] if cancels else []
     assert expected == [(one.kind, one.order_id) for one in step.dispatches]
     assert bench.state.control.killed(VENUE, INSTRUMENT)
-    bench.feed(events.KillSwitchReset(by="b", reason="r"))
+    bench.feed(support.reset())
     assert not bench.state.control.killed(VENUE, INSTRUMENT)
 
 
@@ -71,9 +71,9 @@ def test_kill_switch_is_not_reset_over_unknown_orders() -> None:
     bench.buy()
     bench.feed(events.KillSwitchEngaged(trigger="op", by="b", reason="r"))
     bench.feed(events.ControlTime(scope="timeout", deadline_ns=0), wait_ns=10 * support.SECOND)
-    bench.feed(events.KillSwitchReset(by="b", reason="r"))
+    bench.feed(support.reset())
     assert bench.state.control.killed()
-    bench.feed(events.KillSwitchReset(by="b", reason="r", accept_unknown=True))
+    bench.feed(support.reset(accept_unknown=True))
     assert not bench.state.control.killed()
 
 

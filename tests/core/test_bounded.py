@@ -16,6 +16,7 @@ import msgspec
 import pytest
 
 from livestack.core import events
+from livestack.core.apply_commands import ANSWERS_MAX
 from livestack.core.events import InputEvent
 from livestack.core.execution_control import RECENT_MAX
 from livestack.core.intents import Cancel, New, Replace
@@ -32,6 +33,7 @@ from livestack.core.types import (
     RequestKind,
     Side,
 )
+from livestack.core.versions import VERSIONS_MAX
 from tests.core import support
 from tests.core.consistency import sizes
 from tests.core.support import INSTRUMENT, SECOND, VENUE, Bench, configuration, definition
@@ -41,13 +43,17 @@ EVENTS = 150_000
 EVENTS_LONG = 1_000_000
 PERIOD = 600  # Events after which the stream is the same again: every fate of an order has come up
 WINDOW = 10 * PERIOD
-WARM_UP = 60 * PERIOD  # every container with a bound in time or count is full
+WARM_UP = 70 * PERIOD  # every container with a bound in time or count is full
 CLOSED_MAX = 200
 SLIDING = 300
 STEP_NS = 1_000_000
 
 BOUNDS = {
     "state.execution.closed": CLOSED_MAX + 1,
+    "state.control.answers": ANSWERS_MAX,
+    "state.control.earlier": VERSIONS_MAX,
+    "state.control.earlier[].undo": VERSIONS_MAX,
+    "state.control.earlier[].undo[]": 2 * VERSIONS_MAX,
     "state.execution.drawn": DRAWN_IDS_MAX,
     "state.execution.recent": RECENT_MAX,
     "state.execution.intent_times": SECOND // STEP_NS,
@@ -60,6 +66,9 @@ BOUNDS = {
 """Documented bounds; every other container holds as many as there are instruments, venues, assets or open orders."""
 
 FEW = 50
+
+COMMANDS = 15
+"""Of an operator, in each period."""
 
 
 class Memory(msgspec.Struct):
@@ -157,7 +166,10 @@ def housekeeping(number: int) -> Iterator[InputEvent]:
     yield events.IncidentClosed(name="slow", scope=name, detail="")
     limit = "50" if number % (2 * PERIOD) else "60"
     version = 1 + number // PERIOD
-    yield support.command(events.SetConfiguration((("risk.defaults.max_open_orders", limit),)), version)
+    patch = events.SetConfiguration((("risk.defaults.max_open_orders", limit),))
+    yield support.command(patch, version, f"{number}")
+    for one in range(COMMANDS):
+        yield support.command(events.SetStrategyEnabled(True), request_id=f"{number}-{one}")
 
 
 class Long:

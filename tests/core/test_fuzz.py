@@ -315,7 +315,6 @@ REFUSED = {
     "session_started_twice",
     "bad_resume",
     "bad_clock",
-    "kill_reset_refused",
     "scale_changed",
     "identity_changed",
     "bad_fill",

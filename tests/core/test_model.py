@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 from livestack.core import events
 from livestack.core.types import ConnectionStatus, OrderStatus, Side, WithdrawReason
 from tests.core.model_control import PATCHES
-from tests.core.model_driver import RULES, Driver
+from tests.core.model_driver import RECORDED, RULES, Driver
 from tests.core.model_venue import SECOND
 
 WAITS = st.sampled_from([0, 0, 0, 1, SECOND // 4, SECOND, SECOND, 3 * SECOND, 11 * SECOND])
@@ -81,6 +81,7 @@ TROUBLES = st.sampled_from(
         "stop",
     ]
 )
+COMMANDS = ["active", "active", "roll back", "roll back", "cancel", "cancel all", "reducing", *RECORDED]
 RISK_PATCHES = [one for one, made in PATCHES.items() if one and made and one[0][0].startswith("risk.")]
 
 SEEN: Counter[str] = Counter()
@@ -270,7 +271,7 @@ class Sessions(RuleBasedStateMachine):
     @rule(
         pick=PICKS,
         what=st.sampled_from(
-            ["cancel", "cancel", "checkpoint", "opened", "closed", "closed", "halting", "started"]
+            ["cancel", "cancel", "checkpoint", "opened", "closed", "closed", "halting", "started", "receipt"]
         ),
     )
     def note(self, pick: int, what: str) -> None:
@@ -278,6 +279,13 @@ class Sessions(RuleBasedStateMachine):
             self.play.command(what, pick, 0, 0)
         else:
             self.play.note(what, 0)
+
+    @rule(what=st.sampled_from(COMMANDS), pick=PICKS, scope=SCOPES, again=st.sampled_from([0, 0, 1, 2]))
+    def command(self, what: str, pick: int, scope: int, again: int) -> None:
+        """Also twice, or another one under the same request id."""
+        self.play.command(what, pick, scope, 0)
+        if again:
+            self.play.again(again == 2, 0)
 
     @rule(what=TROUBLES, name=NAMES, scope=SCOPES, status=STATUSES, pick=PICKS, wait_ns=WAITS)
     def trouble(
@@ -326,13 +334,21 @@ RULES_MET = """
 ANOMALIES_MET = """
     instrument_not_defined bad_trade book_fault bad_instrument scale_changed identity_changed unknown_order bad_fill
     over_fill late_fill illegal_transition unknown_dispatch external_order orphan_order second_baseline bad_baseline
-    bad_balance session_started_twice bad_resume kill_reset_refused
+    bad_balance session_started_twice bad_resume
 """
+BOTH_WAYS = """
+    SetTradingState CancelOrder CancelAll SetConfiguration ResetKillSwitch RollBackConfiguration
+"""
+APPLIED = "SetStrategyEnabled EngageKillSwitch StopSession TakeCheckpoint"
 OCCUR = {
     "types": {one.__name__ for one in (*get_args(events.InputEvent), *events.DERIVED_EVENTS)},
     "intents": {"Intent New", "Intent Replace", "Intent Cancel"},
     "rules": {f"denied by {name}" for name in RULES_MET.split()},
     "reasons": {f"withdrawn {one.name}" for one in WithdrawReason if one is not WithdrawReason.ORDER_UNKNOWN},
+    "commands": {
+        *(f"{one} CommandApplied" for one in (*BOTH_WAYS.split(), *APPLIED.split())),
+        *(f"{one} CommandRefused" for one in BOTH_WAYS.split()),
+    },
     "anomalies": {f"anomaly {name}" for name in ANOMALIES_MET.split()},
 }
 """What must have occurred. A command about an Order that left State while it waited (ORDER_UNKNOWN) cannot be had."""

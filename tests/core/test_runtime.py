@@ -445,14 +445,14 @@ def heal(bench: Bench) -> None:
     bench.feed(support.venue_status(ConnectionStatus.LIVE))
     bench.feed(support.command(events.SetTradingState(TradingState.ACTIVE)))
     bench.feed(support.command(events.SetStrategyEnabled(True)))
-    bench.feed(events.KillSwitchReset(by="x", reason="x", accept_unknown=True))
+    bench.feed(support.reset(accept_unknown=True))
 
 
 def test_the_storm_is_one() -> None:
     """Orders of every fate are among it, or the fuzz would prove nothing."""
     kinds: dict[str, int] = {}
     statuses: dict[OrderStatus, int] = {}
-    for seed in range(20):
+    for seed in range(40):
         bench = storm(seed)
         for one in bench.derived:
             kinds[type(one).__name__] = kinds.get(type(one).__name__, 0) + 1

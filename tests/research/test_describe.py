@@ -8,10 +8,11 @@ from pathlib import Path
 import msgspec
 from hypothesis import given
 
+from livestack.core.describe import describe_event, describe_record
 from livestack.core.events import Event, Recorded
 from livestack.core.runtime import CoreRuntime
 from livestack.core.types import Origin
-from livestack.research.describe import describe_event, describe_record, describe_state
+from livestack.research.describe import describe_state
 from livestack.strategies.loading import load_strategy
 from tests.journal import strategies
 from tests.research.sessions import BTCUSDT, opening, quotes, rules

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
 from hypothesis import given
 
 from livestack.core import events
@@ -28,6 +29,7 @@ TOLD = {
     "TradingStateChanged",
     "KillSwitchEngaged",
     "KillSwitchReset",
+    "KillReceipt",
     "FeedStatusChanged",
     "VenueStatusChanged",
     "VenueBackoff",
@@ -79,7 +81,18 @@ def test_what_is_bad_is_marked() -> None:
 def test_a_command_says_what_was_asked_and_why() -> None:
     """Each of them."""
     commands: list[tuple[events.Command, str]] = [
-        (events.SetTradingState(state=TradingState.HALTED), "trading HALTED"),
+        (events.SetTradingState(state=TradingState.HALTED), "trading HALTED for everything"),
+        (events.SetTradingState(state=TradingState.ACTIVE, venue="v"), "trading ACTIVE for v"),
+        (events.EngageKillSwitch(venue="v", instrument="v:S"), "kill-switch for v:S"),
+        (events.ResetKillSwitch(), "reset the kill-switch"),
+        (
+            events.ResetKillSwitch(accept_unknown=True),
+            "reset the kill-switch, orders of unknown fate accepted",
+        ),
+        (events.StopSession(), "stop the session"),
+        (events.StartSession(), "start the session"),
+        (events.TakeCheckpoint(), "a checkpoint"),
+        (events.RollBackConfiguration(version=3), "configuration back to version 3"),
         (events.CancelOrder(order_id=7), "cancel order 7"),
         (events.CancelAll(venue="v", instrument=""), "cancel every order of v"),
         (events.SetStrategyEnabled(enabled=False), "strategy disabled"),
@@ -92,6 +105,25 @@ def test_a_command_says_what_was_asked_and_why() -> None:
         one = events.OperatorCommand(request_id="r", command=command, who="me", why="drill", base_version=0)
         (found,) = timeline(records(one))
         assert f"me asks: {expected}: drill" == found.text
+
+
+def test_a_kill_receipt_says_what_is_left() -> None:
+    """A warning with what is open and unknown, until nothing is."""
+    receipt = events.KillReceipt(
+        flat=False,
+        gate_closed_ns=1,
+        last_new_ns=0,
+        rounds=2,
+        open_orders=3,
+        unknown_orders=1,
+        detail="v is silent",
+    )
+    flat = msgspec.structs.replace(receipt, flat=True, open_orders=0, unknown_orders=0, detail="")
+    found = [(one.kind, one.grade, one.text) for one in timeline(records(receipt, flat))]
+    assert [
+        ("kill switch", "warning", "3 orders open, 1 of unknown fate, asked 2 times: v is silent"),
+        ("kill switch", "info", "nothing is open, asked 2 times"),
+    ] == found
 
 
 def test_a_hole_in_the_journal_is_a_moment() -> None:

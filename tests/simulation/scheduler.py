@@ -102,7 +102,8 @@ class SimulatedLauncher:
     def start(self, actor_class: type[NodeActor], **arguments: Any) -> None:
         actor = actor_class(**arguments)
         mailbox = arguments["mailbox"]
-        self.actors.append(actor)
+        self.actors = [one for one in self.actors if one.name != actor.name] + [actor]
+        self.dead.discard(actor.name)
         self._signals[actor.name].deliver = lambda: self._serve(actor, mailbox)
         actor.on_start()
         self._signals[actor.name].set()
@@ -113,6 +114,9 @@ class SimulatedLauncher:
                 actor.on_stop()
                 self.dead.add(actor.name)
         return []
+
+    def look_after(self) -> None:
+        """A thread that ends unheard does not exist here."""
 
     def actor(self, name: str) -> Any:
         return next(actor for actor in self.actors if actor.name == name)

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from livestack.actors.messages import StopRequested
+from livestack.actors.desk import Board, Desk
+from livestack.actors.gate import DispatchGate
+from livestack.actors.kill_switch import KillSwitch
+from livestack.actors.mailbox import Mailbox
+from livestack.actors.messages import Engagement, StopRequested
+from livestack.control.latch import Latch
+from livestack.control.view import View
 from livestack.core.configuration import Configuration
 from livestack.journal.reader import JournalReader
 from livestack.journal.space import Space
 from livestack.journal.writer import JournalWriter
-from livestack.node.app import ADAPTERS, new_session_id
+from livestack.node.adapters import ADAPTERS
+from livestack.node.app import new_session_id
 from livestack.node.beginning import begin_anew
-from livestack.node.composition import Node, Seams, VenueParts
+from livestack.node.composition import Node, Seams, Surface, VenueParts
 from livestack.node.supervisor import Phase
 from livestack.research.replay import ReplayResult, replay
 from livestack.settings import Settings
@@ -21,6 +28,27 @@ from tests.simulation.network import SimulatedNetwork
 from tests.simulation.scheduler import Scheduler, SimulatedLauncher, SimulatedSignal
 
 SECOND_NS = 1_000_000_000
+
+
+class Unread:
+    """Nobody subscribes."""
+
+    def publish(self, topic: str, payload: bytes) -> None: ...
+
+    def is_subscribed(self, topic: str) -> bool:
+        return False
+
+
+class Unproven:
+    """The proof has threads of its own, and is tested with them."""
+
+    def begin(self, engagement: Engagement) -> None: ...
+
+    def seen(self, view: View) -> None: ...
+
+    def tick(self) -> None: ...
+
+    def end(self) -> None: ...
 
 
 class World:
@@ -56,6 +84,20 @@ class World:
         wall_ns = self.scheduler.wall_ns()
         self.session = new_session_id(wall_ns, "")
         beginning = begin_anew(settings, configuration, self.session, wall_ns, self.scheduler.random)
+        gate = DispatchGate(settings.venues)
+        self.kill_switch = KillSwitch(
+            gate=gate,
+            latch=Latch(directory),
+            clock=self.scheduler,
+            venues={
+                venue: [f"{venue}:{symbol}" for symbol in one.symbols]
+                for venue, one in settings.venues.items()
+            },
+            kill_file=directory / "KILL",
+        )
+        mailbox = Mailbox(signal("control"))
+        self.board = Board(settings.node.name, wall_ns, self.scheduler, gate)
+        self.desk = Desk(self.board, self.kill_switch, mailbox)
         self.node = Node(
             settings=settings,
             seams=seams,
@@ -63,11 +105,12 @@ class World:
             writer=JournalWriter.create(self.sessions, beginning.header, "relaxed"),
             space=Space(directory, 0, 0),
             venues={name: self._parts(name, settings) for name in settings.venues},
+            surface=Surface(gate, self.kill_switch, self.desk, self.board, Unread(), mailbox),
             set_aside=lambda record, error: None,
         )
         signals["supervisor"].deliver = self._supervise
         self.network.pump()
-        self.node.start(beginning.events)
+        self.node.start(beginning.events, Unproven())
 
     def run(self, seconds: float) -> None:
         """Let virtual time pass."""

@@ -15,9 +15,10 @@ from livestack.core.obligations import QueryOrder
 from livestack.core.types import FailureReason, OrderRequest, RequestKind, parse_client_id
 from livestack.venues.binance_spot.calls import Calls
 from livestack.venues.binance_spot.order_events import FINAL, STATUS, OrderEvents
-from livestack.venues.binance_spot.orders import KnownOrder
+from livestack.venues.binance_spot.orders import CANCEL_HALF, KnownOrder
 from livestack.venues.binance_spot.outcomes import NOT_FOUND_CODES
 from livestack.venues.binance_spot.private_messages import OrderResult, Reply
+from livestack.venues.binance_spot.succession import Successions
 from livestack.venues.complaints import Complaints
 
 AGAIN_NS = 1_000_000_000
@@ -38,6 +39,7 @@ class Inquiry:
         events: OrderEvents,
         complaints: Complaints,
         settled_ns: int,
+        successions: Successions,
     ) -> None:
         self._query = query
         self._request = request
@@ -47,6 +49,7 @@ class Inquiry:
         self._events = events
         self._complaints = complaints
         self._settled_ns = settled_ns
+        self._successions = successions
         self._lookups: list[dict[str, str | int]] = []
         self._began_ns = 0
         self._failures = 0
@@ -119,17 +122,20 @@ class Inquiry:
         try:
             found = reply.read(OrderResult)
             status = STATUS[found.status]
-            self._judge(found, status in FINAL, reply.recv_ns)
+            self._judge(found, status in FINAL, reply)
         except (msgspec.MsgspecError, ValueError, KeyError) as error:
             self._complaints.add("bad_reply", f"order.status: {error!r}", reply.frame)
             self._later(self._calls.now_ns + self._wait_ns())
 
-    def _judge(self, found: OrderResult, is_final: bool, recv_ns: int) -> None:
+    def _judge(self, found: OrderResult, is_final: bool, reply: Reply) -> None:
         request, order = self._request, self._order
         if self._kind is RequestKind.REPLACE:
-            self._judge_replace(found, recv_ns)
+            self._judge_replace(found, reply)
             return
-        self._events.report(order, found, recv_ns)
+        if order.is_heir(found.venue_order_id):
+            self._settle(found, reply)
+            return
+        self._events.report(order, found, reply.recv_ns)
         is_there = request is None or request.kind is RequestKind.NEW or found.client_id == request.client_id
         if is_final or is_there:
             self._finish()
@@ -138,22 +144,41 @@ class Inquiry:
         else:
             self._later(self._settled_ns)
 
-    def _judge_replace(self, found: OrderResult, recv_ns: int) -> None:
+    def _judge_replace(self, found: OrderResult, reply: Reply) -> None:
         """The new order is there; or only the old one, which proves nothing before the new one must have arrived. Then
         the Replace never was, and what became of the old order is told after that."""
-        order = self._order
-        if found.client_id == self._query.client_id:
-            terms = order.instrument.price[found.price], order.instrument.qty[found.qty]
-            self._events.replaced(
-                order, found.client_id, found.venue_order_id, terms, found.update_ms, recv_ns, again=True
-            )
-            self._events.report(order, found, recv_ns)
-            self._finish()
-        elif not self._is_settled:
+        order, client_id = self._order, self._query.client_id
+        if found.client_id == client_id:
+            if client_id not in order.replaced:
+                order.replacing = client_id  # also where another adapter sent it
+            self._settle(found, reply)
+        elif not self._is_settled and client_id not in order.replaced:
             self._later(self._settled_ns)
         else:
-            self._failed("the order was not replaced")
-            self._events.report(order, found, recv_ns)
+            if client_id not in order.replaced:
+                if found.client_id == client_id + CANCEL_HALF:
+                    what = f"{client_id}: its cancel half was executed; the new order was refused or renamed"
+                    self._complaints.add("replacement_not_found", what, reply.frame)
+                self._failed("the order was not replaced")
+            self._events.report(order, found, reply.recv_ns)
+            self._finish()
+
+    def _settle(self, found: OrderResult, reply: Reply) -> None:
+        """Tell of ``found`` once it is known what the order before it had filled."""
+        self._asking = True
+
+        def settled(last: Reply) -> None:
+            self._asking = False
+            if not last.is_ok:
+                self._later(self._calls.now_ns + self._wait_ns())
+                return
+            self._events.found(self._order, found, last.recv_ns)
+            if self._kind is RequestKind.REPLACE:
+                self._finish()
+            else:
+                self._later(self._calls.now_ns)
+
+        self._successions.settle([(self._order, found)], reply, settled)
 
     def _absent(self) -> None:
         """Under none of its ids."""
@@ -180,8 +205,8 @@ class Inquiry:
         self._finish()
 
     def _finish(self) -> None:
-        if self._kind is RequestKind.REPLACE:
-            self._order.replacing = None
+        if self._kind is RequestKind.REPLACE and self._order.replacing == self._query.client_id:
+            self._order.replacing = ""
         self._calls.resolved(self._query.client_id)
         self.finished = True
 

@@ -10,6 +10,7 @@ from typing import Final
 from livestack.core.events import InstrumentDefined
 from livestack.venues.adapter import Credentials, Fetch, Fetched, Inherited
 from livestack.venues.binance_spot.instruments import instruments_fetch, parse_instruments
+from livestack.venues.binance_spot.last_resort import BinanceLastResort
 from livestack.venues.binance_spot.market_data import DEPTH_LIMIT, BinanceMarketData
 from livestack.venues.binance_spot.order_entry import BinanceOrderEntry
 
@@ -54,3 +55,6 @@ class BinanceSpot:
         inherited: Inherited = NOTHING,
     ) -> BinanceOrderEntry:
         return BinanceOrderEntry(venue, instruments, credentials, inherited)
+
+    def last_resort(self, credentials: Credentials) -> BinanceLastResort:
+        return BinanceLastResort(credentials)

@@ -88,7 +88,7 @@ class BinanceOrderEntry:
         self._list: list[Event] = []
         writer = RequestWriter(credentials)
         self._calls = Calls(writer, VenueTime())
-        self._orders = KnownOrders(inherited.totals)
+        self._orders = KnownOrders()
         self._events = OrderEvents(venue, self._orders, self._list)
         by_symbol = {one.symbol: one for one in self._instruments.values()}
         self._questions = Questions(self._instruments, self._calls, self._events, self._complaints)
@@ -96,8 +96,14 @@ class BinanceOrderEntry:
         for name, through in inherited.fill_floors.items():
             if name in self._instruments:
                 self._reconciliation.floor(self._instruments[name]).reconciled(through)
+        for one in inherited.orders:
+            if one.instrument in self._instruments:
+                self._orders.inherit(self._instruments[one.instrument], one)
+        self._successions = self._questions.successions
         look_up = self._questions.look_up
-        self._reports = ExecutionReports(by_symbol, self._events, self._complaints, look_up)
+        self._reports = ExecutionReports(
+            by_symbol, self._events, self._complaints, look_up, self._successions
+        )
         self._handshake = Handshake(
             self._calls, writer, self._reconciliation_steps, self._measured, self._handshake_ended
         )
@@ -194,11 +200,7 @@ class BinanceOrderEntry:
             order = self._orders.of_client_id(instrument, request.target_client_id or request.client_id)
         self._orders.also(order, request.client_id)
         if request.kind is RequestKind.REPLACE:
-            if (
-                order.accepted
-            ):  # an order that a former adapter replaced: the Core knows what it had filled by then
-                order.carried = max(order.carried, request.filled_qty - order.filled)
-            order.replacing = request
+            order.replacing = request.client_id
             order.cancel_half_filled = -1
         return self._calls.dispatch(request, method, parameters)
 
@@ -214,8 +216,8 @@ class BinanceOrderEntry:
             return
         if request.kind is RequestKind.NEW:
             self._orders.forget(order)
-        elif order.replacing is request:
-            order.replacing = None
+        elif order.replacing == request.client_id:
+            order.replacing = ""
 
     def ask(self, query: HostQuery, now_ns: int, wall_ns: int) -> None:
         self._calls.at(now_ns, wall_ns)
@@ -262,6 +264,8 @@ class BinanceOrderEntry:
             self._complaints.add("unknown_enum", f"event {kind[:32]!r}", frame)
 
     def _note_fills(self, before: int, recv_ns: int) -> None:
+        if self._successions.holds:
+            return  # a fill may be among what is not told yet
         for event in self._list[before:]:
             if isinstance(event, OrderFill):
                 instrument = self._instruments[event.instrument]

@@ -84,26 +84,22 @@ class OrderEvents:
         terms: tuple[int, int],
         ms: int,
         recv_ns: int,
-        again: bool = False,
     ) -> None:
-        """Amended, or another order in its place. ``terms``: price, and the quantity of the venue's order. ``again``:
-        the Core asks, whatever was said before."""
-        awaited = order.replacing is not None and order.replacing.client_id == client_id
-        if client_id in order.client_ids and not awaited and not again:
+        """Amended, or another order in its place. ``terms``: price, and the quantity of the venue's order."""
+        if client_id in order.replaced:
             return  # said before, also where another Replace is under way by now
         venue_order_id = str(venue_id)
         if venue_order_id == order.venue_order_id:
             order.amends += 1
+            order.compare(client_id, terms[1])
         else:
-            known = order.filled if order.cancel_half_filled < 0 else order.cancel_half_filled
-            if order.replacing is not None and not order.accepted:
-                # An order of which this adapter did not see the beginning: the Core's count is all there is.
-                known = max(known, order.replacing.filled_qty)
-            order.carried += known
-            order.filled = order.amends = 0
-            self.orders.carried(order, (client_id,), terms[1])
+            order.carried += order.filled if order.cancel_half_filled < 0 else order.cancel_half_filled
+            if not order.venue_order_id:
+                order.compare(client_id, terms[1])  # nor is it known what it was at the venue
+            order.filled = order.amends = order.total = order.replace_total = 0
         order.cancel_half_filled = -1
-        order.replacing = None
+        order.replacing = ""
+        order.replaced.append(client_id)
         order.accepted = True
         order.client_id = client_id
         order.add_client_id(client_id)
@@ -183,7 +179,7 @@ class OrderEvents:
         """``filled``: of the venue's present order; -1 where it does not say."""
         if order.closed:
             return
-        order.replacing = None
+        order.replacing = ""
         self.events.append(
             kind(
                 recv_ns=recv_ns,
@@ -223,7 +219,7 @@ class OrderEvents:
             return
         kind = CancelRejected if request.kind is RequestKind.CANCEL else ReplaceRejected
         if kind is ReplaceRejected:
-            order.replacing = None
+            order.replacing = ""
         self.events.append(
             kind(
                 recv_ns=recv_ns,
@@ -239,12 +235,16 @@ class OrderEvents:
         )
 
     def report(self, order: KnownOrder, found: OrderResult, recv_ns: int) -> OrderStatus:
-        """A query's answer; ``ValueError`` or ``KeyError`` for what cannot be read. Returns where the order stands."""
+        """A query's answer; ``ValueError`` or ``KeyError`` for what cannot be read. Returns where the order stands.
+
+        An order is not over while a Replace of it is of unknown fate: another one may have taken its place.
+        """
         status = STATUS[found.status]
+        if order.is_behind(found.venue_order_id):
+            return status
         price = order.instrument.price[found.price]
         qty, filled = order.instrument.qty[found.qty], order.instrument.qty[found.filled_qty]
-        names = (found.client_id, found.original_client_id, str(found.venue_order_id))
-        self.orders.carried(order, names, qty)
+        order.compare(found.client_id, qty)
         event = OrderReport(
             recv_ns=recv_ns,
             venue=self.venue,
@@ -266,6 +266,29 @@ class OrderEvents:
         order.price, order.qty, order.filled = price, qty, max(order.filled, filled)
         self.orders.name(order, str(found.venue_order_id))
         self.events.append(event)
-        if status in FINAL and not order.closed:
+        if status in FINAL and not order.closed and not order.replacing:
             self.orders.close(order)
         return status
+
+    def found(self, order: KnownOrder, found: OrderResult, recv_ns: int) -> OrderStatus:
+        """:meth:`report`, behind ``OrderReplaced`` where a Replace made ``found`` of which that was not told yet."""
+        self.found_replaced(order, found, recv_ns)
+        return self.report(order, found, recv_ns)
+
+    def found_replaced(self, order: KnownOrder, found: OrderResult, recv_ns: int) -> None:
+        """``OrderReplaced`` if a Replace made ``found``, or amended it, and that was not told yet."""
+        is_amended = bool(order.replacing) and order.replacing in (found.client_id, found.original_client_id)
+        if is_amended or order.is_made_by_replace(found.venue_order_id):
+            terms = order.instrument.price[found.price], order.instrument.qty[found.qty]
+            ms = found.update_ms or found.transact_ms
+            self.replaced(order, order.replacing, found.venue_order_id, terms, ms, recv_ns)
+
+    def preceded(self, order: KnownOrder, found: OrderResult) -> None:
+        """``found`` is what was ``order`` at the venue until a Replace made another one; ``ValueError`` or ``KeyError``
+        for what cannot be read, or has not ended."""
+        if order.venue_order_id != str(found.venue_order_id):
+            return  # told meanwhile
+        if STATUS[found.status] not in FINAL:
+            raise ValueError(f"an order that was replaced is {found.status[:16]!r}")
+        order.compare(found.client_id, order.instrument.qty[found.qty])
+        order.cancel_half_filled = order.instrument.qty[found.filled_qty]

@@ -7,18 +7,14 @@ a frame means (accepted before? which of the two ids of a renamed order? filled 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Final
 
 from livestack.core.events import InstrumentDefined
-from livestack.core.types import OrderRequest, parse_client_id
+from livestack.core.types import parse_client_id
+from livestack.venues.adapter import InheritedOrder
 from livestack.venues.binance_spot.numbers import DecimalReader
 
 CLOSED_MAX = 4_096
 """Closed orders remembered, so that late frames about them are understood: minutes of trading at the venue's limits."""
-
-NO_TOTALS: Final[Mapping[str, int]] = MappingProxyType({})
 
 CANCEL_HALF = "_c"
 """What the cancel half of a cancelReplace adds to the request's client id; no id of ours has an underscore."""
@@ -43,7 +39,10 @@ class KnownOrder:
     """One order through all its client ids and venue ids. ``order_id`` 0: not one of ours.
 
     ``qty`` and ``filled`` are those of the venue's present order; ``carried`` is what its predecessors had filled
-    before they were replaced, so that ``carried + qty`` is the total that the Core knows.
+    before they were replaced, so that ``carried + qty`` is the total that the Core knows. ``replacing`` is the client
+    id of the Replace under way or of unknown fate, '' if there is none; ``cancel_half_filled`` what its cancel half says,
+    -1 before that is known; ``replaced`` are the Replaces of which the Core was told. ``total`` and ``replace_total`` are the Core's, of an order of before this
+    adapter: until the venue's quantity is seen that they are to be compared with.
     """
 
     __slots__ = (
@@ -59,8 +58,11 @@ class KnownOrder:
         "order_id",
         "price",
         "qty",
+        "replace_total",
+        "replaced",
         "replacing",
         "sent_ns",
+        "total",
         "venue_order_id",
         "venue_order_ids",
     )
@@ -80,19 +82,41 @@ class KnownOrder:
         self.carried = 0
         self.amends = 0
         self.sent_ns = 0
-        self.replacing: OrderRequest | None = None
+        self.replacing = ""
         self.cancel_half_filled = -1
+        self.replaced: list[str] = []
+        self.total = 0
+        self.replace_total = 0
 
     def add_client_id(self, client_id: str) -> None:
         if client_id not in self.client_ids:
             self.client_ids.append(client_id)
 
+    def is_made_by_replace(self, venue_id: int) -> bool:
+        """Whether that is the order that the Replace of unknown fate made: another one than ever was this order."""
+        return bool(self.replacing and self.venue_order_ids) and str(venue_id) not in self.venue_order_ids
+
+    def is_heir(self, venue_id: int) -> bool:
+        """The same, while it is not known what this order had filled by then."""
+        return self.cancel_half_filled < 0 and self.is_made_by_replace(venue_id)
+
+    def is_behind(self, venue_id: int) -> bool:
+        """Whether that was this order at the venue, until another one took its place."""
+        return str(venue_id) != self.venue_order_id and str(venue_id) in self.venue_order_ids
+
+    def compare(self, client_id: str, qty: int) -> None:
+        """The venue's order under ``client_id`` is ``qty`` large: what is missing to the total that the Core knows of
+        an order from before this adapter was filled by predecessors."""
+        total = self.replace_total if client_id == self.replacing and self.replace_total else self.total
+        self.total = self.replace_total = 0
+        if total:
+            self.carried = max(self.carried, total - qty)
+
 
 class KnownOrders:
     """All of them, by the part that the client ids of one order share, and by venue order id."""
 
-    def __init__(self, totals: Mapping[str, int] = NO_TOTALS) -> None:
-        self._totals = dict(totals)
+    def __init__(self) -> None:
         self._by_key: dict[str, KnownOrder] = {}
         self._by_venue_id: dict[tuple[str, str], KnownOrder] = {}
         self._closed: OrderedDict[str, None] = OrderedDict()
@@ -100,15 +124,15 @@ class KnownOrders:
     def __len__(self) -> int:
         return len(self._by_key)
 
-    def carried(self, order: KnownOrder, names: tuple[str, ...], qty: int) -> None:
-        """The venue's order under one of ``names``, the most telling first, is ``qty`` large: what is missing to the
-        total that the Core knows of an order from before this adapter was filled earlier."""
-        totals = [
-            self._totals.pop(name, 0) for name in names
-        ]  # an amended one keeps its number under a new id
-        total = next(filter(None, totals), 0)
-        if total:
-            order.carried = max(order.carried, total - qty)
+    def inherit(self, instrument: OrderInstrument, one: InheritedOrder) -> None:
+        """An order of before this adapter, under all its ids, whatever is heard of it first."""
+        order = KnownOrder(instrument, one.order_id, one.client_id)
+        order.total, order.replacing, order.replace_total = one.qty, one.replace_id, one.replace_qty
+        self._by_key[_key(one.client_id)[0]] = order
+        if one.replace_id:
+            self.also(order, one.replace_id)
+        if one.venue_order_id:
+            self.name(order, one.venue_order_id)
 
     def find(self, client_id: str) -> KnownOrder | None:
         return self._by_key.get(_key(client_id)[0])
@@ -123,6 +147,19 @@ class KnownOrders:
         if order is None:
             order = self._by_key[key] = KnownOrder(instrument, order_id, client_id)
         return order
+
+    def of_cancel_half(self, instrument: OrderInstrument, client_id: str) -> KnownOrder | None:
+        """The order of which a cancelReplace took an incarnation out of the market, leaving it this id."""
+        request_id = client_id.removesuffix(CANCEL_HALF)
+        if request_id == client_id or parse_client_id(request_id) is None:
+            return None
+        return self.of_client_id(instrument, request_id)
+
+    def was(self, order: KnownOrder, venue_order_id: str) -> None:
+        """``order`` was ``venue_order_id`` at the venue, some time before its present incarnation."""
+        if venue_order_id not in order.venue_order_ids:
+            order.venue_order_ids.insert(0, venue_order_id)
+            self._by_venue_id[order.instrument.name, venue_order_id] = order
 
     def also(self, order: KnownOrder, client_id: str) -> None:
         """A request of ours about ``order`` has ``client_id``: after a resumption of another epoch than the order's."""

@@ -123,7 +123,7 @@ def replaced(
     """Both halves of a cancelReplace succeeded."""
     old = msgspec.json.decode(result.cancel_response, type=OrderResult)
     new = msgspec.json.decode(result.new_order_response, type=OrderResult)
-    if order.replacing is not None:
+    if request.client_id not in order.replaced:
         order.cancel_half_filled = order.instrument.qty[old.filled_qty]
         terms = order.instrument.price[new.price], order.instrument.qty[new.qty]
         events.replaced(order, request.client_id, new.venue_order_id, terms, new.transact_ms, recv_ns)

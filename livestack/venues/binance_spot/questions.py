@@ -19,6 +19,7 @@ from livestack.venues.binance_spot.order_events import OrderEvents
 from livestack.venues.binance_spot.orders import KnownOrder, OrderInstrument
 from livestack.venues.binance_spot.private_messages import OrderResult, Reply
 from livestack.venues.binance_spot.reconcile import Reconciliation
+from livestack.venues.binance_spot.succession import Successions
 from livestack.venues.complaints import Complaints
 
 AGAIN_NS = 1_000_000_000
@@ -40,7 +41,8 @@ class Questions:
         self._calls = calls
         self._events = events
         self._complaints = complaints
-        self.reconciliation = Reconciliation(calls, events, complaints, self.look_up)
+        self.successions = Successions(calls, events, complaints)
+        self.reconciliation = Reconciliation(calls, events, complaints, self.look_up, self.successions)
         self._inquiries: dict[str, Inquiry] = {}
         self._repeats: list[tuple[int, Callable[[], None]]] = []
 
@@ -61,6 +63,7 @@ class Questions:
         self._repeats = [(at_ns, again) for at_ns, again in self._repeats if at_ns > now_ns]
         for again in due:
             again()
+        self.successions.tick()
         for inquiry in self._inquiries.values():
             inquiry.step()
         self._inquiries = {
@@ -70,6 +73,7 @@ class Questions:
     def interrupted(self) -> None:
         """The connection is gone: inquiries go on over the next one, the rest is part of its reconciliation."""
         self._repeats = []
+        self.successions.interrupted()
         for inquiry in self._inquiries.values():
             inquiry.interrupted()
 
@@ -122,6 +126,13 @@ class Questions:
         # An order of which no send is known was sent before this adapter began, if at all.
         settled_ns = order.sent_ns + settling_ns if order.sent_ns else settled_ns
         self._inquiries[query.scope] = Inquiry(
-            query, request, order, self._calls, self._events, self._complaints, settled_ns
+            query,
+            request,
+            order,
+            self._calls,
+            self._events,
+            self._complaints,
+            settled_ns,
+            self.successions,
         )
         self.tick()

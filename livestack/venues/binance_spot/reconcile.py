@@ -7,6 +7,7 @@ with the last reply, so that it is a step of the handshake as well as the answer
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
@@ -24,6 +25,7 @@ from livestack.venues.binance_spot.private_messages import (
     TradeResult,
 )
 from livestack.venues.binance_spot.reports import account_report
+from livestack.venues.binance_spot.succession import Found, Successions
 from livestack.venues.complaints import Complaints
 
 FILLS_PER_PAGE = 1_000
@@ -67,11 +69,13 @@ class Reconciliation:
         events: OrderEvents,
         complaints: Complaints,
         look_up: Callable[[KnownOrder], None],
+        successions: Successions,
     ) -> None:
         self._calls = calls
         self._events = events
         self._complaints = complaints
         self._look_up = look_up
+        self._successions = successions
         self.floors: dict[str, FillFloor] = {}
 
     def floor(self, instrument: OrderInstrument) -> FillFloor:
@@ -80,25 +84,45 @@ class Reconciliation:
     def open_orders(self, instrument: OrderInstrument, done: Done) -> None:
         """One ``OrderReport`` for every order open on ``instrument``; what should be and is not is looked up."""
         begun_open = self._events.orders.open_orders(instrument.name)
+        heirs: list[Found] = []
+
+        def settled(last: Reply) -> None:
+            if last.is_ok:
+                self._guard(last, lambda: self._take_heirs(heirs, last))
+            done(last)
 
         def answered(reply: Reply) -> None:
             if reply.is_ok:
-                self._guard(reply, lambda: self._take_open_orders(instrument, begun_open, reply))
-            done(reply)
+                self._guard(
+                    reply, lambda: heirs.extend(self._take_open_orders(instrument, begun_open, reply))
+                )
+            if reply.is_ok:
+                self._successions.settle(heirs, reply, settled)
+            else:
+                done(reply)
 
         self._calls.ask("openOrders.status", {"symbol": instrument.symbol}, answered)
 
     def _take_open_orders(
         self, instrument: OrderInstrument, begun_open: list[KnownOrder], reply: Reply
-    ) -> None:
-        listed = set()
+    ) -> list[Found]:
+        """Returns what cannot be told yet: orders whose predecessors have to be asked about first."""
+        listed, heirs = set(), []
         for found in reply.read(list[OrderResult]):
             order = self._events.orders.of_venue(instrument, (found.client_id,), found.venue_order_id)
-            self._events.report(order, found, reply.recv_ns)
-            listed.add(str(found.venue_order_id))
+            if order.is_heir(found.venue_order_id):
+                heirs.append((order, found))
+            else:
+                self._events.found(order, found, reply.recv_ns)
+            listed.add(order)
         for order in begun_open:
-            if not order.closed and order.venue_order_id not in listed:
+            if not order.closed and order not in listed:
                 self._look_up(order)
+        return heirs
+
+    def _take_heirs(self, heirs: list[Found], reply: Reply) -> None:
+        for order, found in heirs:
+            self._events.found(order, found, reply.recv_ns)
 
     def balances(self, done: Done) -> None:
         """One complete ``BalanceReport``."""
@@ -158,23 +182,31 @@ class Reconciliation:
 
         def answered(reply: Reply) -> None:
             if reply.is_ok:
-                self._guard(reply, lambda: self._take_cancelled(instrument, reply))
+                self._guard(reply, lambda: self._take_all_cancelled(instrument, reply))
             elif reply.code == CANCEL_REFUSED:
                 reply.status = 200
             done(reply)
 
         self._calls.ask("openOrders.cancelAll", {"symbol": instrument.symbol}, answered)
 
-    def _take_cancelled(self, instrument: OrderInstrument, reply: Reply) -> None:
+    def _take_all_cancelled(self, instrument: OrderInstrument, reply: Reply) -> None:
         for item in reply.read(list[CancelAllItem]):
             for one in item.reports or [item]:
                 if one.venue_order_id < 0:
                     continue
                 ids = tuple(filter(None, (one.original_client_id, one.client_id)))
                 order = self._events.orders.of_venue(instrument, ids, one.venue_order_id)
-                self._events.orders.name(order, str(one.venue_order_id))
-                filled = instrument.qty[one.filled_qty]
-                self._events.cancelled(order, "cancel all", filled, one.transact_ms, reply.recv_ns)
+                take = partial(self._take_cancelled, order, one, reply)
+                if order.is_heir(one.venue_order_id):
+                    self._successions.hold(order, partial(self._guard, reply, take))
+                else:
+                    take()
+
+    def _take_cancelled(self, order: KnownOrder, one: OrderResult, reply: Reply) -> None:
+        self._events.found_replaced(order, one, reply.recv_ns)
+        self._events.orders.name(order, str(one.venue_order_id))
+        filled = order.instrument.qty[one.filled_qty]
+        self._events.cancelled(order, "cancel all", filled, one.transact_ms, reply.recv_ns)
 
     def _guard(self, reply: Reply, take: Callable[[], object]) -> None:
         """Run ``take``; a reply that cannot be read counts as none."""
@@ -195,6 +227,7 @@ class _FillsQuery:
         self._done = done
         self._page: list[TradeResult] = []
         self._unknown: list[int] = []
+        self._found: list[Found] = []
         self._last: Reply | None = None
         self._begun_ns = owner._calls.now_ns
 
@@ -252,18 +285,34 @@ class _FillsQuery:
         elif reply.code in NOT_FOUND_CODES:
             orders.of_venue(self._instrument, (), self._unknown[-1])
             reply.status = 200
-        if not reply.is_ok:
-            self._done(reply)
+            self._told(reply)
             return
-        self._unknown.pop()
-        self._next()
+        if reply.is_ok:
+            self._owner._successions.settle(self._found, reply, self._settled)
+        else:
+            self._done(reply)
 
     def _take_name(self, reply: Reply) -> None:
-        found = reply.read(OrderResult)
-        order = self._owner._events.orders.of_venue(
-            self._instrument, (found.client_id,), found.venue_order_id
-        )
-        self._owner._events.report(order, found, reply.recv_ns)
+        found, orders = reply.read(OrderResult), self._owner._events.orders
+        was = orders.of_cancel_half(self._instrument, found.client_id)
+        if was is not None and was.venue_order_ids:
+            orders.was(was, str(found.venue_order_id))
+            self._found = []
+        else:
+            order = was or orders.of_venue(self._instrument, (found.client_id,), found.venue_order_id)
+            self._found = [(order, found)]
+
+    def _settled(self, last: Reply) -> None:
+        if last.is_ok:
+            self._owner._guard(last, lambda: self._owner._take_heirs(self._found, last))
+        self._told(last)
+
+    def _told(self, reply: Reply) -> None:
+        if reply.is_ok:
+            self._unknown.pop()
+            self._next()
+        else:
+            self._done(reply)
 
     def _emit(self, reply: Reply) -> None:
         for trade in self._page:

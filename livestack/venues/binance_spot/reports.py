@@ -19,6 +19,7 @@ anything else             a complaint, and a query of that order
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from livestack.core.events import BalanceReport
 from livestack.core.types import AssetBalance, Liquidity, Side, parse_client_id
@@ -26,13 +27,17 @@ from livestack.venues.binance_spot.numbers import read_amount
 from livestack.venues.binance_spot.order_events import EXPIRED, STATUS, OrderEvents
 from livestack.venues.binance_spot.orders import CANCEL_HALF, KnownOrder, OrderInstrument
 from livestack.venues.binance_spot.private_messages import AccountPosition, Balance, ExecutionReport
+from livestack.venues.binance_spot.succession import Successions
 from livestack.venues.complaints import Complaints
 
 _MILLI = 1_000_000
 
+Handler = Callable[[KnownOrder, ExecutionReport, int], None]
+
 
 class ExecutionReports:
-    """``doubt(order)`` is called for an order of which something was said that is not understood."""
+    """``doubt(order)`` is called for an order of which something was said that is not understood. What is said of one
+    that took another's place is held back until it is known how that one ended."""
 
     def __init__(
         self,
@@ -40,12 +45,14 @@ class ExecutionReports:
         events: OrderEvents,
         complaints: Complaints,
         doubt: Callable[[KnownOrder], None],
+        successions: Successions,
     ) -> None:
         self._instruments = instruments
         self._events = events
         self._complaints = complaints
         self._doubt = doubt
-        self._handlers: dict[str, Callable[[KnownOrder, ExecutionReport, int], None]] = {
+        self._successions = successions
+        self._handlers: dict[str, Handler] = {
             "NEW": self._new,
             "TRADE": self._trade,
             "CANCELED": self._cancelled,
@@ -67,19 +74,39 @@ class ExecutionReports:
         if handler is None or report.status not in STATUS:
             what = f"execution type {report.execution[:32]!r}, order status {report.status[:32]!r}"
             self._complaints.add("unknown_enum", what, frame)
-            self._events.orders.name(order, str(report.venue_order_id))
+            self._name(order, report)
             self._doubt(order)
             return
+        if order.is_heir(report.venue_order_id):
+            self._successions.hold(order, partial(self._take, handler, order, report, frame, recv_ns))
+            return
+        self._heard(order, report, recv_ns)
         handler(order, report, recv_ns)
+
+    def _take(
+        self, handler: Handler, order: KnownOrder, report: ExecutionReport, frame: bytes, recv_ns: int
+    ) -> None:
+        """What was held back."""
+        try:
+            self._heard(order, report, recv_ns)
+            handler(order, report, recv_ns)
+        except (ValueError, KeyError) as error:
+            self._complaints.add("malformed_frame", repr(error), frame)
+
+    def _heard(self, order: KnownOrder, report: ExecutionReport, recv_ns: int) -> None:
+        """What any report says of an order of before this adapter, or of one that took the place of another."""
+        if _is_present(order, report):
+            if order.total:
+                order.compare(report.client_id, order.instrument.qty[report.qty])
+        elif order.is_made_by_replace(report.venue_order_id):
+            terms = order.instrument.price[report.price], order.instrument.qty[report.qty]
+            self._events.replaced(
+                order, order.replacing, report.venue_order_id, terms, report.transact_ms, recv_ns
+            )
 
     def _begin(self, order: KnownOrder, report: ExecutionReport, recv_ns: int) -> None:
         """Whatever a report says of an order, it says that the order is there."""
-        replacing = order.replacing
-        if (
-            replacing is not None
-            and report.client_id == replacing.client_id
-            and report.execution != "REPLACED"
-        ):
+        if order.replacing and order.replacing == report.client_id and report.execution != "REPLACED":
             self._replaced(order, report, recv_ns)
         elif not order.accepted:
             instrument = order.instrument
@@ -119,7 +146,7 @@ class ExecutionReports:
     def _cancelled(self, order: KnownOrder, report: ExecutionReport, recv_ns: int) -> None:
         filled = order.instrument.qty[report.filled_qty]
         if report.client_id.endswith(CANCEL_HALF) and parse_client_id(report.client_id[: -len(CANCEL_HALF)]):
-            if order.replacing is not None and _is_present(order, report):
+            if order.replacing and _is_present(order, report):
                 order.cancel_half_filled = filled
             return
         if _is_present(order, report):
@@ -129,7 +156,7 @@ class ExecutionReports:
 
     def _expired(self, order: KnownOrder, report: ExecutionReport, recv_ns: int) -> None:
         filled = order.instrument.qty[report.filled_qty]
-        if order.replacing is not None and report.client_id == order.replacing.client_id:
+        if order.replacing and order.replacing == report.client_id:
             self._replaced(order, report, recv_ns)
         if _is_present(order, report):
             reason = report.expiry_reason if report.expiry_reason not in ("", "NONE") else report.status

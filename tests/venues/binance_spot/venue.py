@@ -22,9 +22,13 @@ from livestack.core.types import (
     TimeInForce,
     parse_decimal,
 )
+from livestack.simulator.accounts import Account
+from livestack.simulator.binance_spot.exchange import NewOrder
 from livestack.simulator.binance_spot.signing import make_keys
 from livestack.simulator.binance_spot.venue import BinanceSpotVenue, VenueSettings
-from livestack.venues.adapter import Credentials, Fetched
+from livestack.simulator.orders import SELL
+from livestack.simulator.orders import OrderType as VenueOrderType
+from livestack.venues.adapter import Credentials, Fetched, Inherited
 from livestack.venues.binance_spot import BinanceSpot
 
 VENUE = "venue"
@@ -51,8 +55,8 @@ class Desk:
             VENUE, symbols, Fetched(0, status, (), body, "", self.now_ns, self.now_ns)
         )
         self.instrument: InstrumentDefined = instruments[0]
-        credentials = Credentials(key.api_key, key.kind, key.secret)
-        self.adapter = module.order_entry(VENUE, tuple(instruments), credentials)
+        self._credentials = Credentials(key.api_key, key.kind, key.secret)
+        self.adapter = module.order_entry(VENUE, tuple(instruments), self._credentials)
         self.events: list[Event] = []
         self.sent: list[str] = []
         self.heard: list[str] = []
@@ -73,6 +77,13 @@ class Desk:
         self.venue.drain()
         self.adapter.disconnected("cut", self.now_ns)
         self.settle()
+
+    def start_again(self, inherited: Inherited) -> None:
+        """The process is gone, and another one takes over the session; it has to connect yet."""
+        self.venue.close(self._connection)
+        self.venue.drain()
+        self.change = lambda frame: [frame]
+        self.adapter = BinanceSpot().order_entry(VENUE, (self.instrument,), self._credentials, inherited)
 
     def settle(self) -> None:
         """Carry frames until neither side has any."""
@@ -150,6 +161,22 @@ class Desk:
             )
         )
 
+    def hit(self, price: int, qty: int) -> None:
+        """Somebody else sells ``qty`` at ``price``, to nobody but this account if it bids most."""
+        if not qty:
+            return
+        exchange, symbol = self.venue.exchange, self.instrument.symbol
+        if "other" not in exchange.accounts:
+            listed, other = exchange.listing(symbol).symbol, Account("other", 2)
+            other.balance(listed.base).free = other.balance(listed.quote).free = 10**20
+            exchange.accounts["other"] = other
+        self.venue.advance(self.now_ns)
+        name = f"other{len(exchange.orders)}"
+        new = NewOrder(symbol, SELL, VenueOrderType.LIMIT, "IOC", price, qty, 0, 0, "NONE", name)
+        assert qty == exchange.place("other", new).executed
+        self.venue.advance(self.now_ns)
+        self.settle()
+
     # -- what came out -------------------------------------------------------------------------------------------
 
     def of(self, kind: type[E]) -> list[E]:
@@ -163,6 +190,11 @@ class Desk:
     def far_bid(self) -> int:
         """A price that rests: a tick grid below the market."""
         return self._grid(self._best("bidPrice") * 95 // 100)
+
+    @property
+    def best(self) -> int:
+        """A price that rests before everybody else's bid."""
+        return self._best("bidPrice") + 100 * self.instrument.price_tick
 
     @property
     def through_ask(self) -> int:

@@ -1,0 +1,345 @@
+"""The control actor: brings operators' commands to the Core and its answers back, and keeps what is shown up to date.
+
+One thread, one per node. A command becomes an ``OperatorCommand`` in the control lane; its reply is given when what the
+Core made of it is durable. A few times a second the harness is asked for a view, which arrives by way of the recorder:
+nothing is shown before its commit. The sockets and what comes before a command belong to the server's threads
+(:mod:`livestack.control.server`), the kill-switch to nobody's mailbox (:mod:`livestack.actors.kill_switch`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import msgspec
+import structlog
+
+from livestack.actors.base import NodeActor
+from livestack.actors.desk import Board, Desk, refusal
+from livestack.actors.kill_switch import KillSwitch
+from livestack.actors.mailbox import HarnessMailbox, Mailbox, Told
+from livestack.actors.messages import (
+    Answer,
+    Answered,
+    Asked,
+    Committed,
+    Engaged,
+    Engagement,
+    StopRequested,
+    Tick,
+    Viewed,
+)
+from livestack.actors.progress import Progress
+from livestack.control import replies
+from livestack.control.view import View, view_of
+from livestack.core.describe import describe_event
+from livestack.core.events import (
+    CancelAll,
+    CancelOrder,
+    Checkpoint,
+    Command,
+    CommandRefused,
+    ConfigurationChanged,
+    OperatorCommand,
+    OrderFill,
+    Recorded,
+    ResetKillSwitch,
+    RollBackConfiguration,
+    SetConfiguration,
+    SetStrategyEnabled,
+    SetTradingState,
+    StopSession,
+    TakeCheckpoint,
+)
+from livestack.core.runtime import CoreRuntime
+from livestack.core.types import TradingState
+from livestack.transports.clock import Clock, Timers
+from livestack.wire import control_pb2 as pb
+
+ANSWER_NS = 5_000_000_000
+"""A command that the Core has not taken by then is told to be unknown; it may yet be carried out."""
+
+BACKLOG_MAX = 200
+"""Batches of Events that wait to be published; a follower that needs them all reads the journal."""
+
+
+class Publisher(Protocol):
+    """Where publications go: the server."""
+
+    def publish(self, topic: str, payload: bytes) -> None: ...
+
+    def is_subscribed(self, topic: str) -> bool: ...
+
+
+class Proof(Protocol):
+    """Proves after a kill that nothing is left, and shows on the board how far it is. Control actor's thread."""
+
+    def begin(self, engagement: Engagement) -> None:
+        """The kill-switch was pulled."""
+
+    def seen(self, view: View) -> None:
+        """What State says now."""
+
+    def tick(self) -> None:
+        """Time passes."""
+
+    def end(self) -> None:
+        """The kill-switch is reset, or the session is over."""
+
+
+class Waiting(msgspec.Struct):
+    """A command that is with the Core; ``reset``: what the kill-switch gave for it, -1: it is no reset."""
+
+    request: pb.Request
+    answer: Answer
+    deadline_ns: int
+    reset: int = -1
+
+
+class ControlActor(NodeActor):
+    """``proof`` hears of every engagement and of every view, and is ticked."""
+
+    def __init__(
+        self,
+        *,
+        mailbox: Mailbox,
+        supervisor: Mailbox,
+        harness: HarnessMailbox,
+        kill_switch: KillSwitch,
+        proof: Proof,
+        desk: Desk,
+        board: Board,
+        publisher: Publisher,
+        progress: Progress,
+        publish_every_ns: int,
+        clock: Clock,
+        timers: Timers,
+    ) -> None:
+        super().__init__("control", mailbox, supervisor)
+        self._harness = harness
+        self._kill_switch = kill_switch
+        self._proof = proof
+        self._desk = desk
+        self._board = board
+        self._publisher = publisher
+        self._progress = progress
+        self._publish_every_ns = publish_every_ns
+        self._clock = clock
+        self._timers = timers
+        self._waiting: dict[tuple[str, str], Waiting] = {}
+        self._looking = False
+        self._cancel_tick: Callable[[], None] = lambda: None
+        self._log = structlog.get_logger("control")
+
+    def on_start(self) -> None:
+        self._desk.is_running = True
+        self._tick()
+
+    def on_stop(self) -> None:
+        """The Core takes no command any more; whoever still waits is told so."""
+        self._desk.is_running = False
+        self._board.phase = "stopped"
+        self._cancel_tick()
+        self._proof.end()
+        for waiting in self._waiting.values():
+            waiting.answer(_unknown(waiting.request, "the session has ended meanwhile"))
+
+    def on_failure(self, *error: Any) -> None:
+        self._desk.is_running = False
+        self._cancel_tick()
+        for waiting in self._waiting.values():
+            waiting.answer(_unknown(waiting.request, "the control actor failed"))
+        super().on_failure(*error)
+
+    def on_batch(self, batch: list[Any]) -> None:
+        for message in batch:
+            match message:
+                case Asked(request, sender, answer):
+                    self._ask(request, sender.by, answer)
+                case Answered():
+                    self._answered(message)
+                case Viewed(view):
+                    self._viewed(view)
+                case Committed(records):
+                    self._publish(records)
+                case Engaged(engagement):
+                    self._proof.begin(engagement)
+                    self._look()
+                case Tick():
+                    self._tick()
+
+    # -- Commands ------------------------------------------------------------------------------------------------
+
+    def _ask(self, request: pb.Request, who: str, answer: Answer) -> None:
+        payload = _command(request)
+        if payload is None:
+            name = request.WhichOneof("command")
+            answer(refusal(request, pb.INVALID, f"{name} is no command for a running session"))
+            return
+        obstacle = self._kill_switch.obstacle() if isinstance(payload, ResetKillSwitch) else ""
+        if obstacle:
+            answer(refusal(request, pb.REFUSED_BY_CORE, obstacle))
+            return
+        view = self._board.view
+        command = OperatorCommand(
+            request_id=request.request_id,
+            command=payload,
+            who=who,
+            why=request.reason,
+            base_version=request.expected_version or (view.configuration.version if view is not None else 0),
+        )
+        waiting = Waiting(request, answer, self._clock.now_ns() + ANSWER_NS)
+        self._waiting[who, request.request_id] = waiting
+        if isinstance(payload, ResetKillSwitch):
+            waiting.reset = self._kill_switch.ask_reset(command)
+        else:
+            self._harness.tell_control([command])
+
+    def _answered(self, answered: Answered) -> None:
+        command = answered.command
+        if isinstance(command.command, StopSession) and not _refused(answered):
+            self._supervisor.tell(StopRequested(command.who, command.why))
+        waiting = self._waiting.pop((command.who, command.request_id), None)
+        self._look()
+        if waiting is None:
+            return  # its sender was told that the outcome is unknown; asked again the Core answers the same
+        waiting.answer(self._reply(waiting, answered))
+
+    def _reply(self, waiting: Waiting, answered: Answered) -> pb.Reply:
+        refused = _refused(answered)
+        if refused is not None:
+            code = pb.VERSION_CONFLICT if refused.startswith("made against version") else pb.REFUSED_BY_CORE
+            reply = refusal(waiting.request, code, refused)
+            reply.seq = answered.seq
+            return reply
+        if waiting.reset >= 0 and self._kill_switch.release(waiting.reset):
+            self._proof.end()
+        elif waiting.reset >= 0:
+            text = "the kill-switch was pulled again meanwhile, or its latch could not be removed: it stays engaged"
+            return refusal(waiting.request, pb.REFUSED_BY_CORE, text)
+        reply = pb.Reply(
+            protocol=replies.PROTOCOL,
+            request_id=waiting.request.request_id,
+            outcome=pb.DONE,
+            seq=answered.seq,
+        )
+        for event in answered.derived:
+            if isinstance(event, ConfigurationChanged):
+                changed = pb.ConfigurationVersion(version=event.version, digest=event.digest)
+                reply.configuration_version.CopyFrom(changed)
+            elif isinstance(event, Checkpoint):
+                reply.digest.CopyFrom(pb.Digest(digest=event.digest))
+        return reply
+
+    def _overdue(self) -> None:
+        now_ns = self._clock.now_ns()
+        for key in [key for key, waiting in self._waiting.items() if waiting.deadline_ns <= now_ns]:
+            waiting = self._waiting.pop(key)
+            text = "the Core did not take it in 5 s; it may yet: ask again with the same request id"
+            waiting.answer(_unknown(waiting.request, text))
+
+    # -- What is shown -------------------------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        self._overdue()
+        self._tell_refusals()
+        self._progress.followed = self._publisher.is_subscribed("event")
+        self._look()
+        self._proof.tick()
+        self._cancel_tick()
+        self._cancel_tick = self._timers.at(
+            self._clock.now_ns() + self._publish_every_ns, lambda: self._mailbox.tell(Tick())
+        )
+
+    def _look(self) -> None:
+        """Ask for a view, unless one is on its way."""
+        if not self._looking:
+            self._looking = True
+            self._harness.tell_look(self._take_view)
+
+    def _take_view(self, runtime: CoreRuntime) -> Told:
+        """Harness thread, between two steps."""
+        progress, state = self._progress, runtime.state
+        view = msgspec.structs.replace(
+            view_of(state, progress.sequenced, self._clock.now_ns()),
+            incidents=tuple(progress.incidents.values()),
+            fills=tuple(progress.fills),
+            denials=tuple((rule, *told) for rule, told in progress.denials.items()),
+            events=sum(progress.counts.values()),
+            fills_total=progress.counts.get(OrderFill, 0),
+            metrics=self._metrics(),
+        )
+        return Told(self._mailbox, Viewed(view))
+
+    def _metrics(self) -> tuple[tuple[str, int], ...]:
+        progress = self._progress
+        return (
+            ("runtime.sequenced", progress.sequenced),
+            ("runtime.inbox", self._harness.depth()),
+            ("runtime.inbox.market", self._harness.market_depth()),
+            ("journal.committed", progress.committed),
+            ("journal.free_bytes", progress.journal_free),
+            *((f"events.{kind.__name__}", count) for kind, count in progress.counts.copy().items()),
+        )
+
+    def _viewed(self, view: View) -> None:
+        self._looking = False
+        self._board.view = view
+        self._board.phase = view.phase
+        self._proof.seen(view)
+        if self._publisher.is_subscribed("status"):
+            publication = pb.Publication(seq=view.seq, ts_ns=view.ts, status=self._board.status())
+            self._publisher.publish("status", publication.SerializeToString())
+
+    def _publish(self, records: list[Recorded]) -> None:
+        if self._mailbox.depth() > BACKLOG_MAX:
+            return  # the gap in seq says it
+        for record in records:
+            event = pb.EventRecord(
+                origin=record.origin.name.lower(),
+                type=type(record.event).__name__,
+                json=msgspec.json.encode(describe_event(record.event)).decode(),
+            )
+            publication = pb.Publication(seq=record.seq, ts_ns=record.ts, event=event)
+            self._publisher.publish("event", publication.SerializeToString())
+
+    def _tell_refusals(self) -> None:
+        for (who, name, code), times in self._desk.take_refusals().items():
+            self._log.warning("request_refused", who=who, command=name, code=code, times=times)
+
+
+def _refused(answered: Answered) -> str | None:
+    return next((one.reason for one in answered.derived if isinstance(one, CommandRefused)), None)
+
+
+def _unknown(request: pb.Request, sentence: str) -> pb.Reply:
+    reply = refusal(request, pb.TIMED_OUT, sentence)
+    reply.outcome = pb.UNKNOWN
+    return reply
+
+
+def _command(request: pb.Request) -> Command | None:
+    """The request as the Core's payload. Its fields were checked by the server."""
+    match request.WhichOneof("command"):
+        case "trading":
+            one = request.trading
+            return SetTradingState(TradingState(one.state), one.venue, one.instrument)
+        case "cancel":
+            return CancelOrder(request.cancel.order_id)
+        case "cancel_all":
+            return CancelAll(request.cancel_all.venue, request.cancel_all.instrument)
+        case "strategy":
+            return SetStrategyEnabled(request.strategy.enabled)
+        case "configuration_set":
+            settings = request.configuration_set.settings
+            return SetConfiguration(tuple((one.key, one.json_value) for one in settings))
+        case "configuration_roll_back":
+            return RollBackConfiguration(request.configuration_roll_back.version)
+        case "kill_reset":
+            return ResetKillSwitch(request.kill_reset.accept_unknown)
+        case "checkpoint":
+            return TakeCheckpoint()
+        case "session_stop":
+            return StopSession()
+        case _:
+            return None

@@ -1,0 +1,217 @@
+"""``livestack guard``: the last resort by hand, and what a node's guard is started with."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from livestack.cli.main import data_directory
+from livestack.cli.parameters import DURATION, data_dir_option
+from livestack.control.latch import Latch
+from livestack.exceptions import LivestackError, UnreachableError, UsageError
+from livestack.node.cancel_all import begin_by_hand, finish_by_hand, who_holds
+from livestack.node.guard import Guard, Instructions, Report, Trouble
+from livestack.node.guard_report import GuardReport, VenueReport, read_report
+from livestack.node.shared_progress import ProgressReader
+from livestack.node.venue_access import load_venues, make_sweeps
+from livestack.telemetry import logs
+from livestack.transports.clock import SystemClock
+from livestack.venues.adapter import OpenOrder, Setback
+
+EXIT_NOT_FLAT = 4
+WAIT_NS = 60_000_000_000
+REASON_MAX = 500
+
+
+@click.group()
+def guard() -> None:
+    """The last resort: cancel everything at the venues, with keys and the data directory alone."""
+
+
+@guard.command()
+@click.option(
+    "-c", "--config", "path", type=click.Path(path_type=Path), help="Also ask the venues of this file."
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@data_dir_option
+def status(data_dir: Path | None, path: Path | None, as_json: bool) -> None:
+    """Whether the kill-switch is latched, a node runs, and (with -c) what is open at the venues. Changes nothing."""
+    venues = None
+    if path is not None:
+        configured, venues = load_venues(path, os.environ)
+        data_dir = data_dir if data_dir is not None else Path(configured)
+    directory = data_directory(data_dir)
+    entries = Latch(directory).entries()
+    opened: dict[str, tuple[OpenOrder, ...]] | None = None
+    if venues is not None:
+        opened = {}
+        for sweep in make_sweeps(venues, os.environ, SystemClock(), lambda _: True, lambda *_: None):
+            answer = sweep.look()
+            sweep.close()
+            if isinstance(answer, Setback):
+                raise UnreachableError(f"venue {sweep.venue} at {venues[sweep.venue].rest_url}", answer.text)
+            opened[sweep.venue] = answer
+    holder, report = who_holds(directory), read_report(directory)
+    if as_json:
+        content: dict[str, Any] = {
+            "latched": bool(entries),
+            "latch": entries,
+            "node_alive": holder == "node",
+            "guard_acting": holder == "guard",
+            "open_orders_at_venue": opened,
+            "report": report,
+        }
+        click.echo(msgspec.json.encode(content))
+        return
+    if entries:
+        for entry in entries:
+            click.echo(
+                f"kill-switch: latched for {entry.scope or 'everything'} by {entry.by} ({entry.trigger}): "
+                f"{entry.reason}"
+            )
+    else:
+        click.echo("kill-switch: not latched")
+    click.echo(
+        {"node": "node: running", "guard": "node: dead, its guard is acting", "": "node: not running"}[holder]
+    )
+    if report is not None:
+        click.echo(f"what the guard did last: {_told(report)}")
+    for venue, orders in (opened or {}).items():
+        _list(venue, orders)
+
+
+@guard.command("cancel-all")
+@click.option(
+    "-c",
+    "--config",
+    "path",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="The session's TOML file; only its venues and their keys are used.",
+)
+@click.option("--reason", required=True, help="Why; it is kept with the latch.")
+@click.option(
+    "--wait",
+    "wait_ns",
+    type=DURATION,
+    default=WAIT_NS,
+    help="How long to try until all is flat (default 60s).",
+)
+@click.option("--prove", is_flag=True, help="Ask again when nothing can be on its way any more (some 16 s).")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@data_dir_option
+def cancel_all(
+    data_dir: Path | None, path: Path, reason: str, wait_ns: int, prove: bool, as_json: bool
+) -> None:
+    """Latch the kill-switch, cancel every open order of every account in the file, and ask the venues what is open.
+
+    No node is needed; one that runs is told to engage its kill-switch. Exit code 0: the venues say that nothing is
+    open. 3: one refuses or does not answer. 4: something is open.
+    """
+    if not 0 < len(reason.strip()) <= REASON_MAX:
+        raise UsageError(f"--reason must be 1 to {REASON_MAX} characters")
+    configured, venues = load_venues(path, os.environ)
+    directory = data_directory(data_dir if data_dir is not None else Path(configured))
+    logs.configure("warning", json=as_json)
+    clock = SystemClock()
+    report = begin_by_hand(directory, clock, _user(), reason.strip())
+    _warn(report)
+    try:
+        report = finish_by_hand(
+            directory,
+            report,
+            lambda pause, changed: make_sweeps(venues, os.environ, clock, pause, changed),
+            clock,
+            wait_ns,
+            prove,
+        )
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    if as_json:
+        click.echo(msgspec.json.encode({"flat": report.flat, **msgspec.to_builtins(report)}))
+    else:
+        for venue, one in report.venues.items():
+            _print(venue, one)
+    if any(one.open is None or (one.cause and not one.flat) for one in report.venues.values()):
+        sys.exit(UnreachableError.exit_code)
+    sys.exit(0 if report.flat else EXIT_NOT_FLAT)
+
+
+@guard.command(hidden=True)
+@click.option("--progress-fd", type=click.IntRange(min=3), required=True)
+def run(progress_fd: int) -> None:
+    """Guard the node that started this process. Its instructions are the first line of stdin."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # what ends the node must not end its guard; the node does that
+    os.set_blocking(1, False)  # a node that does not read must not hold its guard up
+    with open(0, "rb", buffering=0, closefd=False) as stdin:
+        line = stdin.readline()
+    if not line:
+        return  # the node was gone before it could say anything, and so before it did anything
+    try:
+        instructions = msgspec.json.decode(line, type=Instructions)
+        logs.configure(instructions.log_level, json=instructions.log_json)
+        acting = Guard(instructions, ProgressReader(progress_fd), SystemClock(), _say, os.environ, 0)
+    except (LivestackError, msgspec.MsgspecError, ValueError, OSError) as error:
+        _say(Trouble(str(error)))
+        sys.exit(error.exit_code if isinstance(error, LivestackError) else UsageError.exit_code)
+    sys.exit(acting.run())
+
+
+def _say(report: Report) -> None:
+    with suppress(OSError):  # nobody reads it: then nobody is there
+        os.write(1, msgspec.json.encode(report) + b"\n")
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return f"user {os.getuid()}"
+
+
+def _warn(report: GuardReport) -> None:
+    """On stderr, before anything is sent: what stays behind this command."""
+    if report.latched:
+        click.secho(
+            "The kill-switch is latched: a node sends no new orders until `livestack kill reset`; `livestack start` "
+            "says so when it starts.",
+            fg="yellow",
+            err=True,
+        )
+    if not report.node_ended:
+        click.secho("A node is running: it is told to engage its kill-switch.", fg="yellow", err=True)
+    if report.note:
+        click.secho(f"Beware: {report.note}", fg="red", err=True)
+
+
+def _print(venue: str, report: VenueReport) -> None:
+    click.echo(f"{venue}: {report.cancelled} cancelled in {report.attempts} attempts")
+    if report.cause:
+        click.secho(f"{venue}: {report.cause}", fg="red", err=True)
+    if report.open is not None:
+        _list(venue, report.open)
+
+
+def _list(venue: str, orders: tuple[OpenOrder, ...]) -> None:
+    click.echo(f"{venue}: the venue says {'nothing is' if not orders else f'{len(orders)} orders are'} open")
+    for order in orders:
+        click.echo(
+            f"  {order.symbol} {order.side} {order.qty} at {order.price}, filled {order.filled}: "
+            f"{order.client_id} ({order.venue_order_id})"
+        )
+
+
+def _told(report: GuardReport) -> str:
+    end = "the venues are flat" if report.flat else "not every venue was flat"
+    return f"{report.reason}; {end if report.ended_ns else 'it is not done'}" + (
+        f"; {report.note}" if report.note else ""
+    )

@@ -1,0 +1,144 @@
+"""``livestack status``: how a running node is, at a glance, and as a health check for supervisors."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from livestack.cli.node import Target, on_node
+from livestack.cli.parameters import DURATION
+from livestack.cli.showing import COLOURS, NodeConsole, age, echo_json, number, plain, show_table, utc
+from livestack.wire import control_pb2 as wire
+
+EXIT_NOT_GOOD = 8
+
+GRADES_NOT_GOOD = ("critical", "halting")
+AGE_MAX_NS = 10_000_000_000
+"""Some renewals of what is shown, also at the slowest ``control.publish_every`` but one."""
+
+
+@click.command()
+@click.option("--check", is_flag=True, help="Exit code 8, and why, where the node is not healthy.")
+@click.option(
+    "--age-max",
+    "age_max_ns",
+    type=DURATION,
+    default=AGE_MAX_NS,
+    help="With --check: how old what is shown may be (default 10s).",
+)
+@on_node
+def status(target: Target, check: bool, age_max_ns: int) -> None:
+    """Show session, trading state, kill-switch, feeds, venues and incidents of the running node."""
+    with target.connect() as node:
+        found = node.status()
+    problems = list(_problems(found, age_max_ns // 1_000_000)) if check else []
+    if target.as_json:
+        echo_json(plain(found) | ({"healthy": not problems, "problems": problems} if check else {}))
+    else:
+        _show(found)
+        for problem in problems:
+            click.secho(problem, fg="red", err=True)
+    if problems:
+        sys.exit(EXIT_NOT_GOOD)
+
+
+def _problems(found: wire.Status, age_max_ms: int) -> Iterator[str]:
+    """Why the node is not healthy, a sentence each."""
+    if found.phase != "running":
+        yield f"the session is {found.phase or 'not there'}"
+    for kill in found.kill_switch:
+        yield f"the kill-switch is engaged for {kill.scope or 'everything'}: {kill.reason or kill.trigger}"
+    if found.trading_state == "halted":
+        yield "trading is halted"
+    for venue in found.venues:
+        if venue.status != "live":
+            yield f"venue {venue.venue} is {venue.status}"
+    for feed in found.feeds:
+        if feed.status != "live":
+            yield f"the feed of {feed.venue} is {feed.status}"
+    for incident in found.incidents:
+        if incident.grade in GRADES_NOT_GOOD:
+            yield f"{incident.grade}: {' '.join(filter(None, (incident.name, incident.scope, incident.detail)))}"
+    if found.guard == "lost":
+        yield "the guard is lost"
+    if found.age_ms > age_max_ms:
+        yield f"what is shown is {age(found.age_ms)} old: the node makes no progress"
+
+
+def _show(found: wire.Status) -> None:
+    console = NodeConsole()
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, value in _rows(found):
+        table.add_row(name, Text(value, style=COLOURS.get(value, "")))
+    console.print(table)
+    show_table(
+        "Venues",
+        ("venue", "status", "feed", ">open", ">unknown", ">clock"),
+        [
+            (
+                one.venue,
+                one.status,
+                next((feed.status for feed in found.feeds if feed.venue == one.venue), "-"),
+                f"{one.open_orders:,}",
+                f"{one.unknown_orders:,}",
+                f"{one.clock_offset_us:+,} us",
+            )
+            for one in found.venues
+        ],
+    )
+    show_table(
+        "Instruments",
+        ("instrument", "status", "book", ">bid", ">ask", ">age"),
+        [
+            (
+                one.instrument,
+                one.status,
+                "valid" if one.book_valid else "not valid",
+                number(one.bid),
+                number(one.ask),
+                age(one.age_ms),
+            )
+            for feed in found.feeds
+            for one in feed.instruments
+        ],
+    )
+    if found.incidents:
+        show_table(
+            "Incidents",
+            ("grade", "name", "scope", "detail"),
+            [(one.grade, one.name, one.scope, one.detail) for one in found.incidents],
+        )
+
+
+def _rows(found: wire.Status) -> Iterator[tuple[str, str]]:
+    yield "session", f"{found.session or 'none'} of node {found.node}"
+    yield "since", utc(found.started_at_ns) or "-"
+    yield "phase", found.phase
+    yield "trading", found.trading_state
+    for one in found.trading:
+        if one.scope:
+            yield "", f"{one.scope} {one.value}"
+    if not found.kill_switch:
+        yield "kill-switch", "not engaged"
+    for kill in found.kill_switch:
+        who = f" by {kill.by}" if kill.by else ""
+        yield "kill-switch", f"ENGAGED for {kill.scope or 'everything'} ({kill.trigger}{who}): {kill.reason}"
+    for hold in found.holds:
+        yield "held", f"{hold.name} {hold.instrument or hold.venue or 'everything'}"
+    yield "strategy", "enabled" if found.strategy_enabled else "disabled"
+    yield "orders", f"{found.open_orders:,} open, {found.unknown_orders:,} of unknown fate"
+    yield (
+        "so far",
+        (
+            f"{found.events:,} Events, {found.dispatches:,} dispatches, {found.fills:,} fills, {found.denied:,} denied"
+        ),
+    )
+    yield "configuration", f"version {found.config_version} ({found.config_digest[:12]})"
+    yield "guard", found.guard or "-"
+    yield "as of", f"seq {found.seq:,}, {age(found.age_ms)} ago"

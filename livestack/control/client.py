@@ -1,0 +1,398 @@
+"""A running node, from another process: every command of the control surface as a method.
+
+A command that changes something is never lost in silence: it is done, refused, waiting for a second key, or its
+outcome is unknown and said to be. While no reply comes, the same request goes out again under the same id, on a new
+connection; the node carries it out once. A client belongs to one thread at a time.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Literal
+
+import zmq
+from google.protobuf.message import DecodeError
+
+from livestack.control.channel import OPEN_LIMIT_S, Channel, CurveKeys, Place, wait
+from livestack.control.commands import PROTOCOL
+from livestack.control.endpoints import endpoints
+from livestack.control.keys import load_client_keys
+from livestack.exceptions import (
+    LivestackError,
+    NodeUnreachableError,
+    OutcomeUnknownError,
+    PermissionDeniedError,
+    RefusedError,
+)
+from livestack.wire import control_pb2 as wire
+
+REPLY_LIMIT_S = 5.0
+"""How long a reply is waited for, all attempts together: the node answers from memory, and its Core within a step."""
+
+ASK_AGAIN_S = 1.5
+"""Silence after which a request is sent again."""
+
+ASK_PAUSE_S = 0.2
+"""Pause before asking again where the node does not know the outcome yet, or broke the connection off."""
+
+COME_BACK_S = 1.0
+"""How long a node that broke a subscription off is looked for before it is said to be gone."""
+
+KILL_LANE_S = 1.0
+"""How long kill's own socket has, alone, before the main one is asked too."""
+
+Topic = Literal["status", "event"]
+State = Literal["active", "reducing", "halted"]
+
+
+class ControlClient:
+    """Made by :meth:`of_data_dir` or :meth:`at`; a context manager that closes its sockets.
+
+    Queries return what the node shows. Commands return the :class:`Reply`, whose ``outcome`` is DONE or AWAITING (a
+    second key has to confirm) and whose ``seq`` is where the effect stands in the Event Stream. Errors of each method:
+    ``NodeUnreachableError``, ``RefusedError``, ``PermissionDeniedError``, of commands also ``OutcomeUnknownError``.
+
+    ``limit_s``: how long a reply is waited for. ``request_id`` of a command: the same one again gets the same reply and
+    changes nothing; None makes one.
+    """
+
+    def __init__(
+        self, main: Place, kill: Place, publish: Place | None, limit_s: float = REPLY_LIMIT_S
+    ) -> None:
+        self._main = main
+        self._kill = kill
+        self._publish = publish
+        self._limit_s = limit_s
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._channels: dict[str, Channel] = {}
+
+    @classmethod
+    def of_data_dir(cls, path: Path, limit_s: float = REPLY_LIMIT_S) -> ControlClient:
+        """The node that runs in ``path``, on this machine. Whoever may open its sockets has the role admin."""
+        addresses = endpoints(path)
+        advice = f"start one: livestack start -c FILE --data-dir {path}"
+        kill_advice = (
+            f"a file named KILL in {path} stops a node there that still runs, livestack guard cancel-all cancels at "
+            "the venues without it"
+        )
+        return cls(
+            Place(addresses.control, advice),
+            Place(addresses.kill, kill_advice),
+            Place(addresses.publish, advice),
+            limit_s,
+        )
+
+    @classmethod
+    def at(
+        cls,
+        endpoint: str,
+        kill_endpoint: str = "",
+        key_file: Path | None = None,
+        publish_endpoint: str = "",
+        limit_s: float = REPLY_LIMIT_S,
+    ) -> ControlClient:
+        """The node at ``endpoint`` (``tcp://HOST:PORT``, or ``ipc://PATH`` without a key).
+
+        ``key_file`` is the client's own, with the node's public key beside it. ``UsageError`` where it cannot be used.
+        """
+        keys = None if key_file is None else CurveKeys(*load_client_keys(key_file))
+        advice = "is it running there, with control.listen set, and may this machine reach it?"
+        return cls(
+            Place(endpoint, advice, keys),
+            Place(kill_endpoint or endpoint, advice, keys),
+            Place(publish_endpoint, advice, keys) if publish_endpoint else None,
+            limit_s,
+        )
+
+    # -- Queries: answered from what the node published last; ``age_ms`` says how old that is ----------------------
+
+    def ping(self) -> wire.Pong:
+        return self._ask(wire.Request(ping=wire.Ping())).pong
+
+    def status(self) -> wire.Status:
+        return self._ask(wire.Request(status=wire.GetStatus())).status
+
+    def orders(self) -> wire.Orders:
+        return self._ask(wire.Request(orders=wire.GetOrders())).orders
+
+    def positions(self) -> wire.Positions:
+        return self._ask(wire.Request(positions=wire.GetPositions())).positions
+
+    def fills(self, last: int = 0) -> wire.Fills:
+        """The ``last`` ones, newest last; 0: as many as the node keeps."""
+        return self._ask(wire.Request(fills=wire.GetFills(last=last))).fills
+
+    def feeds(self) -> wire.Feeds:
+        return self._ask(wire.Request(feeds=wire.GetFeeds())).feeds
+
+    def venues(self) -> wire.Venues:
+        return self._ask(wire.Request(venues=wire.GetVenues())).venues
+
+    def risk(self) -> wire.Risk:
+        return self._ask(wire.Request(risk=wire.GetRisk())).risk
+
+    def configuration(self, version: int = 0) -> wire.Configuration:
+        """Configuration ``version``; 0: the active one."""
+        return self._ask(wire.Request(configuration=wire.GetConfiguration(version=version))).configuration
+
+    def metrics(self) -> wire.Metrics:
+        return self._ask(wire.Request(metrics=wire.GetMetrics())).metrics
+
+    def kill_receipt(self) -> wire.KillReceipt:
+        """What is proven so far of the kill-switch's effect."""
+        return self._ask(wire.Request(kill_receipt=wire.GetKillReceipt())).kill_receipt
+
+    # -- Commands ----------------------------------------------------------------------------------------------------
+
+    def kill(
+        self, reason: str, venue: str = "", instrument: str = "", request_id: str | None = None
+    ) -> wire.Reply:
+        """Engage the kill-switch, for everything or one venue or instrument; ``killed`` of the reply is the receipt.
+
+        Asked on kill's own socket; where nobody answers there soon, on the main one too.
+        """
+        request = wire.Request(kill=wire.Kill(venue=venue, instrument=instrument))
+        return self._command(request, reason, request_id, (self._kill, self._main))
+
+    def kill_reset(
+        self, reason: str, accept_unknown: bool = False, request_id: str | None = None
+    ) -> wire.Reply:
+        """Release the kill-switch. ``accept_unknown``: also while there are orders whose fate is not known."""
+        return self._command(
+            wire.Request(kill_reset=wire.ResetKill(accept_unknown=accept_unknown)), reason, request_id
+        )
+
+    def session_start(self, reason: str, request_id: str | None = None) -> wire.Reply:
+        """Let a node that stands by begin."""
+        return self._command(wire.Request(session_start=wire.StartSession()), reason, request_id)
+
+    def session_stop(self, reason: str, request_id: str | None = None) -> wire.Reply:
+        """End the session in order, and the node with it."""
+        return self._command(wire.Request(session_stop=wire.StopSession()), reason, request_id)
+
+    def trading(
+        self,
+        state: State,
+        reason: str,
+        venue: str = "",
+        instrument: str = "",
+        request_id: str | None = None,
+    ) -> wire.Reply:
+        """Set the trading state of everything, or of one venue or instrument."""
+        wanted = wire.SetTradingState(state=state.upper(), venue=venue, instrument=instrument)
+        return self._command(wire.Request(trading=wanted), reason, request_id)
+
+    def cancel(self, order_id: int, reason: str, request_id: str | None = None) -> wire.Reply:
+        return self._command(
+            wire.Request(cancel=wire.CancelOrder(order_id=order_id)), reason, request_id
+        )  # fmt: skip
+
+    def cancel_all(
+        self, reason: str, venue: str = "", instrument: str = "", request_id: str | None = None
+    ) -> wire.Reply:
+        wanted = wire.CancelAll(venue=venue, instrument=instrument)
+        return self._command(wire.Request(cancel_all=wanted), reason, request_id)
+
+    def strategy(self, enabled: bool, reason: str, request_id: str | None = None) -> wire.Reply:
+        return self._command(wire.Request(strategy=wire.SetStrategy(enabled=enabled)), reason, request_id)
+
+    def configuration_set(
+        self,
+        settings: Mapping[str, str],
+        reason: str,
+        expected_version: int = 0,
+        request_id: str | None = None,
+    ) -> wire.Reply:
+        """Change keys (dotted) to values (JSON), all or none; ``configuration_version`` of the reply is the new one.
+
+        ``expected_version``: refused if another is active by now; 0: whichever is.
+        """
+        pairs = [wire.Setting(key=key, json_value=value) for key, value in settings.items()]
+        request = wire.Request(
+            configuration_set=wire.SetConfiguration(settings=pairs), expected_version=expected_version
+        )
+        return self._command(request, reason, request_id)
+
+    def configuration_roll_back(
+        self, version: int, reason: str, expected_version: int = 0, request_id: str | None = None
+    ) -> wire.Reply:
+        """Make the Configuration what it was in ``version``; it gets a new number."""
+        request = wire.Request(
+            configuration_roll_back=wire.RollBackConfiguration(version=version),
+            expected_version=expected_version,
+        )
+        return self._command(request, reason, request_id)
+
+    def checkpoint(self, reason: str = "", request_id: str | None = None) -> wire.Reply:
+        """Record State's digest now; ``digest`` of the reply."""
+        return self._command(wire.Request(checkpoint=wire.Checkpoint()), reason, request_id)
+
+    def confirm(self, confirmed: str, reason: str, request_id: str | None = None) -> wire.Reply:
+        """Be the second pair of eyes for the request with the id ``confirmed``."""
+        return self._command(wire.Request(confirm=wire.Confirm(request_id=confirmed)), reason, request_id)
+
+    # -- Publications ------------------------------------------------------------------------------------------------
+
+    def subscribe(self, topics: Iterable[Topic] = ("status", "event")) -> Iterator[wire.Publication]:
+        """What the node publishes from now on, until it is gone: ``NodeUnreachableError``.
+
+        A subscriber that is slower than the node loses publications, and so does one whose connection the node renews
+        (as when another key is revoked); of Events ``seq`` shows it.
+        """
+        if self._publish is None:
+            raise NodeUnreachableError(
+                self._main.address, "it is not known where it publishes", "name that endpoint too"
+            )
+        limit_s = 0.0
+        while True:
+            with self._subscribed(self._publish, tuple(topics), limit_s) as channel:
+                while (frames := channel.receive(None)) is not None:
+                    yield wire.Publication.FromString(frames[-1])
+            limit_s = COME_BACK_S
+
+    def _subscribed(self, place: Place, topics: tuple[str, ...], limit_s: float) -> Channel:
+        """An open connection; what cannot be reached is tried again for ``limit_s``."""
+        deadline = time.monotonic() + limit_s
+        while True:
+            channel = Channel(self._context, place, zmq.SUB, topics)
+            try:
+                return channel.open()
+            except BaseException as error:
+                channel.close()
+                if not isinstance(error, NodeUnreachableError) or time.monotonic() >= deadline:
+                    raise
+            time.sleep(ASK_PAUSE_S)
+
+    def close(self) -> None:
+        for channel in self._channels.values():
+            channel.close()
+        self._channels.clear()
+        self._context.destroy(linger=0)
+
+    def __enter__(self) -> ControlClient:
+        return self
+
+    def __exit__(
+        self,
+        _type: type[BaseException] | None,
+        _value: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # -- One request -------------------------------------------------------------------------------------------------
+
+    def _ask(self, request: wire.Request) -> wire.Reply:
+        _stamp(request, None)
+        try:
+            return _settled(self._exchange(request, (self._main,)))
+        except OutcomeUnknownError as error:
+            if isinstance(error.__cause__, NodeUnreachableError):
+                raise error.__cause__ from None
+            cause = f"it is there and does not answer within {error.waited_s:g} s"
+            raise NodeUnreachableError(error.address, cause) from None
+
+    def _command(
+        self, request: wire.Request, reason: str, request_id: str | None, places: tuple[Place, ...] = ()
+    ) -> wire.Reply:
+        request.reason = reason
+        _stamp(request, request_id)
+        return _settled(self._exchange(request, places or (self._main,)))
+
+    def _exchange(self, request: wire.Request, places: tuple[Place, ...]) -> wire.Reply:
+        """Ask at the first of ``places``; where nobody answers in time, at the next one too; then all over again."""
+        deadline = time.monotonic() + self._limit_s
+        payload = request.SerializeToString()
+        remaining, asked = list(places), list[Channel]()
+        failure: LivestackError | None = None
+        was_sent = False
+        while (left_s := deadline - time.monotonic()) > 0 and (remaining or asked):
+            if remaining:
+                try:
+                    channel = self._channel(remaining.pop(0), left_s)
+                except (NodeUnreachableError, PermissionDeniedError) as error:
+                    failure = failure or error
+                    continue
+                channel.socket.send(payload)
+                asked.append(channel)
+                was_sent = True
+            limit_s = min(KILL_LANE_S if remaining else ASK_AGAIN_S, left_s)
+            reply = _first_reply(asked, request.request_id, limit_s)
+            if reply is not None and reply.outcome != wire.UNKNOWN:
+                return reply
+            if reply is not None or any(one.has_lost() for one in asked):
+                time.sleep(ASK_PAUSE_S)
+            if not remaining:
+                self._drop(asked)
+                remaining, asked = list(places), []
+        if failure is not None and not was_sent:
+            raise failure
+        name = (request.WhichOneof("command") or "").replace("_", " ")
+        raise OutcomeUnknownError(name, places[0].address, request.request_id, self._limit_s) from failure
+
+    def _channel(self, place: Place, limit_s: float) -> Channel:
+        """The open connection to ``place``: the one that there is, or a new one."""
+        channel = self._channels.pop(place.address, None)
+        if channel is not None and channel.has_lost():
+            channel.close()
+            channel = None
+        if channel is None:
+            channel = Channel(self._context, place, zmq.DEALER)
+            try:
+                channel.open(min(limit_s, OPEN_LIMIT_S))
+            except BaseException:
+                channel.close()
+                raise
+        self._channels[place.address] = channel
+        return channel
+
+    def _drop(self, channels: list[Channel]) -> None:
+        for channel in channels:
+            self._channels.pop(channel.place.address, None)
+            channel.close()
+
+
+def _stamp(request: wire.Request, request_id: str | None) -> None:
+    request.protocol = PROTOCOL
+    request.request_id = request_id or uuid.uuid4().hex
+    request.issued_at_ns = time.time_ns()
+
+
+def _first_reply(channels: list[Channel], request_id: str, limit_s: float) -> wire.Reply | None:
+    """The first reply to ``request_id``; None when the time is over or every connection is lost."""
+    deadline = time.monotonic() + limit_s
+    waiting = list(channels)
+    while waiting and (left_s := deadline - time.monotonic()) > 0:
+        ready = wait(waiting, int(left_s * 1_000) + 1)
+        for channel in waiting:
+            if channel.socket not in ready:
+                continue
+            reply = _decoded(channel.socket.recv_multipart()[-1], channel.place)
+            if reply.request_id == request_id:
+                return reply
+        waiting = [one for one in waiting if one.socket in ready or not one.has_lost()]
+    return None
+
+
+def _decoded(frame: bytes, place: Place) -> wire.Reply:
+    try:
+        return wire.Reply.FromString(frame)
+    except DecodeError:
+        raise NodeUnreachableError(place.address, "what is there does not speak as a node does") from None
+
+
+def _settled(reply: wire.Reply) -> wire.Reply:
+    """``reply``, unless it is a refusal: then that is raised."""
+    if reply.outcome in (wire.DONE, wire.AWAITING):
+        return reply
+    kind = PermissionDeniedError if reply.code == wire.PERMISSION_DENIED else RefusedError
+    raise kind(_name(reply.code), reply.message, reply.request_id)
+
+
+def _name(code: int) -> str:
+    """A newer node may have codes that this program does not know."""
+    return wire.ErrorCode.Name(code) if code in wire.ErrorCode.values() else f"CODE_{code}"

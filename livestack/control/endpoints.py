@@ -1,0 +1,80 @@
+"""Where a node's control sockets are. No zmq here: the server binds these addresses, a client connects to them.
+
+They lie in ``run`` of the data directory. A socket's path has a short limit, so those of a deep data directory are in
+the run-time directory and ``run`` is a link to it: a person, and a client with another environment, find them there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from pathlib import Path
+
+import msgspec
+
+from livestack.exceptions import HeldError
+
+PATH_BYTES_MAX = 100
+"""Bytes of a socket's path; the system's limit is 107."""
+
+_LONGEST = "publish"
+
+
+class Endpoints(msgspec.Struct, frozen=True):
+    """Three ``ipc://`` addresses."""
+
+    control: str
+    kill: str
+    publish: str
+
+
+def endpoints(data_dir: Path) -> Endpoints:
+    """The addresses of the node of ``data_dir``, running or not; nothing is made."""
+    return _in(_directory(data_dir.absolute()))
+
+
+def prepare(data_dir: Path) -> Endpoints:
+    """Make the directory that holds the sockets, for nobody else; the node calls it before it binds."""
+    data_dir = data_dir.absolute()
+    run, directory = data_dir / "run", _directory(data_dir)
+    if run.is_symlink() and run.readlink() != directory:
+        run.unlink()
+    for one in (data_dir, directory):
+        one.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if directory.stat().st_uid == os.geteuid():
+        directory.chmod(0o700)
+    check_private(directory)
+    if directory != run and not run.is_symlink():
+        if run.is_dir():
+            run.rmdir()
+        run.symlink_to(directory)
+    return _in(directory)
+
+
+def check_private(directory: Path) -> None:
+    """Whoever may open a socket in ``directory`` is an administrator of the node: it has to be ours alone."""
+    found = directory.lstat()
+    if not stat.S_ISDIR(found.st_mode):
+        raise HeldError(str(directory), "it has to be a directory")
+    if found.st_uid != os.geteuid():
+        raise HeldError(str(directory), "it has to belong to the user that runs the node")
+    if found.st_mode & 0o077:
+        raise HeldError(str(directory), "nobody else may have rights to it (chmod 700)")
+
+
+def _directory(data_dir: Path) -> Path:
+    run = data_dir / "run"
+    if len(os.fsencode(run / _LONGEST)) <= PATH_BYTES_MAX:
+        return run
+    digest = hashlib.blake2b(os.fsencode(data_dir.resolve()), digest_size=8).hexdigest()
+    name = f"livestack-{os.geteuid()}-{digest}"
+    if run.is_symlink():
+        linked = run.readlink()
+        if linked.name == name:  # else it came with a copy of another node's directory
+            return linked
+    return Path(os.environ.get("XDG_RUNTIME_DIR") or "/tmp") / name  # noqa: S108 - 0700, and checked
+
+
+def _in(directory: Path) -> Endpoints:
+    return Endpoints(*(f"ipc://{directory / name}" for name in ("control", "kill", _LONGEST)))

@@ -1,0 +1,90 @@
+"""A node and its guard: it watches before anything is opened, and stays behind where the node did not end in order.
+
+Main thread; the callbacks of the guard's child run on its threads and only close or open the gate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from livestack.actors.gate import Hold
+from livestack.node.composition import Seams
+from livestack.node.guard_child import GuardChild
+from livestack.node.service import ControlService
+from livestack.node.shared_progress import Phase
+from livestack.settings import Settings
+from livestack.transports.backoff import Backoff
+
+
+class Guarding:
+    """What the node tells its guard, where it has one."""
+
+    def __init__(self, child: GuardChild | None) -> None:
+        self._child = child
+        self._in_order = True
+
+    def beat(self) -> None:
+        """The harness gets on. Watchdog's thread."""
+        if self._child is not None:
+            self._child.progress.beat()
+
+    def runs(self, session: str) -> None:
+        """From now on orders may be open, and no end but an orderly one is a good one."""
+        self._in_order = False
+        if self._child is not None:
+            self._child.progress.phase(Phase.RUNNING, session)
+
+    def ends(self, in_order: bool) -> None:
+        """The gate is closed for good; nothing is left behind if it was ``in_order``."""
+        self._in_order = in_order
+        if in_order:
+            self.close()
+
+    def close(self) -> None:
+        """Let the guard go, or leave it behind to clear up. Idempotent."""
+        child, self._child = self._child, None
+        if child is None:
+            return
+        if self._in_order:
+            child.stop()
+        else:
+            child.leave()
+
+
+@contextmanager
+def guarded(
+    settings: Settings, environment: Mapping[str, str], seams: Seams, service: ControlService, *, wanted: bool
+) -> Iterator[Guarding]:
+    """Have a guard inside the block. ``UnreachableError`` where it does not start: then nothing was opened."""
+    if not wanted:
+        yield Guarding(None)
+        return
+    gate, board = service.surface.gate, service.board
+
+    def lost(reason: str) -> None:
+        gate.close(Hold.GUARD)
+        board.guard = "lost"
+
+    def regained() -> None:
+        board.guard = "watching"
+        gate.open(Hold.GUARD)
+
+    child = GuardChild(
+        Path(settings.data_dir),
+        settings,
+        clock=seams.clock,
+        timers=seams.timers,
+        backoff=Backoff(seams.random),
+        environment=environment,
+        on_lost=lost,
+        on_regained=regained,
+    )
+    child.start()
+    board.guard = "watching"
+    guarding = Guarding(child)
+    try:
+        yield guarding
+    finally:
+        guarding.close()

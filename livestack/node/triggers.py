@@ -1,0 +1,97 @@
+"""The kill-switch's local triggers: SIGUSR1, and a file named KILL in the data directory. No key, no socket, no actor.
+
+One thread waits for the byte that the interpreter writes at the arrival of a signal, whatever the main thread does at
+that moment, and looks for the file ten times a second. The file stays: while it is there the node is killed.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import structlog
+
+from livestack.actors.kill_switch import KillSwitch
+
+KILL_NAME = "KILL"
+LOOK_MS = 100
+TEXT_MAX = 200
+"""Characters of the file that are taken as the reason."""
+
+
+class LocalTriggers:
+    """As a context, entered and left on the main thread; elsewhere there are no signals, and only the file counts."""
+
+    def __init__(self, kill_switch: KillSwitch, data_dir: Path) -> None:
+        self._kill_switch = kill_switch
+        self._file = data_dir / KILL_NAME
+        self._seen: tuple[int, int] | None = None
+        self._read, self._write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._thread = threading.Thread(target=self._run, name="triggers", daemon=True)
+        self._over = False
+        self._before: Any = None
+        self._wakeup_before = -1
+        self._takes_signals = False
+        self._log = structlog.get_logger("kill_switch")
+
+    def __enter__(self) -> LocalTriggers:
+        if threading.current_thread() is threading.main_thread():
+            self._takes_signals = True
+            self._before = signal.signal(signal.SIGUSR1, lambda number, frame: None)
+            self._wakeup_before = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
+        self._look()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        _type: type[BaseException] | None,
+        _value: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        if self._takes_signals:
+            signal.set_wakeup_fd(self._wakeup_before)
+            # A late one must not end the process that a reset may have been prepared for.
+            signal.signal(signal.SIGUSR1, self._before if callable(self._before) else signal.SIG_IGN)
+        self._over = True
+        os.write(self._write, b"\0")
+        self._thread.join()
+        os.close(self._read)
+        os.close(self._write)
+
+    def _run(self) -> None:
+        poll = select.poll()
+        poll.register(self._read, select.POLLIN)
+        while not self._over:
+            try:
+                if poll.poll(LOOK_MS) and signal.SIGUSR1 in os.read(self._read, 512):
+                    self._kill_switch.engage("signal", f"uid {os.getuid()}", "SIGUSR1 received")
+                self._look()
+            except Exception as error:  # noqa: BLE001 - this thread is the last way to stop the node: it goes on
+                self._log.error("trigger_failed", error=f"{type(error).__name__}: {error}")
+
+    def _look(self) -> None:
+        """Engage once for each file that appears."""
+        try:
+            found = self._file.stat()
+        except FileNotFoundError:
+            self._seen = None
+            return
+        stamp = (found.st_ino, found.st_mtime_ns)
+        if stamp == self._seen:
+            return
+        self._seen = stamp
+        self._kill_switch.engage("file", f"uid {found.st_uid}", self._reason())
+
+    def _reason(self) -> str:
+        try:
+            text = self._file.read_bytes()[: 4 * TEXT_MAX].decode(errors="replace")
+        except OSError:
+            text = ""
+        line = "".join(one if one.isprintable() else " " for one in text).strip()[:TEXT_MAX]
+        return line or f"a file named {KILL_NAME} is in the data directory"

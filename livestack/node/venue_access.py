@@ -1,0 +1,79 @@
+"""The way to a configuration's venues for whoever needs nothing else of it: no strategy, no limits, no journal.
+
+In an emergency the rest of the file may be wrong, or be written for another version. Reads files; main thread.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from livestack.core.validation import Faults, convert
+from livestack.exceptions import ConfigurationError
+from livestack.node.adapters import ADAPTERS
+from livestack.node.guard_report import VenueReport
+from livestack.node.sweep import FIRST_RETRY_NS, RETRY_NS_MAX, TIMEOUTS_S, TOTAL_TIMEOUT_S, Pause, Sweep
+from livestack.settings import (
+    VenueSettings,
+    _check_venues,
+    _expand,
+    _read,
+    read_credentials,
+)
+from livestack.transports.backoff import Backoff
+from livestack.transports.clock import Clock
+from livestack.transports.http import RequestsTransport
+from livestack.venues.adapter import Credentials
+
+DEFAULT_DATA_DIR = "livestack-data"
+
+
+def load_venues(path: Path, environment: Mapping[str, str]) -> tuple[str, dict[str, VenueSettings]]:
+    """The data directory and the venues of the TOML file at ``path``; of the file nothing else is looked at.
+
+    ``ConfigurationError`` holds every fault of its venues, their addresses and keys.
+    """
+    data, faults = _read(path), Faults()
+    table = _expand(data.get("venues", {}), "venues", environment, faults)
+    _check_venues(table, environment, faults)
+    venues = convert(table, dict[str, VenueSettings], "venues", [])
+    if venues is None:
+        convert(table, dict[str, VenueSettings], "venues", faults)
+    if venues is None or faults:
+        raise ConfigurationError(faults, str(path))
+    return str(data.get("data_dir", DEFAULT_DATA_DIR)), venues
+
+
+def make_sweeps(
+    venues: Mapping[str, VenueSettings],
+    environment: Mapping[str, str],
+    clock: Clock,
+    pause: Pause,
+    changed: Callable[[str, VenueReport], None],
+) -> list[Sweep]:
+    """One for each venue, with connections of their own. ``ConfigurationError``, ``ValueError``: unusable keys."""
+    sweeps = []
+    for venue, settings in venues.items():
+        key = read_credentials(venue, settings, environment)
+        resort = ADAPTERS[settings.adapter](settings).last_resort(
+            Credentials(key.api_key, key.kind, key.secret.reveal())
+        )
+        http = RequestsTransport(
+            clock, name=f"{venue} sweep", timeouts_s=TIMEOUTS_S, total_timeout_s=TOTAL_TIMEOUT_S
+        )
+        backoff = Backoff(random.SystemRandom(), first_ns=FIRST_RETRY_NS, cap_ns=RETRY_NS_MAX)
+        sweeps.append(
+            Sweep(
+                venue,
+                resort,
+                http,
+                settings.rest_url,
+                settings.symbols,
+                clock=clock,
+                backoff=backoff,
+                pause=pause,
+                changed=changed,
+            )
+        )
+    return sweeps

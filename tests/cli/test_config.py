@@ -1,0 +1,100 @@
+"""``livestack config``: keys as a person writes them, changed as a whole, and the way back."""
+
+from __future__ import annotations
+
+import pytest
+
+from livestack.cli.config import json_value
+from livestack.wire import control_pb2 as wire
+from tests.cli.support import Shell
+from tests.control.fake_node import FakeNode
+
+KEY = 'risk.instrument."binance_spot:BTCUSDT".max_position'
+
+
+def test_what_is_shown_can_be_set(shell: Shell, node: FakeNode) -> None:
+    """A line of the one is an argument of the other."""
+    done = shell("config", "show")
+    assert f'{KEY}="0.06"\n' == done.out
+    assert "version 3 (cdcdcdcdcdcd); config roll-back can go to: 1, 2" in done.err
+    shell("config", "set", done.out.strip(), "--reason", "r")
+    (setting,) = node.requests[-1][1].configuration_set.settings
+    assert wire.Setting(key=KEY, json_value='"0.06"') == setting
+
+
+def test_tools_get_the_whole_of_it(shell: Shell, node: FakeNode) -> None:
+    """As an object; an earlier version too."""
+    done = shell("config", "show", "--version", "2", "--json")
+    assert {"outcome", "version", "digest"} < done.json.keys()
+    assert (2, [1, 2]) == (done.json["version"], done.json["versions"])
+    assert "0.06" == done.json["configuration"]["risk"]["instrument"]["binance_spot:BTCUSDT"]["max_position"]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("5", "5"),
+        ("true", "true"),
+        ("null", "null"),
+        ("0.05", '"0.05"'),
+        ("5s", '"5s"'),
+        ("1e3", '"1e3"'),
+        ("NaN", '"NaN"'),
+        ('"7"', '"7"'),
+        ('{"USDT": "1000"}', '{"USDT": "1000"}'),
+        ("", '""'),
+        ("a b", '"a b"'),
+    ],
+)
+def test_values_are_json_or_text(text: str, value: str) -> None:
+    """A number with a fraction is text: that is how decimals are written, exactly."""
+    assert value == json_value(text)
+
+
+def test_a_fraction_within_is_text_too() -> None:
+    """Nothing of what is sent was ever a float."""
+    assert '{"USDT": "0.1"}' == json_value('{"USDT": 0.1}')
+
+
+def test_all_keys_go_in_one_request(shell: Shell, node: FakeNode) -> None:
+    """With the version that they were made against; the new one is told."""
+    done = shell("config", "set", "a.b=1", 'c."x=y"=2', "--reason", "r", "--expected-version", "3", "--json")
+    ((_, request),) = node.requests
+    assert [("a.b", "1"), ('c."x=y"', "2")] == [
+        (one.key, one.json_value) for one in request.configuration_set.settings
+    ]
+    assert 3 == request.expected_version
+    assert ("done", 4, "ef" * 32, 50) == tuple(
+        done.json[key] for key in ("outcome", "version", "digest", "seq")
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("a.b",), "is not KEY=VALUE, such as"),
+        (("a=1", "a=2"), "a is given twice"),
+        ((), "Missing argument"),
+    ],
+)
+def test_assignments_that_cannot_be(
+    shell: Shell, node: FakeNode, arguments: tuple[str, ...], sentence: str
+) -> None:
+    """Nothing is asked."""
+    done = shell("config", "set", *arguments, "--reason", "r")
+    assert (2, []) == (done.code, node.requests)
+    assert sentence in done.err
+
+
+def test_the_way_back(shell: Shell, node: FakeNode) -> None:
+    """By number."""
+    done = shell("config", "roll-back", "2", "--reason", "r", "--json")
+    assert 2 == node.requests[0][1].configuration_roll_back.version
+    assert 4 == done.json["version"]
+
+
+def test_nothing_is_known_of_a_version_that_waits(shell: Shell, node: FakeNode) -> None:
+    """For a second key: null."""
+    node.say = lambda _lane, request: wire.Reply(request_id=request.request_id, outcome=wire.AWAITING)
+    done = shell("config", "set", "a=1", "--reason", "r", "--json")
+    assert ("awaiting", None) == (done.json["outcome"], done.json["version"])

@@ -1,0 +1,123 @@
+"""``livestack status``: everything at a glance, and a health check."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from livestack.wire import control_pb2 as wire
+from tests.cli.support import Shell
+from tests.control.fake_node import STATUS, FakeNode
+
+KEYS = {
+    "session", "phase", "trading_state", "kill_switch", "config_version", "seq", "age_ms", "feeds", "venues",
+    "incidents",
+}  # fmt: skip
+
+
+def changed(node: FakeNode, change: Callable[[wire.Status], object]) -> None:
+    """Let ``node`` be in another state."""
+    status = wire.Status()
+    status.CopyFrom(STATUS)
+    change(status)
+    node.say = lambda _lane, request: wire.Reply(
+        request_id=request.request_id, outcome=wire.DONE, status=status
+    )
+
+
+def test_tools_get_every_field(shell: Shell, node: FakeNode) -> None:
+    """Numbers as numbers, times as RFC 3339."""
+    done = shell("status", "--json")
+    assert 0 == done.code
+    assert KEYS < done.json.keys()
+    assert 1234 == done.json["seq"]
+    assert "2026-01-02T03:04:05.000000000Z" == done.json["started_at"]
+    assert "live" == done.json["feeds"][0]["status"]
+    assert "60000.10" == done.json["feeds"][0]["instruments"][0]["bid"]
+
+
+def test_people_get_a_page(shell: Shell, node: FakeNode) -> None:
+    """Of 80 columns, with what matters first."""
+    text = shell("status").out
+    assert 80 >= max(map(len, text.splitlines()))
+    for part in (
+        "20260102-030405-demo of node demo",
+        "active",
+        "not engaged",
+        "live",
+        "60000.1",
+        "seq 1,234",
+    ):
+        assert part in text
+
+
+def test_a_node_that_is_well(shell: Shell, node: FakeNode) -> None:
+    """Exit code 0, and tools are told so."""
+    done = shell("status", "--check", "--json")
+    assert (0, True, []) == (done.code, done.json["healthy"], done.json["problems"])
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda one: setattr(one, "phase", "stopping"), "the session is stopping"),
+        (lambda one: setattr(one, "trading_state", "halted"), "trading is halted"),
+        (lambda one: setattr(one.venues[0], "status", "connecting"), "venue binance_spot is connecting"),
+        (lambda one: setattr(one.feeds[0], "status", "degraded"), "the feed of binance_spot is degraded"),
+        (lambda one: setattr(one, "guard", "lost"), "the guard is lost"),
+        (lambda one: setattr(one, "age_ms", 10_001), "what is shown is 10.0 s old"),
+        (
+            lambda one: one.kill_switch.append(wire.KillScope(reason="enough")),
+            "the kill-switch is engaged for everything: enough",
+        ),
+        (
+            lambda one: one.incidents.append(wire.Incident(name="stall", grade="critical", detail="1 s")),
+            "critical: stall 1 s",
+        ),
+    ],
+)
+def test_a_node_that_is_not(
+    shell: Shell, node: FakeNode, change: Callable[[wire.Status], object], sentence: str
+) -> None:
+    """Exit code 8 and why; without --check it is only shown."""
+    changed(node, change)
+    done = shell("status", "--check")
+    assert 8 == done.code
+    assert sentence in done.err
+    assert 0 == shell("status").code
+
+
+def test_reducing_and_warnings_are_well(shell: Shell, node: FakeNode) -> None:
+    """An operator's choice and what needs nobody at once."""
+
+    def change(one: wire.Status) -> None:
+        one.trading_state = "reducing"
+        one.incidents.append(wire.Incident(name="clock", grade="warning"))
+
+    changed(node, change)
+    assert 0 == shell("status", "--check").code
+
+
+def test_how_old_it_may_be_is_an_option(shell: Shell, node: FakeNode) -> None:
+    """As a duration."""
+    assert 8 == shell("status", "--check", "--age-max", "100ms").code
+
+
+def test_what_keeps_orders_back_is_shown(shell: Shell, node: FakeNode) -> None:
+    """Kill-switch, holds, narrower trading states and incidents, whatever their text holds."""
+
+    def change(one: wire.Status) -> None:
+        one.kill_switch.append(
+            wire.KillScope(scope="binance_spot", trigger="operator", by="anna", reason="[red]odd")
+        )
+        one.holds.append(wire.Hold(name="kill", venue="binance_spot"))
+        one.trading.append(wire.Scoped(scope="binance_spot:BTCUSDT", value="halted"))
+        one.incidents.append(wire.Incident(name="venue_down", scope="binance_spot", grade="critical"))
+
+    changed(node, change)
+    text = shell("status").out
+    assert "ENGAGED for binance_spot (operator by anna): [red]odd" in text
+    assert "held           kill binance_spot" in text
+    assert "binance_spot:BTCUSDT halted" in text
+    assert "venue_down" in text
