@@ -51,6 +51,9 @@ from livestack.telemetry import logs
     default="",
     help="You have looked at SESSION, which could not be resumed: trade on without it.",
 )
+@click.option(
+    "--standby", is_flag=True, help="Wait for `livestack session start` before anything is connected."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 @data_dir_option
 def start(
@@ -60,6 +63,7 @@ def start(
     live: bool,
     recovery: Recovery,
     accept: str,
+    standby: bool,
     as_json: bool,
 ) -> None:
     """Run a trading session until it is stopped (Ctrl-C, SIGTERM) or --for is over.
@@ -82,6 +86,7 @@ def start(
             live=live,
             recovery=recovery,
             accept=accept,
+            standby=standby,
             recovering=LateBar("recovering"),
         ),
         lambda node: watch(node, duration_ns),

@@ -19,6 +19,7 @@ PATH_BYTES_MAX = 100
 """Bytes of a socket's path; the system's limit is 107."""
 
 _LONGEST = "publish"
+_SHARED = "/tmp"  # noqa: S108 - the directory in it is 0700, and checked to be ours
 
 
 class Endpoints(msgspec.Struct, frozen=True):
@@ -65,7 +66,7 @@ def check_private(directory: Path) -> None:
 
 def _directory(data_dir: Path) -> Path:
     run = data_dir / "run"
-    if len(os.fsencode(run / _LONGEST)) <= PATH_BYTES_MAX:
+    if _fits(run):
         return run
     digest = hashlib.blake2b(os.fsencode(data_dir.resolve()), digest_size=8).hexdigest()
     name = f"livestack-{os.geteuid()}-{digest}"
@@ -73,7 +74,12 @@ def _directory(data_dir: Path) -> Path:
         linked = run.readlink()
         if linked.name == name:  # else it came with a copy of another node's directory
             return linked
-    return Path(os.environ.get("XDG_RUNTIME_DIR") or "/tmp") / name  # noqa: S108 - 0700, and checked
+    moved = Path(os.environ.get("XDG_RUNTIME_DIR") or _SHARED) / name
+    return moved if _fits(moved) else Path(_SHARED) / name
+
+
+def _fits(directory: Path) -> bool:
+    return len(os.fsencode(directory / _LONGEST)) <= PATH_BYTES_MAX
 
 
 def _in(directory: Path) -> Endpoints:

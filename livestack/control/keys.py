@@ -165,13 +165,17 @@ def read_private(path: Path) -> str:
         number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise HeldError(str(path), error.strerror or str(error)) from error
-    with os.fdopen(number, "rb") as file:
+    try:
         found = os.fstat(number)
         if not stat.S_ISREG(found.st_mode):
             raise HeldError(str(path), "it has to be a file")
         if found.st_uid != os.geteuid() or found.st_mode & 0o077:
             raise HeldError(str(path), "nobody but its owner may have rights to it (chmod 600)")
-        content = file.read(FILE_BYTES_MAX + 1)
+        content = b""
+        while len(content) <= FILE_BYTES_MAX and (more := os.read(number, FILE_BYTES_MAX)):
+            content += more
+    finally:
+        os.close(number)
     if len(content) > FILE_BYTES_MAX:
         raise HeldError(str(path), f"it has to be smaller than {FILE_BYTES_MAX} bytes")
     try:

@@ -34,7 +34,7 @@ SHOWN_MAX = 10
 
 def operator_command(state: State, event: events.OperatorCommand, out: Derivation) -> None:
     """Answer a command, and do what it asks for unless it was answered before."""
-    known = state.control.answers.get(_key(event)) if event.request_id else None
+    known = state.control.answers.get(_key(event))
     if known is None:
         _COMMANDS[type(event.command)](state, event, event.command, out)
     elif known.fingerprint != _fingerprint(event.command):

@@ -9,13 +9,11 @@ from __future__ import annotations
 import gc
 import queue
 import random
-import re
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -53,6 +51,7 @@ from livestack.node.guarding import Guarding, guarded
 from livestack.node.quiescence import Quiescence
 from livestack.node.recovery import Recovered
 from livestack.node.service import ControlService
+from livestack.node.session_names import new_session_id, newest_of
 from livestack.node.summary import summarise
 from livestack.node.supervisor import EXIT_CLEAN, EXIT_FAIL_SAFE, EXIT_UNREACHABLE
 from livestack.node.watchdog import STACKS_NAME, Watchdog
@@ -73,7 +72,6 @@ GC_THRESHOLDS = (100_000, 50, 1_000)
 INSTRUMENTS_TIMEOUT_S = 30.0
 """A venue that does not describe its instruments by then is not reachable."""
 
-_SESSION_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{4}")
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -167,21 +165,6 @@ def refuse_real_venues_unless_live(settings: Settings, live: bool) -> None:
                 raise UsageError(
                     f"venue {venue} is at {host}, which is not this machine: real orders with real money need --live"
                 )
-
-
-def new_session_id(wall_ns: int, newest: str) -> str:
-    """Start time in UTC, its fraction in four hexadecimal digits; behind ``newest`` whatever the clock says."""
-    seconds, fraction_ns = divmod(wall_ns, 1_000_000_000)
-    session = _session_id(seconds, (fraction_ns << 16) // 1_000_000_000)
-    if session > newest:
-        return session
-    stamp, _, fraction = newest.partition("-")
-    seconds = int(datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp())
-    return _session_id(*divmod((seconds << 16) + int(fraction, 16) + 1, 1 << 16))
-
-
-def _session_id(seconds: int, fraction: int) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y%m%dT%H%M%SZ}-{fraction:04x}"
 
 
 def _machine(settings: Settings, clock: SystemClock, timers: TimerThread) -> Seams:
@@ -378,7 +361,7 @@ def _begin(
     return begin_anew(
         process.settings,
         process.configuration,
-        new_session_id(wall_ns, max(filter(_SESSION_ID.fullmatch, session_names(sessions)), default="")),
+        new_session_id(wall_ns, newest_of(session_names(sessions))),
         wall_ns,
         seams.random,
         before,

@@ -1,7 +1,8 @@
 """The watchdog: sees that the harness gets on, that no thread has died unheard, and gives the guard its pulse.
 
 One thread with a clock of its own, as whoever it watches may hold every other one up. A step that does not return
-closes the gate and dumps every thread's stack; when it returns the gate opens again by itself. If the interpreter is held this thread does not run either: then the pulse stops, and the guard acts (live-stack.md sections 3 and 8).
+closes the gate and dumps every thread's stack; when it returns the gate opens again by itself. If the interpreter is
+held, this thread does not run either: then the pulse stops, and the guard acts (live-stack.md sections 3 and 8).
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ _numbers = itertools.count(1)
 
 
 class FakeDesk:
-    """Records what reaches it and answers DONE at once; ``held``: keeps the answers of those commands in ``answers``."""
+    """Records what reaches it and answers DONE at once; of commands in ``held`` the test calls ``answers`` itself."""
 
     def __init__(self, held: tuple[str, ...] = ()) -> None:
         self.held = held

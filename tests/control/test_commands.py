@@ -21,9 +21,10 @@ from livestack.control.commands import (
 from livestack.control_settings import FourEyes
 from livestack.wire import control_pb2 as wire
 
-QUERIES = "ping status orders positions fills feeds venues risk config.get metrics kill.receipt".split()
-OPERATORS = "trading kill cancel cancel.all strategy checkpoint confirm".split()
-ADMINS = "session.start session.stop kill.reset config.set config.roll_back".split()
+QUERIES = ["ping", "status", "orders", "positions", "fills", "feeds", "venues", "risk", "metrics"]
+QUERIES += ["config.get", "kill.receipt"]
+OPERATORS = ["trading", "kill", "cancel", "cancel.all", "strategy", "checkpoint", "confirm"]
+ADMINS = ["session.start", "session.stop", "kill.reset", "config.set", "config.roll_back"]
 
 SETTING = wire.Setting(key="a", json_value="1")
 

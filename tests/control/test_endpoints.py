@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,9 +14,17 @@ from livestack.exceptions import HeldError
 
 
 @pytest.fixture
-def deep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A run-time directory with a path short enough for sockets."""
+    with tempfile.TemporaryDirectory(prefix="l") as name:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", name)
+        yield Path(name)
+
+
+@pytest.fixture
+def deep(tmp_path: Path, runtime: Path) -> Path:
     """A data directory whose sockets have no room in it."""
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "r"))
+    assert runtime.exists()
     return tmp_path / ("d" * 100)
 
 
@@ -37,12 +47,12 @@ def test_a_relative_directory_is_an_absolute_address(tmp_path: Path, monkeypatch
     assert endpoints(tmp_path / "d") == endpoints(Path("d"))
 
 
-def test_those_of_a_deep_directory_are_moved(deep: Path, tmp_path: Path) -> None:
+def test_those_of_a_deep_directory_are_moved(deep: Path, runtime: Path) -> None:
     """To the run-time directory; ``run`` leads there, and a client without its environment finds it."""
     found = prepare(deep)
     path = Path(found.publish.removeprefix("ipc://"))
     assert PATH_BYTES_MAX >= len(os.fsencode(path))
-    assert tmp_path / "r" == path.parent.parent
+    assert runtime == path.parent.parent
     assert 0o700 == path.parent.stat().st_mode & 0o777
     assert path.parent == (deep / "run").readlink()
     assert found == prepare(deep)
@@ -98,3 +108,12 @@ def test_a_loose_directory_of_ours_is_tightened(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir(mode=0o755)
     prepare(tmp_path)
     assert 0o700 == (tmp_path / "run").stat().st_mode & 0o777
+
+
+def test_a_deep_runtime_directory_is_not_used(
+    deep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would have no room either."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / ("r" * 100)))
+    path = Path(endpoints(deep).publish.removeprefix("ipc://"))
+    assert PATH_BYTES_MAX >= len(os.fsencode(path))

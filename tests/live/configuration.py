@@ -11,6 +11,8 @@ name = "test"
 level = "warning"
 [lease]
 directory = "{lease}"
+[watchdog]
+strategy_stall = "30s"
 [follower]
 {follower}
 [journal]

@@ -10,16 +10,12 @@ import pytest
 from livestack.core.events import Recorded, SessionStopped
 from livestack.core.types import Origin
 from livestack.exceptions import UsageError
-from livestack.node.app import (
-    ADAPTERS,
-    new_session_id,
-    refuse_real_venues_unless_live,
-    set_aside,
-)
+from livestack.node.adapters import ADAPTERS
+from livestack.node.app import refuse_real_venues_unless_live, set_aside
 from livestack.settings import load
 from tests.live import configuration
 from tests.live.strategies import market_maker
-from tests.research.sessions import ENVIRONMENT, WALL_NS
+from tests.research.sessions import ENVIRONMENT
 
 
 def settings_and_rules(directory: Path, **changes: str):
@@ -38,17 +34,6 @@ def test_a_real_venue_needs_live(tmp_path: Path) -> None:
 def test_a_venue_on_this_machine_is_paper(tmp_path: Path) -> None:
     """Loopback addresses need nothing."""
     refuse_real_venues_unless_live(settings_and_rules(tmp_path)[0], live=False)
-
-
-def test_session_ids_sort_by_age() -> None:
-    """The newest is the last by name, also within one second and with a clock that was set back."""
-    newest, ids = "", []
-    for wall_ns in (WALL_NS, WALL_NS + 1_000_000, WALL_NS + 1_000_000, WALL_NS + 2 * 10**9, WALL_NS - 10**12):
-        newest = new_session_id(wall_ns, newest)
-        ids.append(newest)
-    assert ids == sorted(set(ids))
-    assert "20270115T080000Z-0000" == ids[0]
-    assert "20270115T080003Z-0000" == new_session_id(WALL_NS, "20270115T080002Z-ffff")
 
 
 def test_the_poisonous_input_is_kept_readable(tmp_path: Path) -> None:

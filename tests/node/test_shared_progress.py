@@ -45,7 +45,7 @@ def test_a_writer_that_died_in_the_middle_left_a_whole_record(writer: ProgressWr
     reader = ProgressReader(writer.fd)
     writer.phase(Phase.RUNNING, "s-1")
     page = mmap.mmap(writer.fd, SIZE)
-    page[64 : 64 + 8] = b"\xff" * 8  # of the first slot, where the next record would begin
+    page[320:328] = b"\xff" * 8  # where the next record would begin
     assert (Phase.RUNNING, "s-1") == (reader.read().phase, reader.read().session)
 
 

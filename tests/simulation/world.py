@@ -16,9 +16,9 @@ from livestack.journal.reader import JournalReader
 from livestack.journal.space import Space
 from livestack.journal.writer import JournalWriter
 from livestack.node.adapters import ADAPTERS
-from livestack.node.app import new_session_id
 from livestack.node.beginning import begin_anew
 from livestack.node.composition import Node, Seams, Surface, VenueParts
+from livestack.node.session_names import new_session_id
 from livestack.node.supervisor import Phase
 from livestack.research.replay import ReplayResult, replay
 from livestack.settings import Settings

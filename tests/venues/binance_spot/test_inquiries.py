@@ -20,8 +20,7 @@ from livestack.core.types import (
     OrderStatus,
     RequestKind,
 )
-from livestack.venues.adapter import Credentials
-from livestack.venues.binance_spot import BinanceSpot
+from livestack.venues.adapter import Inherited, InheritedOrder
 from tests.venues.binance_spot.venue import VENUE, Desk, lose_replies, query
 
 ABOUT = (OrderAccepted, OrderReplaced, OrderCancelled, OrderReport, DispatchFailed)
@@ -108,12 +107,9 @@ def test_a_replace_without_an_answer_is_found_out(arrived: bool) -> None:
     assert [event.kind for event in desk.of(DispatchFailed)] == ([] if arrived else [RequestKind.REPLACE])
 
 
-def start_again(desk: Desk) -> None:
+def start_again(desk: Desk, *orders: InheritedOrder) -> None:
     """Another process with the same account."""
-    key = desk.venue.keys[0]
-    desk.adapter = BinanceSpot().order_entry(
-        VENUE, (desk.instrument,), Credentials(key.api_key, key.kind, key.secret)
-    )
+    desk.start_again(Inherited({}, orders))
     desk.connect()
 
 
@@ -122,8 +118,16 @@ def test_a_resumed_session_replaces_an_order_of_before() -> None:
     order. The Cancel behind it is told once."""
     desk = Desk().connect()
     order = desk.send(desk.new(desk.far_bid, 2 * desk.lot))
-    start_again(desk)
-    start, filled = len(desk.events), desk.lot  # so much of it by an order that this one took the place of
+    filled = desk.lot  # so much of it by an order that this one took the place of
+    before = InheritedOrder(
+        instrument=desk.instrument.instrument,
+        order_id=1,
+        client_id=order.client_id,
+        venue_order_id=desk.of(OrderAccepted)[0].venue_order_id,
+        qty=3 * desk.lot,
+    )
+    start_again(desk, before)
+    start = len(desk.events)
     replace = structs.replace(
         desk.request(RequestKind.REPLACE, 1, target_client_id=order.client_id),
         client_id="Other1234-1-2",

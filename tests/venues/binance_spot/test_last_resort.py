@@ -72,7 +72,7 @@ def test_open_orders_as_the_venue_prints_them() -> None:
 
 def test_cancelled_orders_are_counted() -> None:
     """Those of a list one by one; that nothing was open is no setback."""
-    orders = {"orderListId": 1, "orderReports": [ORDER, ORDER]}
+    orders = {"symbol": "BTCUSDT", "orderListId": 1, "orderReports": [ORDER, ORDER]}
     assert 3 == RESORT.read_cancelled(answer([ORDER, orders]))
     assert 0 == RESORT.read_cancelled(refusal(-2011, "Unknown order sent."))
 
