@@ -6,6 +6,7 @@ One line each: position, time in ns, type, fields as JSON. A gap in the position
 
 from __future__ import annotations
 
+import signal
 import sys
 from contextlib import suppress
 
@@ -14,6 +15,7 @@ from asking import arguments, connect
 
 from livestack.wire import control_pb2 as wire
 
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # as in: follow.py ... | head
 given = arguments("Follow the Events of a node, until Ctrl-C.", changes=False)
 with zmq.Context() as context, connect(context, zmq.SUB, given.endpoint, given.keys) as socket:
     socket.subscribe(b"event")

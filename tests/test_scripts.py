@@ -92,11 +92,8 @@ def test_keys_are_read_from_their_file(tmp_path: Path) -> None:
 def test_follow_prints_events(node: FakeNode) -> None:
     """A line each, as they come."""
     with node:
-        program = subprocess.Popen(
-            [sys.executable, str(ROOT / "scripts" / "follow.py"), node.endpoints.publish],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        command = [sys.executable, str(ROOT / "scripts" / "follow.py"), node.endpoints.publish]
+        program = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         guard = threading.Timer(LIMIT_S, program.kill)
         guard.start()
         assert node.subscribed.wait(LIMIT_S)

@@ -36,6 +36,7 @@ class NodeActor(pykka.ThreadingActor):
         self._mailbox = mailbox
         self._supervisor = supervisor
         self._death_told = False
+        self._has_ended = False
         self.name = name
         super().__init__()
 
@@ -73,7 +74,7 @@ class NodeActor(pykka.ThreadingActor):
 
     def is_dead(self) -> bool:
         """Whether its thread ended and nobody was told; tells it then. Any thread, of an actor not asked to stop."""
-        if self._death_told or self.actor_ref.is_alive():
+        if self._death_told or not self._has_ended:
             return False
         self._tell_of_death("its thread ended")
         return True
@@ -82,6 +83,12 @@ class NodeActor(pykka.ThreadingActor):
         if not self._death_told:
             self._death_told = True
             self._supervisor.tell(ActorFailed(self.name, error, self.poison()))
+
+    def _actor_loop(self) -> None:
+        try:
+            super()._actor_loop()
+        finally:
+            self._has_ended = True  # Pykka calls an actor dead before its on_failure has said of what
 
     def _actor_loop_teardown(self) -> None:
         """Answer whoever asked; messages stay for the actor that takes this one's place."""

@@ -114,6 +114,7 @@ class ConnectorActor(NodeActor):
         self._ever_live = False
         self._stopping = False
         self._has_baseline = has_baseline
+        self._batch: deque[Any] = deque()
         self._released: deque[CommittedDispatch] = deque()
         self._questions: list[HostQuery] = []
         self._cancel_tick: Callable[[], None] = lambda: None
@@ -130,7 +131,8 @@ class ConnectorActor(NodeActor):
         self._shut()
 
     def on_failure(self, *error: Any) -> None:
-        """Whatever was released and not looked at yet was certainly not sent; what comes later waits for the next one.
+        """Whatever was released and not looked at yet was certainly not sent; what comes later, and every question,
+        waits for the next one.
 
         The one at hand is unknown: its request times out, and the venue is asked.
         """
@@ -140,6 +142,14 @@ class ConnectorActor(NodeActor):
         self._shut()
         for dispatch in self._released:
             self._not_sent(dispatch.request, "the connector failed")
+        for message in self._batch:
+            if isinstance(message, Release):
+                for dispatch in message.dispatches:
+                    self._not_sent(dispatch.request, "the connector failed")
+            elif isinstance(message, AskVenue):
+                self._mailbox.tell(message)
+        for query in self._questions:
+            self._mailbox.tell(AskVenue(query))
         now_ns = self._clock.now_ns()
         self._tell(
             VenueStatusChanged(
@@ -152,7 +162,9 @@ class ConnectorActor(NodeActor):
         super().on_failure(*error)
 
     def on_batch(self, batch: list[Any]) -> None:
-        for message in batch:
+        self._batch.extend(batch)
+        while self._batch:
+            message = self._batch.popleft()
             match message:
                 case Release(dispatches):
                     self._released.extend(dispatches)

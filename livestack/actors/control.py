@@ -8,6 +8,7 @@ nothing is shown before its commit. The sockets and what comes before a command 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -40,6 +41,7 @@ from livestack.core.events import (
     Command,
     CommandRefused,
     ConfigurationChanged,
+    KillSwitchReset,
     OperatorCommand,
     OrderFill,
     Recorded,
@@ -88,12 +90,11 @@ class Proof(Protocol):
 
 
 class Waiting(msgspec.Struct):
-    """A command that is with the Core; ``reset``: what the kill-switch gave for it, -1: it is no reset."""
+    """A command that is with the Core."""
 
     request: pb.Request
     answer: Answer
     deadline_ns: int
-    reset: int = -1
 
 
 class ControlActor(NodeActor):
@@ -126,6 +127,9 @@ class ControlActor(NodeActor):
         self._publish_every_ns = publish_every_ns
         self._clock = clock
         self._timers = timers
+        self._batch: deque[Any] = deque()
+        self._at: object = None
+        self._resets: dict[tuple[str, str], int] = {}
         self._waiting: dict[tuple[str, str], Waiting] = {}
         self._looking = False
         self._cancel_tick: Callable[[], None] = lambda: None
@@ -141,18 +145,31 @@ class ControlActor(NodeActor):
         self._board.phase = "stopped"
         self._cancel_tick()
         self._proof.end()
-        for waiting in self._waiting.values():
-            waiting.answer(_unknown(waiting.request, "the session has ended meanwhile"))
+        while (envelope := self._mailbox.take()) is not None:
+            if isinstance(envelope.message, list):
+                self._batch.extend(envelope.message)
+        self._tell_waiting("the session has ended meanwhile", [*self._batch])
 
     def on_failure(self, *error: Any) -> None:
+        """Whoever waits is told; what is still to be done waits for the next one."""
         self._desk.is_running = False
         self._cancel_tick()
-        for waiting in self._waiting.values():
-            waiting.answer(_unknown(waiting.request, "the control actor failed"))
+        self._tell_waiting("the control actor failed", [self._at])
+        for message in self._batch:
+            self._mailbox.tell(message)
         super().on_failure(*error)
 
+    def _tell_waiting(self, sentence: str, messages: list[Any]) -> None:
+        for waiting in self._waiting.values():
+            waiting.answer(_unknown(waiting.request, sentence))
+        for message in messages:
+            if isinstance(message, Asked):
+                message.answer(_unknown(message.request, sentence))
+
     def on_batch(self, batch: list[Any]) -> None:
-        for message in batch:
+        self._batch.extend(batch)
+        while self._batch:
+            self._at = message = self._batch.popleft()
             match message:
                 case Asked(request, sender, answer):
                     self._ask(request, sender.by, answer)
@@ -188,10 +205,12 @@ class ControlActor(NodeActor):
             why=request.reason,
             base_version=request.expected_version or (view.configuration.version if view is not None else 0),
         )
-        waiting = Waiting(request, answer, self._clock.now_ns() + ANSWER_NS)
-        self._waiting[who, request.request_id] = waiting
+        self._waiting[who, request.request_id] = Waiting(
+            request, answer, self._clock.now_ns() + ANSWER_NS
+        )
         if isinstance(payload, ResetKillSwitch):
-            waiting.reset = self._kill_switch.ask_reset(command)
+            number = self._kill_switch.ask_reset(command)
+            self._resets.setdefault((who, request.request_id), number)  # asked again it is still the first one
         else:
             self._harness.tell_control([command])
 
@@ -199,7 +218,13 @@ class ControlActor(NodeActor):
         command = answered.command
         if isinstance(command.command, StopSession) and not _refused(answered):
             self._supervisor.tell(StopRequested(command.who, command.why))
-        waiting = self._waiting.pop((command.who, command.request_id), None)
+        key = command.who, command.request_id
+        reset = self._resets.pop(key, None)
+        if reset is not None and any(isinstance(one, KillSwitchReset) for one in answered.derived):
+            # Whether its sender still waits or not; a repeated reset is no new one.
+            if self._kill_switch.release(reset):
+                self._proof.end()
+        waiting = self._waiting.pop(key, None)
         self._look()
         if waiting is None:
             return  # its sender was told that the outcome is unknown; asked again the Core answers the same
@@ -212,9 +237,7 @@ class ControlActor(NodeActor):
             reply = refusal(waiting.request, code, refused)
             reply.seq = answered.seq
             return reply
-        if waiting.reset >= 0 and self._kill_switch.release(waiting.reset):
-            self._proof.end()
-        elif waiting.reset >= 0:
+        if isinstance(answered.command.command, ResetKillSwitch) and self._kill_switch.is_engaged:
             text = "the kill-switch was pulled again meanwhile, or its latch could not be removed: it stays engaged"
             return refusal(waiting.request, pb.REFUSED_BY_CORE, text)
         reply = pb.Reply(

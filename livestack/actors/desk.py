@@ -93,8 +93,8 @@ class Desk:
             answer(_reply(request, kill_receipt=self._board.receipt))
         elif name in _QUERIES:
             answer(self._query(request, name))
-        elif self.standing_by is not None:
-            answer(self._in_standby(request, name or "", sender))
+        elif (begin := self.standing_by) is not None:
+            answer(self._in_standby(request, name or "", sender, begin))
         elif not self.is_running:
             text = (
                 f"the node is {self._board.phase}; ping, status, and kill are answered, try again in a moment"
@@ -115,7 +115,7 @@ class Desk:
     def take_refusals(self) -> Mapping[tuple[str, str, str], int]:
         """(sender, command, code) and how often, since the last call. Control actor."""
         taken, self._refusals = self._refusals, {}
-        return taken
+        return taken.copy()  # a server's thread may be writing into it
 
     def _kill(self, request: pb.Request, sender: Sender) -> pb.Reply:
         venue, instrument = request.kill.venue, request.kill.instrument
@@ -171,11 +171,13 @@ class Desk:
             return refusal(request, pb.NOT_FOUND, f"version {wanted} is not known; there are {known}")
         return _reply(request, seq=view.seq, configuration=replies.configuration(active, versions))
 
-    def _in_standby(self, request: pb.Request, name: str, sender: Sender) -> pb.Reply:
+    @staticmethod
+    def _in_standby(
+        request: pb.Request, name: str, sender: Sender, begin: Callable[[pb.Request, Sender], None]
+    ) -> pb.Reply:
         if name not in ("session_start", "session_stop"):
             return refusal(request, pb.BUSY, "the node stands by: session start begins one")
-        assert self.standing_by is not None
-        self.standing_by(request, sender)
+        begin(request, sender)
         return _reply(request)
 
 

@@ -171,8 +171,13 @@ class KillSwitch:
                 self._latch.clear()
             except OSError as error:
                 self._log.error("latch_not_cleared", cause=str(error))
-                return False
-            self._latched.clear()
+                cleared = False
+            else:
+                self._latched.clear()
+                cleared = True
+        if not cleared:
+            self._tell_again("its latch could not be removed")
+            return False
         failpoint("kill.before_open")
         with self._lock:
             if number != self._number:
@@ -181,6 +186,12 @@ class KillSwitch:
                 if standing.hold is Hold.KILL:
                     self._gate.open(Hold.KILL, standing.venue, standing.instrument)
         return True
+
+    def _tell_again(self, reason: str) -> None:
+        """State is reset, and the gate is not: State follows it, so that it can be reset again."""
+        with self._lock:
+            holds = [one for one in self._gate.standing() if one.hold is Hold.KILL]
+            self._tell([_event("latch", "livestack", reason, one.venue, one.instrument) for one in holds])
 
     def _write(self, entry: LatchEntry) -> bool:
         with self._latch_lock:

@@ -129,7 +129,7 @@ class RecorderActor(NodeActor):
             self._control.tell(Committed(records))
         if self._harness.paused:
             self._harness.resume()
-        if batches[-1].final:
+        if any(batch.final for batch in batches):  # behind it there may be answers, and no Events
             self._supervisor.tell(SessionEnded(records[-1].seq))
         else:
             self._rotate(records[-1].ts)

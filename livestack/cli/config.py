@@ -79,7 +79,7 @@ def set_(
     carry_out(
         target,
         lambda node: node.configuration_set(settings, reason, expected_version, request_id),
-        "the configuration is changed",
+        lambda reply: f"the configuration is version {reply.configuration_version.version}",
         _version,
     )
 
@@ -102,7 +102,9 @@ def roll_back(
     carry_out(
         target,
         lambda node: node.configuration_roll_back(version, reason, expected_version, request_id),
-        f"the configuration is what it was in version {version}",
+        lambda reply: (
+            f"the configuration is version {reply.configuration_version.version}, with what {version} had"
+        ),
         _version,
     )
 
@@ -131,7 +133,7 @@ def json_value(text: str) -> str:
     """``text`` as JSON. What is no JSON is text, and so is a number with a fraction: decimals are texts, exact."""
     try:
         value = json.loads(text, parse_float=Decimal, parse_constant=str)
-    except ValueError:
+    except (ValueError, RecursionError):
         return json.dumps(text)
     return json.dumps(text) if isinstance(value, Decimal) else json.dumps(value, default=str)
 

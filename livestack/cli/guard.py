@@ -194,7 +194,8 @@ def _warn(report: GuardReport) -> None:
 
 
 def _print(venue: str, report: VenueReport) -> None:
-    click.echo(f"{venue}: {report.cancelled} cancelled in {report.attempts} attempts")
+    tries = f"{report.attempts} attempt{'s' if report.attempts != 1 else ''}"
+    click.echo(f"{venue}: {report.cancelled} cancelled in {tries}")
     if report.cause:
         click.secho(f"{venue}: {report.cause}", fg="red", err=True)
     if report.open is not None:
@@ -202,7 +203,8 @@ def _print(venue: str, report: VenueReport) -> None:
 
 
 def _list(venue: str, orders: tuple[OpenOrder, ...]) -> None:
-    click.echo(f"{venue}: the venue says {'nothing is' if not orders else f'{len(orders)} orders are'} open")
+    count = {0: "nothing is", 1: "1 order is"}.get(len(orders), f"{len(orders)} orders are")
+    click.echo(f"{venue}: the venue says {count} open")
     for order in orders:
         click.echo(
             f"  {order.symbol} {order.side} {order.qty} at {order.price}, filled {order.filled}: "

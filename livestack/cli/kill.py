@@ -26,11 +26,17 @@ from livestack.cli.node import (
 from livestack.cli.parameters import DURATION
 from livestack.cli.showing import echo_json, plain, show_table, time_of_day, utc
 from livestack.client import ControlClient
+from livestack.exceptions import OutcomeUnknownError, RefusedError
 from livestack.wire import control_pb2 as wire
 
 EXIT_NOT_FLAT = 4
 
 ASK_EVERY_S = 0.1
+
+WHAT_IS_LEFT = (
+    "a file named KILL in the node's data directory engages the kill-switch too; livestack guard cancel-all cancels at "
+    "the venues without the node"
+)
 
 
 @click.group(invoke_without_command=True)
@@ -65,15 +71,19 @@ def kill(
     if context.invoked_subcommand:
         no_options_before(context)
         return
-    the_reason(reason)
+    reason = the_reason(reason)
     with target.connect(kill_endpoint) as node:
-        reply = told(target, lambda: node.kill(reason, venue, instrument, request_id))
+        try:
+            reply = told(target, lambda: node.kill(reason, venue, instrument, request_id))
+        except OutcomeUnknownError:
+            click.echo(WHAT_IS_LEFT, err=True)
+            raise
         if not target.as_json:
             _say(reply, instrument or venue)
         receipt: wire.KillReceipt | None = None
         try:
             if limit_ns:
-                receipt = _wait(node, limit_ns)
+                receipt = _wait(node, reply.killed, limit_ns)
         finally:  # what is certain is told, whatever becomes of the rest
             if target.as_json:
                 echo_json(_content(reply, receipt))
@@ -108,19 +118,29 @@ def receipt(target: Target) -> None:
         _show(found)
 
 
-def _wait(node: ControlClient, limit_ns: int) -> wire.KillReceipt:
-    """The receipt once it is flat, or as it is when the time is over."""
+def _wait(node: ControlClient, killed: wire.Killed, limit_ns: int) -> wire.KillReceipt:
+    """The receipt once it is flat, or as it is when the time is over; empty while there is none."""
     began = time.monotonic()
-    found = node.kill_receipt()
+    latest = wire.KillReceipt(engaged=True)
     with _line() as say:
-        while not found.flat:
+        while True:
+            latest = _receipt(node, killed) or latest
             left_s = began + limit_ns / 1e9 - time.monotonic()
-            if left_s <= 0:
-                break
-            say(_summary(found))
+            if latest.flat or left_s <= 0:
+                return latest
+            say(_summary(latest))
             time.sleep(min(ASK_EVERY_S, left_s))
-            found = node.kill_receipt()
-    return found
+
+
+def _receipt(node: ControlClient, killed: wire.Killed) -> wire.KillReceipt | None:
+    """The receipt of this kill; None: the node still shows that of an earlier one, or was asked too often."""
+    try:
+        found = node.kill_receipt()
+    except RefusedError as error:
+        if error.code == "RATE_LIMITED":
+            return None
+        raise
+    return found if found.gate_closed_at_ns >= killed.gate_closed_at_ns else None
 
 
 @contextmanager
@@ -169,8 +189,8 @@ def _content(reply: wire.Reply, receipt: wire.KillReceipt | None) -> dict[str, A
 
 
 def _open_orders(receipt: wire.KillReceipt) -> int | None:
-    """None while a venue has not answered."""
-    if not all(one.answered for one in receipt.venues):
+    """None while a venue has not answered, or none was asked."""
+    if not all(one.answered for one in receipt.venues) or not (receipt.flat or receipt.venues):
         return None
     return sum(len(one.open_orders) for one in receipt.venues)
 
@@ -184,7 +204,7 @@ def _summary(receipt: wire.KillReceipt) -> str:
     parts = [
         f"{one.venue}: {len(one.open_orders):,} open" if one.answered else f"{one.venue}: no answer yet"
         for one in receipt.venues
-    ]
+    ] or ["no venue was asked yet"]
     return f"not flat: {', '.join([*parts, f'{len(receipt.unknown_orders):,} of unknown fate'])}"
 
 

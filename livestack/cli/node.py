@@ -13,8 +13,9 @@ from livestack.cli.main import data_directory
 from livestack.cli.parameters import data_dir_option
 from livestack.cli.showing import echo_json
 from livestack.client import ControlClient
-from livestack.control.client import REPLY_LIMIT_S
 from livestack.control.commands import REASON_CHARACTERS_MAX
+from livestack.control.exchange import REPLY_LIMIT_S
+from livestack.core.validation import encodable
 from livestack.exceptions import OutcomeUnknownError, RefusedError, UsageError
 from livestack.wire import control_pb2 as wire
 
@@ -71,11 +72,13 @@ def on_node(command: Decorated) -> Decorated:
 def changes(default: str | None = None) -> Callable[[Decorated], Decorated]:
     """``--reason`` and ``--request-id``, for what changes something.
 
-    ``default``: the reason where none has to be given; None: one has to.
+    ``default``: the reason where none has to be given; None: one has to; empty: the command asks for it itself.
     """
 
     def check(_context: click.Context, _parameter: click.Parameter, reason: str) -> str:
-        return the_reason(reason) if default is None else reason or default
+        if default == "":
+            return reason  # the command asks for it itself
+        return the_reason(reason or default or "")
 
     def decorate(command: Decorated) -> Decorated:
         reason = click.option(
@@ -93,8 +96,10 @@ def changes(default: str | None = None) -> Callable[[Decorated], Decorated]:
 
 
 def the_reason(reason: str) -> str:
-    """``reason``, or a usage error that asks for one."""
-    if not reason.strip():
+    """``reason`` as one line, or a usage error that asks for one. No odd character may keep a kill from going out."""
+    shown = "".join(one if one.isprintable() else " " for one in encodable(reason))
+    reason = " ".join(shown.split())
+    if not reason:
         raise click.UsageError("say why with --reason TEXT: it is recorded with the command")
     if len(reason) > REASON_CHARACTERS_MAX:
         raise click.UsageError(f"--reason has {len(reason)} characters; it may have {REASON_CHARACTERS_MAX}")
@@ -115,13 +120,13 @@ def no_options_before(context: click.Context) -> None:
 def carry_out(
     target: Target,
     command: Callable[[ControlClient], wire.Reply],
-    done: str,
+    done: str | Callable[[wire.Reply], str],
     more: Callable[[wire.Reply], dict[str, Any]] = lambda reply: {},
 ) -> None:
     """Give a command and tell what became of it; ``done`` is the sentence for people where all went well."""
     with target.connect() as node:
         reply = told(target, lambda: command(node))
-    tell(target, reply, done, more(reply))
+    tell(target, reply, done if isinstance(done, str) else done(reply), more(reply))
 
 
 def told(target: Target, command: Callable[[], wire.Reply]) -> wire.Reply:
@@ -132,6 +137,8 @@ def told(target: Target, command: Callable[[], wire.Reply]) -> wire.Reply:
         if target.as_json:
             echo_json(_failed("refused", error.code.lower(), str(error.sentence), error.request_id))
         raise
+    except UnicodeEncodeError:
+        raise UsageError("names and values have to be text in UTF-8") from None
     except OutcomeUnknownError as error:
         if target.as_json:
             echo_json(_failed("unknown", "timed_out", str(error), error.request_id))

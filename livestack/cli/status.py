@@ -49,7 +49,7 @@ def status(target: Target, check: bool, age_max_ns: int) -> None:
 def _problems(found: wire.Status, age_max_ms: int) -> Iterator[str]:
     """Why the node is not healthy, a sentence each."""
     if found.phase != "running":
-        yield f"the session is {found.phase or 'not there'}"
+        yield f"the node is {found.phase or 'nowhere'}, not running"
     for kill in found.kill_switch:
         yield f"the kill-switch is engaged for {kill.scope or 'everything'}: {kill.reason or kill.trigger}"
     if found.trading_state == "halted":

@@ -7,5 +7,7 @@ server           sockets, one thread each; authentication, limits, replies given
 authentication   CURVE keys and roles, and a handler that fails closed
 keys             files of keys
 latch            the kill-switch on disk
-client           the other end, for Python programs
+client           the other end, for Python programs: every command as a method
+exchange         one request and its reply, whatever gets lost between
+channel          a client's connection to one socket, and why there is none
 """

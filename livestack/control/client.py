@@ -1,8 +1,7 @@
 """A running node, from another process: every command of the control surface as a method.
 
 A command that changes something is never lost in silence: it is done, refused, waiting for a second key, or its
-outcome is unknown and said to be. While no reply comes, the same request goes out again under the same id, on a new
-connection; the node carries it out once. A client belongs to one thread at a time.
+outcome is unknown and said to be. A client belongs to one thread at a time.
 """
 
 from __future__ import annotations
@@ -14,36 +13,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
-import zmq
-from google.protobuf.message import DecodeError
-
-from livestack.control.channel import OPEN_LIMIT_S, Channel, CurveKeys, Place, wait
+from livestack.control.channel import CurveKeys, Place
 from livestack.control.commands import PROTOCOL
 from livestack.control.endpoints import endpoints
+from livestack.control.exchange import REPLY_LIMIT_S, Exchange
 from livestack.control.keys import load_client_keys
 from livestack.exceptions import (
-    LivestackError,
     NodeUnreachableError,
     OutcomeUnknownError,
     PermissionDeniedError,
     RefusedError,
 )
 from livestack.wire import control_pb2 as wire
-
-REPLY_LIMIT_S = 5.0
-"""How long a reply is waited for, all attempts together: the node answers from memory, and its Core within a step."""
-
-ASK_AGAIN_S = 1.5
-"""Silence after which a request is sent again."""
-
-ASK_PAUSE_S = 0.2
-"""Pause before asking again where the node does not know the outcome yet, or broke the connection off."""
-
-COME_BACK_S = 1.0
-"""How long a node that broke a subscription off is looked for before it is said to be gone."""
-
-KILL_LANE_S = 1.0
-"""How long kill's own socket has, alone, before the main one is asked too."""
 
 Topic = Literal["status", "event"]
 State = Literal["active", "reducing", "halted"]
@@ -66,9 +47,7 @@ class ControlClient:
         self._main = main
         self._kill = kill
         self._publish = publish
-        self._limit_s = limit_s
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._channels: dict[str, Channel] = {}
+        self._exchange = Exchange(limit_s)
 
     @classmethod
     def of_data_dir(cls, path: Path, limit_s: float = REPLY_LIMIT_S) -> ControlClient:
@@ -227,7 +206,7 @@ class ControlClient:
         )
         return self._command(request, reason, request_id)
 
-    def checkpoint(self, reason: str = "", request_id: str | None = None) -> wire.Reply:
+    def checkpoint(self, reason: str, request_id: str | None = None) -> wire.Reply:
         """Record State's digest now; ``digest`` of the reply."""
         return self._command(wire.Request(checkpoint=wire.Checkpoint()), reason, request_id)
 
@@ -247,31 +226,10 @@ class ControlClient:
             raise NodeUnreachableError(
                 self._main.address, "it is not known where it publishes", "name that endpoint too"
             )
-        limit_s = 0.0
-        while True:
-            with self._subscribed(self._publish, tuple(topics), limit_s) as channel:
-                while (frames := channel.receive(None)) is not None:
-                    yield wire.Publication.FromString(frames[-1])
-            limit_s = COME_BACK_S
-
-    def _subscribed(self, place: Place, topics: tuple[str, ...], limit_s: float) -> Channel:
-        """An open connection; what cannot be reached is tried again for ``limit_s``."""
-        deadline = time.monotonic() + limit_s
-        while True:
-            channel = Channel(self._context, place, zmq.SUB, topics)
-            try:
-                return channel.open()
-            except BaseException as error:
-                channel.close()
-                if not isinstance(error, NodeUnreachableError) or time.monotonic() >= deadline:
-                    raise
-            time.sleep(ASK_PAUSE_S)
+        return self._exchange.subscribe(self._publish, tuple(topics))
 
     def close(self) -> None:
-        for channel in self._channels.values():
-            channel.close()
-        self._channels.clear()
-        self._context.destroy(linger=0)
+        self._exchange.close()
 
     def __enter__(self) -> ControlClient:
         return self
@@ -289,7 +247,7 @@ class ControlClient:
     def _ask(self, request: wire.Request) -> wire.Reply:
         _stamp(request, None)
         try:
-            return _settled(self._exchange(request, (self._main,)))
+            return _settled(self._exchange.ask(request, (self._main,)))
         except OutcomeUnknownError as error:
             if isinstance(error.__cause__, NodeUnreachableError):
                 raise error.__cause__ from None
@@ -301,88 +259,13 @@ class ControlClient:
     ) -> wire.Reply:
         request.reason = reason
         _stamp(request, request_id)
-        return _settled(self._exchange(request, places or (self._main,)))
-
-    def _exchange(self, request: wire.Request, places: tuple[Place, ...]) -> wire.Reply:
-        """Ask at the first of ``places``; where nobody answers in time, at the next one too; then all over again."""
-        deadline = time.monotonic() + self._limit_s
-        payload = request.SerializeToString()
-        remaining, asked = list(places), list[Channel]()
-        failure: LivestackError | None = None
-        was_sent = False
-        while (left_s := deadline - time.monotonic()) > 0 and (remaining or asked):
-            if remaining:
-                try:
-                    channel = self._channel(remaining.pop(0), left_s)
-                except (NodeUnreachableError, PermissionDeniedError) as error:
-                    failure = failure or error
-                    continue
-                channel.socket.send(payload)
-                asked.append(channel)
-                was_sent = True
-            limit_s = min(KILL_LANE_S if remaining else ASK_AGAIN_S, left_s)
-            reply = _first_reply(asked, request.request_id, limit_s)
-            if reply is not None and reply.outcome != wire.UNKNOWN:
-                return reply
-            if reply is not None or any(one.has_lost() for one in asked):
-                time.sleep(ASK_PAUSE_S)
-            if not remaining:
-                self._drop(asked)
-                remaining, asked = list(places), []
-        if failure is not None and not was_sent:
-            raise failure
-        name = (request.WhichOneof("command") or "").replace("_", " ")
-        raise OutcomeUnknownError(name, places[0].address, request.request_id, self._limit_s) from failure
-
-    def _channel(self, place: Place, limit_s: float) -> Channel:
-        """The open connection to ``place``: the one that there is, or a new one."""
-        channel = self._channels.pop(place.address, None)
-        if channel is not None and channel.has_lost():
-            channel.close()
-            channel = None
-        if channel is None:
-            channel = Channel(self._context, place, zmq.DEALER)
-            try:
-                channel.open(min(limit_s, OPEN_LIMIT_S))
-            except BaseException:
-                channel.close()
-                raise
-        self._channels[place.address] = channel
-        return channel
-
-    def _drop(self, channels: list[Channel]) -> None:
-        for channel in channels:
-            self._channels.pop(channel.place.address, None)
-            channel.close()
+        return _settled(self._exchange.ask(request, places or (self._main,)))
 
 
 def _stamp(request: wire.Request, request_id: str | None) -> None:
     request.protocol = PROTOCOL
     request.request_id = request_id or uuid.uuid4().hex
     request.issued_at_ns = time.time_ns()
-
-
-def _first_reply(channels: list[Channel], request_id: str, limit_s: float) -> wire.Reply | None:
-    """The first reply to ``request_id``; None when the time is over or every connection is lost."""
-    deadline = time.monotonic() + limit_s
-    waiting = list(channels)
-    while waiting and (left_s := deadline - time.monotonic()) > 0:
-        ready = wait(waiting, int(left_s * 1_000) + 1)
-        for channel in waiting:
-            if channel.socket not in ready:
-                continue
-            reply = _decoded(channel.socket.recv_multipart()[-1], channel.place)
-            if reply.request_id == request_id:
-                return reply
-        waiting = [one for one in waiting if one.socket in ready or not one.has_lost()]
-    return None
-
-
-def _decoded(frame: bytes, place: Place) -> wire.Reply:
-    try:
-        return wire.Reply.FromString(frame)
-    except DecodeError:
-        raise NodeUnreachableError(place.address, "what is there does not speak as a node does") from None
 
 
 def _settled(reply: wire.Reply) -> wire.Reply:

@@ -25,6 +25,9 @@ NUMBER_MAX = 2**63 - 1
 """Numbers of orders and versions are stored as signed 64 bits."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""What could move a reader's cursor, break a line of the audit, or turn it around."""
+
 REQUEST_ID_RULE = "1 to 64 of the characters A-Z a-z 0-9 - _"
 
 
@@ -79,7 +82,7 @@ def fault(request: control_pb2.Request, command: Command) -> str:
     """What is wrong with the fields of ``request``, as a sentence; empty: nothing."""
     if request.expected_version > NUMBER_MAX:
         return f"expected_version has to be at most {NUMBER_MAX}"
-    if not _is_text(request.reason):
+    if _CONTROL.search(request.reason):
         return "the reason has to be one line without control characters"
     return command.check(getattr(request, request.WhichOneof("command") or ""))
 
@@ -91,11 +94,6 @@ def four_eyes_name(request: control_pb2.Request, command: Command) -> str:
     if command.name == "strategy" and request.strategy.enabled:
         return "strategy.enable"
     return command.name
-
-
-def _is_text(text: str) -> bool:
-    """No control or format characters: what is shown to people cannot move their cursor or turn their line around."""
-    return text.isprintable()
 
 
 def _nothing(_command: object) -> str:
@@ -121,7 +119,7 @@ def _trading(command: control_pb2.SetTradingState) -> str:
 
 def _scope(command: control_pb2.Kill | control_pb2.CancelAll) -> str:
     for name, text in (("venue", command.venue), ("instrument", command.instrument)):
-        if len(text) > NAME_CHARACTERS_MAX or not _is_text(text):
+        if len(text) > NAME_CHARACTERS_MAX or not text.isprintable():
             return f"{name} has to be a name of at most {NAME_CHARACTERS_MAX} printable characters, or empty"
     return ""
 
@@ -135,7 +133,7 @@ def _settings(command: control_pb2.SetConfiguration) -> str:
         return f"there have to be 1 to {SETTINGS_MAX} settings, not {len(command.settings)}"
     keys = set()
     for number, setting in enumerate(command.settings, 1):
-        if not 1 <= len(setting.key) <= KEY_CHARACTERS_MAX or not _is_text(setting.key):
+        if not 1 <= len(setting.key) <= KEY_CHARACTERS_MAX or not setting.key.isprintable():
             return f"the key of setting {number} has to have 1 to {KEY_CHARACTERS_MAX} printable characters"
         if not 1 <= len(setting.json_value) <= VALUE_CHARACTERS_MAX:
             return f"the JSON value of {setting.key} has to have 1 to {VALUE_CHARACTERS_MAX} characters"

@@ -1,4 +1,4 @@
-"""Four eyes: commands that wait until a second, different key confirms them. Pure: time is passed in. Server's thread."""
+"""Four eyes: commands that wait until a second, other key confirms them. Pure: time is passed in. Server's thread."""
 
 from __future__ import annotations
 

@@ -68,11 +68,7 @@ class Client(msgspec.Struct, frozen=True):
 
 def new_client(directory: Path, name: str, role: Role, expires_ns: int | None = None) -> tuple[Client, Path]:
     """Make a key for ``name``, put it on the list, and make the node's own on first use."""
-    if _NAME.fullmatch(name) is None or name in _RESERVED:
-        raise UsageError(
-            f"a key has a name of 1 to 64 of A-Z a-z 0-9 . _ - that is none of {', '.join(sorted(_RESERVED))}; "
-            f'not "{name}"'
-        )
+    _check_name(name)
     with _changing(directory):
         clients = read_clients(directory)
         path = directory / f"{name}.key"
@@ -95,16 +91,28 @@ def new_client(directory: Path, name: str, role: Role, expires_ns: int | None = 
 
 
 def revoke(directory: Path, name: str) -> int:
-    """Take every key of ``name`` off the list, and its file away. How many there were."""
+    """Take every key of ``name`` off the list, and its file away. How many were on the list."""
+    _check_name(name)
     with _changing(directory):
         clients = read_clients(directory)
         left = [one for one in clients if one.name != name]
-        if len(left) == len(clients):
+        path = directory / f"{name}.key"
+        if len(left) == len(clients) and not path.exists():
             known = ", ".join(sorted({one.name for one in clients})) or "none"
             raise UsageError(f"there is no key of {name}; there are: {known}")
-        _write_clients(directory, left)
-        (directory / f"{name}.key").unlink(missing_ok=True)
+        if len(left) < len(clients):
+            _write_clients(directory, left)
+        path.unlink(missing_ok=True)
     return len(clients) - len(left)
+
+
+def _check_name(name: str) -> None:
+    """It becomes the name of a file, and stands in the audit."""
+    if _NAME.fullmatch(name) is None or name in _RESERVED:
+        raise UsageError(
+            f"a key has a name of 1 to 64 of A-Z a-z 0-9 . _ - that is none of {', '.join(sorted(_RESERVED))}; "
+            f'not "{name}"'
+        )
 
 
 def read_clients(directory: Path) -> list[Client]:

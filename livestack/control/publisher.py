@@ -84,11 +84,15 @@ class Publisher:
         self._topics = ()
 
     def sockets(self) -> list[lanes.Socket]:
-        return [one.socket for one in self._sides if one.socket is not None]
+        return [one.socket for one in self._sides if one.socket is not None and not one.socket.closed]
+
+    def local_address(self) -> str:
+        """Of the local socket, while it is bound."""
+        return self._local.address if self._local is not None and self._local.socket is not None else ""
 
     def is_whole(self) -> bool:
         """Whether every socket is bound."""
-        return all(one.socket is not None for one in self._sides)
+        return len(self.sockets()) == len(self._sides)
 
     def end_tcp(self) -> None:
         """Drop every subscriber over tcp; :meth:`mend` lets in again those that may."""
@@ -99,7 +103,7 @@ class Publisher:
     def mend(self, context: lanes.Context) -> None:
         """Bind what is not bound; the address is free once ZeroMQ's own thread has let it go."""
         for side in self._sides:
-            if side.socket is None:
+            if side.socket is None or side.socket.closed:
                 try:
                     side.open(context)
                 except HeldError:
@@ -134,7 +138,7 @@ class Publisher:
 
 
 def _message(socket: lanes.Socket | None) -> bytes | None:
-    """The next message's first frame; those behind it are taken in and dropped."""
+    """The next message's first frame: that is all a subscription has. Those behind it are taken in and dropped."""
     if socket is None:
         return None
     try:
@@ -143,5 +147,4 @@ def _message(socket: lanes.Socket | None) -> bytes | None:
         return None
     while socket.getsockopt(zmq.RCVMORE):
         socket.recv(zmq.DONTWAIT)
-        first = b""
-    return first or b"\xff"
+    return first

@@ -20,7 +20,7 @@ from livestack.control.view import (
     View,
 )
 from livestack.core.configuration import Configuration
-from livestack.core.types import format_decimal
+from livestack.core.types import DECIMALS_MAX, format_decimal
 from livestack.wire import control_pb2 as pb
 
 PROTOCOL = 1
@@ -35,6 +35,16 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     started_at_ns: int
     guard: str
     holds: tuple[tuple[str, str, str], ...] = ()
+
+
+def decimal(value: int, decimals: int) -> str:
+    """Exact; ``5e-1000`` where a foreign Event has decimals that cannot be: nobody wants a text of so many zeros.
+
+    Quantity and price decimals together make an amount's.
+    """
+    if not 0 <= decimals <= 2 * DECIMALS_MAX:
+        return f"{value}e{-decimals}"
+    return format_decimal(value, decimals)
 
 
 def age_ms(view: View, now_ns: int) -> int:
@@ -87,9 +97,9 @@ def order(one: OrderView) -> pb.Order:
         side=one.side.name.lower(),
         type="" if one.type is None else one.type.name.lower(),
         status=one.status,
-        price=format_decimal(one.price, one.price_decimals),
-        qty=format_decimal(one.qty, one.qty_decimals),
-        filled_qty=format_decimal(one.filled_qty, one.qty_decimals),
+        price=decimal(one.price, one.price_decimals),
+        qty=decimal(one.qty, one.qty_decimals),
+        filled_qty=decimal(one.filled_qty, one.qty_decimals),
         unknown=one.unknown,
         cancelling=one.cancelling,
         external=one.external,
@@ -110,13 +120,13 @@ def _position(one: PositionView) -> pb.Position:
     decimals = one.price_decimals + one.qty_decimals
     return pb.Position(
         instrument=one.instrument,
-        qty=format_decimal(one.qty, one.qty_decimals),
-        average_price=format_decimal(one.average_price, one.price_decimals),
-        realised_pnl=format_decimal(one.realised, decimals),
-        unrealised_pnl="" if one.unrealised is None else format_decimal(one.unrealised, decimals),
+        qty=decimal(one.qty, one.qty_decimals),
+        average_price=decimal(one.average_price, one.price_decimals),
+        realised_pnl=decimal(one.realised, decimals),
+        unrealised_pnl="" if one.unrealised is None else decimal(one.unrealised, decimals),
         currency=one.currency,
         fees=[
-            pb.Amount(asset=asset, amount=format_decimal(amount, places))
+            pb.Amount(asset=asset, amount=decimal(amount, places))
             for asset, amount, places in one.fees
         ],
     )
@@ -136,9 +146,9 @@ def _fill(one: FillView) -> pb.Fill:
         venue=one.venue,
         instrument=one.instrument,
         side=one.side.name.lower(),
-        price=format_decimal(one.price, one.price_decimals),
-        qty=format_decimal(one.qty, one.qty_decimals),
-        fee=format_decimal(one.fee, one.fee_decimals),
+        price=decimal(one.price, one.price_decimals),
+        qty=decimal(one.qty, one.qty_decimals),
+        fee=decimal(one.fee, one.fee_decimals),
         fee_asset=one.fee_asset,
         liquidity=one.liquidity,
         fill_id=str(one.fill_id),
@@ -159,7 +169,7 @@ def feeds(view: View, now_ns: int) -> pb.Feeds:
 
 def _instrument(one: InstrumentView, now_ns: int) -> pb.FeedInstrument:
     def price(value: int) -> str:
-        return format_decimal(value, one.price_decimals) if value else ""
+        return decimal(value, one.price_decimals) if value else ""
 
     return pb.FeedInstrument(
         instrument=one.instrument,
@@ -184,7 +194,7 @@ def _venue(one: VenueView) -> pb.Venue:
         unknown_orders=one.unknown_orders,
         balances=[
             pb.Balance(
-                asset=asset, free=format_decimal(free, decimals), locked=format_decimal(locked, decimals)
+                asset=asset, free=decimal(free, decimals), locked=decimal(locked, decimals)
             )
             for asset, free, locked, decimals in one.balances
         ],

@@ -31,7 +31,7 @@ from livestack.control.lanes import Received, ServerKeys
 from livestack.control.limits import Bucket
 from livestack.control.publisher import Publisher
 from livestack.control.reception import Answer, Desk, Origin, Reception
-from livestack.exceptions import HeldError, LivestackError
+from livestack.exceptions import LivestackError
 from livestack.wire import control_pb2
 
 if TYPE_CHECKING:
@@ -55,13 +55,15 @@ UNLISTED = "unlisted"
 
 class Health(msgspec.Struct, frozen=True):
     """``passed_ns``: session time of the loop's last pass, at most a quarter of a second ago where all is well.
-    ``is_guarded``: handshakes over tcp are answered; None: there is no tcp. ``is_whole``: every socket is bound."""
+    ``is_guarded``: handshakes over tcp are answered; None: there is no tcp. ``is_whole``: every socket is bound.
+    ``trouble``: why the list of clients lets nobody in, or empty."""
 
     is_alive: bool
     passed_ns: int
     is_guarded: bool | None
     is_whole: bool
     counts: dict[str, int]
+    trouble: str
 
 
 class ControlServer:
@@ -86,16 +88,13 @@ class ControlServer:
         self._clock = clock
         self._keys = keys
         self._addresses = [one for one in (local, tcp) if one]
-        self._local_files = [one for one in (local, publish) if one]
         self._kill_only = kill_only
         self._routers: list[tuple[lanes.Socket, bool]] = []
         self._context: lanes.Context | None = None
         self._authenticator: Authenticator | None = None
         self._usable: frozenset[str] = frozenset()
         self._posted: deque[Callable[[], None]] = deque()
-        self._wake_in, self._wake_out = system.socketpair()
-        self._wake_in.setblocking(False)
-        self._wake_out.setblocking(False)
+        self._wake_in: system.socket | None = None
         self._is_woken = False
         self._stopping = False
         self._passed_ns = 0
@@ -125,6 +124,8 @@ class ControlServer:
 
     def start(self) -> None:
         """Returns once every socket is bound, or raises why that cannot be."""
+        self._wake_in, self._wake_out = system.socketpair()
+        self._wake_in.setblocking(False)
         self._thread.start()
         self._ready.wait()
         if self._failure is not None:
@@ -137,9 +138,6 @@ class ControlServer:
         if self._thread.ident is not None:
             self._wake()
             self._thread.join(STOP_LIMIT_S)
-        if not self._thread.is_alive():
-            self._wake_in.close()
-            self._wake_out.close()
 
     def publish(self, topic: str, payload: bytes) -> None:
         if self._publisher.publish(topic, payload):
@@ -159,6 +157,7 @@ class ControlServer:
             authenticator.is_alive() if authenticator is not None else None,
             len(self._routers) == len(self._addresses) and self._publisher.is_whole(),
             dict(self.counts),
+            self._keys.allow_list.trouble if authenticator is not None and self._keys is not None else "",
         )
 
     @property
@@ -176,7 +175,7 @@ class ControlServer:
         self._wake()
 
     def _wake(self) -> None:
-        if not self._is_woken:
+        if not self._is_woken and self._wake_in is not None:
             self._is_woken = True
             with suppress(OSError):  # full: it is awake; closed: there is nobody to wake
                 self._wake_in.send(b"\0")
@@ -193,6 +192,9 @@ class ControlServer:
             while not self._stopping:
                 self._guarded_pass()
         self._close()
+        for one in (self._wake_in, self._wake_out):
+            if one is not None:
+                one.close()
         self._ready.set()
 
     def _guarded_pass(self) -> None:
@@ -222,6 +224,8 @@ class ControlServer:
         self._publisher.open(context)
 
     def _close(self) -> None:
+        """Only what this server has bound is removed: another file there may be another node's."""
+        files = [*self._addresses[: len(self._routers)], self._publisher.local_address()]
         for socket, _ in self._routers:
             socket.close()
         self._routers.clear()
@@ -231,15 +235,16 @@ class ControlServer:
         context, self._context = self._context, None
         if context is not None:
             context.destroy(linger=0)
-            if not isinstance(self._failure, HeldError):  # else they may be another node's
-                for address in self._local_files:
-                    lanes.remove_file(address)
+        for address in files:
+            lanes.remove_file(address)
 
     def _pass(self) -> None:
         ready = self._wait(self._pause_ms or (PASS_MS if self._publisher.is_whole() else MENDING_MS))
         self._passed_ns = self._clock.now_ns()
         self._pause_ms = 0
         for socket, is_secured in self._routers:
+            if socket.closed:  # polling it would not tell
+                raise zmq.ZMQError(zmq.ENOTSOCK)
             if socket in ready:
                 self._requests(socket, is_secured=is_secured)
         while self._posted:

@@ -12,7 +12,7 @@ from livestack.core.configuration import Configuration
 from livestack.core.events import InstrumentDefined, OrderFill
 from livestack.core.orders import Order
 from livestack.core.pending import Pending
-from livestack.core.state import InstrumentMarket, State
+from livestack.core.state import ExecutionState, InstrumentMarket, State
 from livestack.core.types import OrderType, RequestKind, Side, TradingState
 from livestack.core.versions import EarlierVersion
 
@@ -154,7 +154,6 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
 def view_of(state: State, seq: int, ts: int) -> View:
     """State as it is now; the host adds what it knows beside it with ``msgspec.structs.replace``."""
     control, execution, markets = state.control, state.execution, state.market.instruments
-    unknown = (*execution.requests, *(one for one in execution.unresolved if one not in execution.requests))
     return View(
         seq=seq,
         ts=ts,
@@ -168,13 +167,18 @@ def view_of(state: State, seq: int, ts: int) -> View:
         strategy_enabled=control.strategy_enabled,
         orders=_orders(state),
         orders_total=len(execution.orders) + len(execution.external),
-        unknown=unknown,
+        unknown=unknown_of(execution),
         positions=tuple(_positions(state)),
         instruments=tuple(_instrument(market) for market in markets.values()),
         venues=_venues(state),
         dispatches=execution.counts.dispatched,
         denied=execution.counts.denied,
     )
+
+
+def unknown_of(execution: ExecutionState) -> tuple[int, ...]:
+    """Orders with a request in flight or of unknown outcome."""
+    return tuple(dict.fromkeys((*execution.requests, *execution.unresolved)))
 
 
 def fill_view(seq: int, ts: int, fill: OrderFill, definition: InstrumentDefined) -> FillView:
@@ -201,10 +205,14 @@ def fill_view(seq: int, ts: int, fill: OrderFill, definition: InstrumentDefined)
 def _orders(state: State) -> tuple[OrderView, ...]:
     execution, markets = state.execution, state.market.instruments
     out = [_pending(one, markets) for one in execution.queue.pending.values() if one.kind is RequestKind.NEW]
+    # Those of unknown fate first, whatever there are: a proof that nothing is left is made of them.
+    unknown = {one: execution.orders[one] for one in unknown_of(execution) if one in execution.orders}
+    out += [_order(order, state) for order in unknown.values()]
     for order in execution.orders.values():
         if len(out) >= ORDERS_MAX:
             break
-        out.append(_order(order, state))
+        if order.order_id not in unknown:
+            out.append(_order(order, state))
     for one in execution.external.values():
         if len(out) >= ORDERS_MAX:
             break

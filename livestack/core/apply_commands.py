@@ -66,7 +66,10 @@ def _remember(event: events.OperatorCommand, out: Derivation, refusal: str) -> N
 
 def _applied(event: events.OperatorCommand, out: Derivation) -> None:
     _remember(event, out, "")
-    out.state.execution.unattended_fills = 0
+    if (
+        type(event.command) is not events.TakeCheckpoint
+    ):  # a timer may ask for one: nobody has looked at anything
+        out.state.execution.unattended_fills = 0
     out.emit(events.CommandApplied(request_id=event.request_id))
 
 

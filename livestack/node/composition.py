@@ -64,14 +64,20 @@ class ThreadLauncher:
 
     def __init__(self) -> None:
         self._references: list[Any] = []
+        self._actors: list[NodeActor] = []  # Pykka's references are weak, and a dead actor has to be asked
 
     def start(self, actor_class: type[NodeActor], **arguments: Any) -> None:
         reference = actor_class.start(**arguments)
         self._references.append(reference)
+        actor = reference._actor_weakref()
         try:
-            reference.ask(Ping(), timeout=PING_TIMEOUT_S)
+            answer = reference.ask(Ping(), timeout=PING_TIMEOUT_S)
         except (pykka.ActorDeadError, pykka.Timeout) as error:
             raise LivestackError(f"{actor_class.__name__} did not start: {error}") from error
+        if answer is None:  # its last act, see NodeActor
+            raise LivestackError(f"{actor_class.__name__} did not start: it ended at once")
+        if actor is not None:
+            self._actors.append(actor)
 
     def stop_all(self) -> list[str]:
         leaked = []
@@ -80,14 +86,12 @@ class ThreadLauncher:
                 reference.stop(block=True, timeout=STOP_TIMEOUT_S)
             except pykka.Timeout:
                 leaked.append(reference.actor_class.__name__)
-        self._references = []
+        self._references, self._actors = [], []
         return leaked
 
     def look_after(self) -> None:
-        for reference in self._references:
-            actor = reference._actor_weakref()
-            if actor is not None:
-                actor.is_dead()
+        for actor in self._actors:
+            actor.is_dead()
 
 
 class Surface(msgspec.Struct, frozen=True):

@@ -44,6 +44,9 @@ LOOKS_A_LIMIT = 20
 DEATH_WAIT_S = 5.0
 """After SIGKILL no instruction of the node's own runs any more; only what it sleeps on in the kernel can take time."""
 
+LEAVING_NS = 30_000_000_000
+"""How long a node may take to end that is not to end in order: time for a last snapshot and its last words."""
+
 WATCHING_NS = 500_000_000
 """Between two signs of life to the node."""
 
@@ -77,26 +80,26 @@ Report = Ready | Watching | Trouble
 
 
 class Watch:
-    """Whether the node has made no progress for ``limit_ns``, counted in time that the guard itself was awake.
+    """Whether the node has made no progress for a limit, counted in time that the guard itself was awake.
 
     A guard that was stopped, or got no processor, did not see whether the node beat meanwhile: what is more than the
     time between two looks does not count.
     """
 
-    def __init__(self, limit_ns: int, look_every_ns: int) -> None:
-        self._limit_ns = limit_ns
+    def __init__(self, look_every_ns: int) -> None:
         self._look_every_ns = look_every_ns
         self._beats = -1
         self._looked_ns = 0
         self.silent_ns = 0
 
-    def is_stuck(self, beats: int, must_beat: bool, now_ns: int) -> bool:
+    def is_stuck(self, beats: int, limit_ns: int | None, now_ns: int) -> bool:
+        """``limit_ns`` None: it need not beat at all."""
         elapsed_ns, self._looked_ns = now_ns - self._looked_ns, now_ns
-        if beats != self._beats or not must_beat:
+        if beats != self._beats or limit_ns is None:
             self._beats, self.silent_ns = beats, 0
         else:
             self.silent_ns += min(elapsed_ns, self._look_every_ns)
-        return self.silent_ns >= self._limit_ns
+        return limit_ns is not None and self.silent_ns >= limit_ns
 
 
 class Guard:
@@ -115,7 +118,12 @@ class Guard:
         wishes: int,
     ) -> None:
         self._data_dir = Path(instructions.data_dir)
-        self._limit_ns = instructions.limit_ns
+        limit_ns = instructions.limit_ns
+        self._limits_ns = {
+            Phase.RUNNING: limit_ns,
+            Phase.STOPPING: limit_ns,
+            Phase.LEAVING: max(limit_ns, LEAVING_NS),
+        }
         self._reader = reader
         self._clock = clock
         self._say = say
@@ -127,7 +135,7 @@ class Guard:
         self._progress = reader.read()
         self._node = NodeProcess(self._progress.pid, self._progress.started)
         self._look_every_ns = instructions.limit_ns // LOOKS_A_LIMIT
-        self._watch = Watch(instructions.limit_ns, self._look_every_ns)
+        self._watch = Watch(self._look_every_ns)
         self._poller = select.poll()
         self._wishes = wishes
         self._poller.register(wishes, select.POLLIN)
@@ -154,9 +162,11 @@ class Guard:
             if self._node.is_gone():
                 return self._act("the node died without a clean stop", progress)
             now_ns = self._clock.now_ns()
-            must_beat = progress.phase in (Phase.RUNNING, Phase.STOPPING)
-            if self._watch.is_stuck(progress.beats, must_beat, now_ns):
-                return self._act(f"the node made no progress for {self._limit_ns // 1_000_000} ms", progress)
+            limit_ns = self._limits_ns.get(progress.phase)
+            if self._watch.is_stuck(progress.beats, limit_ns, now_ns):
+                return self._act(
+                    f"the node made no progress for {self._watch.silent_ns // 1_000_000} ms", progress
+                )
             if now_ns - said_ns >= WATCHING_NS:
                 said_ns = now_ns
                 self._say(Watching())

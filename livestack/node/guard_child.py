@@ -17,7 +17,7 @@ import msgspec
 from livestack.exceptions import UnreachableError
 from livestack.node.child_process import ChildProcess, child_environment
 from livestack.node.guard import Instructions, Ready, Report, Trouble, Watching
-from livestack.node.shared_progress import ProgressWriter
+from livestack.node.shared_progress import Phase, ProgressWriter
 from livestack.settings import Settings
 from livestack.transports.backoff import Backoff
 from livestack.transports.clock import Clock, Timers
@@ -101,6 +101,7 @@ class GuardChild(ChildProcess):
 
     def leave(self) -> None:
         """The node ends, and not in order: the guard stays, and acts when the process is gone."""
+        self.progress.phase(Phase.LEAVING)
         with self._lock:
             self._over = True
         self._forget_look()

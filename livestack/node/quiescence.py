@@ -57,6 +57,12 @@ class _Venue:
         self.over = False
         self.again = threading.Event()
 
+    def note(self, asked: Asked) -> None:
+        """What a round found, unless it was over meanwhile: its answer has been used as it was."""
+        if not self.over:
+            self.last = asked
+            self.rounds += 1
+
 
 class Quiescence:
     """``sweeps``: by venue what clears it, made anew for each proof; ``symbols``: by venue those of its instruments."""
@@ -130,10 +136,10 @@ class Quiescence:
 
     def seen(self, view: View) -> None:
         """``view`` may say that nothing is in flight any more: then the next answer of a venue proves it."""
-        if not self._venues or view.ts <= self._engagements[-1].closed_ns:
-            return
-        by_id = {one.order_id: one for one in view.orders}
-        unknown = [by_id[one] for one in view.unknown if one in by_id]
+        if not self._venues or self._recorded[1] or view.ts <= self._engagements[-1].closed_ns:
+            return  # what is proven once is proven: nothing has left since
+        wanted = frozenset(view.unknown)
+        unknown = [one for one in view.orders if one.order_id in wanted and not one.external]
         self._unknown = tuple(one for one in unknown if self._covers(one.venue, one.instrument))
         if self._unknown:
             self._clear_ns = 0
@@ -165,8 +171,10 @@ class Quiescence:
         for one in self._engagements:
             if one.instrument in symbols:
                 only.add(symbols[one.instrument])
-            elif one.venue in ("", venue) and not (one.instrument and self._is_known(one.instrument)):
-                return frozenset()
+            elif self._is_known(one.instrument):
+                continue
+            elif one.venue == venue or one.instrument or one.venue not in self._symbols:
+                return frozenset()  # of a scope that nobody knows the kill-switch makes everything
         return frozenset(only) or None
 
     def _is_known(self, instrument: str) -> bool:
@@ -189,8 +197,9 @@ class Quiescence:
                 setback = sweep._round(symbols)
                 found = None if setback is not None else self._in_scope(work, sweep.report.open or ())
                 trouble = "" if setback is None else setback.text
-                work.last = Asked(asked_ns, asked_at_ns, self._clock.wall_ns(), found, trouble)
-                work.rounds += 1
+                if setback is not None and setback.is_clock:
+                    sweep._ahead_ms = None
+                work.note(Asked(asked_ns, asked_at_ns, self._clock.wall_ns(), found, trouble))
                 symbols = sorted({one.symbol for one in found}) if found is not None else work.symbols
                 pause_s = max(wait_s, setback.wait_ns / 1e9 if setback is not None else 0.0)
                 if work.again.wait(pause_s):
@@ -209,7 +218,7 @@ class Quiescence:
         last = self._engagements[-1]
         closed_ns = max(one.closed_ns for one in self._engagements)
         answered = all(self._has_answered(work, closed_ns) for work in self._venues.values())
-        flat = self._is_flat(closed_ns)
+        flat = self._recorded[1] or self._is_flat(closed_ns)
         self._board.receipt = pb.KillReceipt(
             engaged=True,
             durable=all(one.durable for one in self._engagements),

@@ -35,6 +35,8 @@ class Phase(IntEnum):
     STOPPING = 3
     STOPPED = 4
     """It ended in order, and nobody needs to look after what it left."""
+    LEAVING = 5
+    """It sends nothing any more and is about to end, not in order: its guard waits for that, for a while."""
 
 
 class Progress(NamedTuple):

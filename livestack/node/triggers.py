@@ -90,7 +90,12 @@ class LocalTriggers:
 
     def _reason(self) -> str:
         try:
-            text = self._file.read_bytes()[: 4 * TEXT_MAX].decode(errors="replace")
+            # Neither a pipe nor a file of any size keeps this thread from its work.
+            file = os.open(self._file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                text = os.read(file, 4 * TEXT_MAX).decode(errors="replace")
+            finally:
+                os.close(file)
         except OSError:
             text = ""
         line = "".join(one if one.isprintable() else " " for one in text).strip()[:TEXT_MAX]

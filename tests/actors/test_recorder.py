@@ -8,7 +8,7 @@ import pytest
 
 from livestack import failpoints
 from livestack.actors.gate import DispatchGate, Hold, Passage
-from livestack.actors.mailbox import HarnessMailbox, Mailbox
+from livestack.actors.mailbox import HarnessMailbox, Mailbox, Told
 from livestack.actors.messages import RecordBatch, Release, SessionEnded
 from livestack.actors.progress import Progress
 from livestack.actors.recorder import RecorderActor
@@ -307,3 +307,12 @@ def test_lets_market_data_through_again(tmp_path: Path) -> None:
     bench.actor.on_receive([RecordBatch([plain(1)])])
     assert not bench.harness.paused
     bench.actor.on_stop()
+
+
+def test_answers_behind_the_last_event_do_not_hide_the_end(tmp_path: Path) -> None:
+    """A view that was asked for at the very end comes in a batch of its own, without Events."""
+    bench, somebody = Bench(writer(tmp_path, "s")), Mailbox()
+    last = RecordBatch([plain(1)], final=True)
+    bench.actor.on_receive([last, RecordBatch([], told=(Told(somebody, "view"),))])
+    assert [SessionEnded(1)] == messages(bench.supervisor)
+    assert ["view"] == messages(somebody)

@@ -87,8 +87,8 @@ SURE_PASSES = {
 }
 SURE_S = 20.0
 PASSES_OF_OTHERS = 2
-ELSEWHERE = ("retention.",)
-"""Points that are not passed here: whole journals are compared."""
+ELSEWHERE = ("retention.", "kill.")
+"""Points that are not passed here: whole journals are compared, and nobody pulls the kill-switch."""
 
 OTHER_PROCESS = ("follower.", "snapshot.")
 """Points of the follower: there it is killed, and the node some time later."""

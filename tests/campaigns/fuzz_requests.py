@@ -91,9 +91,9 @@ def valid(random_: random.Random, now_ns: int) -> bytes:
 
 
 def mutated(payload: bytes, random_: random.Random, now_ns: int) -> bytes:
-    """One to eight changes."""
+    """One to four changes."""
     changed = bytearray(payload)
-    for _ in range(random_.randrange(1, 9)):
+    for _ in range(random_.randrange(1, 5)):
         position = random_.randrange(len(changed) + 1)
         kind = random_.randrange(7)
         if kind == 0:

@@ -37,6 +37,12 @@ def commands() -> list[Mutant]:
         ("one answer too few is remembered", remember, "> ANSWERS_MAX", ">= ANSWERS_MAX"),
         ("the newest answer is forgotten", remember, "next(iter(answers))", "list(answers)[-1]"),
         ("an applied command is not remembered", apply_commands._applied, "_remember(event", "str(event"),
+        (
+            "a checkpoint is attendance",
+            apply_commands._applied,
+            "is not events.TakeCheckpoint",
+            "is not None",
+        ),
         ("a refused command is not remembered", apply_commands._refused, "_remember(event", "str(event"),
         ("a refusal is of any length", apply_commands._refused, "if len(text) > REFUSAL_MAX:", "if False:"),
         ("a kill-switch that is not engaged is reset", reset, "if not state.control.kill:", "if False:"),

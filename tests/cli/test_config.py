@@ -44,6 +44,7 @@ def test_tools_get_the_whole_of_it(shell: Shell, node: FakeNode) -> None:
         ('{"USDT": "1000"}', '{"USDT": "1000"}'),
         ("", '""'),
         ("a b", '"a b"'),
+        ("[" * 100_000, f'"{"[" * 100_000}"'),
     ],
 )
 def test_values_are_json_or_text(text: str, value: str) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from livestack.wire import control_pb2 as wire
 from tests.cli.support import Shell
-from tests.control.fake_node import FakeNode, Say, answer, receipt, refuse
+from tests.control.fake_node import KILLED, FakeNode, Say, answer, receipt, refuse
 
 KEYS = {
     "outcome", "durable", "seq", "gate_closed_at", "last_new_sent_at", "open_orders_at_venue", "unknown_orders",
@@ -84,6 +86,21 @@ def test_no_proof_in_time_is_exit_code_4(shell: Shell, node: FakeNode) -> None:
     assert "Of unknown fate" in people.out
 
 
+def test_the_receipt_of_an_earlier_kill_proves_nothing(shell: Shell, node: FakeNode) -> None:
+    """The node still shows it for a moment when the kill-switch is engaged again."""
+
+    def say(lane: str, request: wire.Request) -> wire.Reply:
+        reply = answer(lane, request)
+        if request.WhichOneof("command") == "kill_receipt":
+            reply.kill_receipt.gate_closed_at_ns -= 1
+        return reply
+
+    node.say = say
+    done = shell("kill", "--reason", "r", "--wait-flat", "50ms", "--json")
+    assert (4, None, False) == (done.code, done.json["open_orders_at_venue"], done.json["flat"])
+    assert "no venue was asked yet" in done.err
+
+
 def test_a_venue_that_does_not_answer_is_no_proof(shell: Shell, node: FakeNode) -> None:
     """Nobody knows how many orders are open there."""
 
@@ -91,7 +108,10 @@ def test_a_venue_that_does_not_answer_is_no_proof(shell: Shell, node: FakeNode) 
         reply = answer(lane, request)
         if request.WhichOneof("command") == "kill_receipt":
             venue = wire.VenueAnswer(venue="binance_spot", trouble="not connected")
-            reply.kill_receipt.CopyFrom(wire.KillReceipt(engaged=True, venues=[venue]))
+            closed_at_ns = KILLED.gate_closed_at_ns
+            reply.kill_receipt.CopyFrom(
+                wire.KillReceipt(engaged=True, gate_closed_at_ns=closed_at_ns, venues=[venue])
+            )
         return reply
 
     node.say = say
@@ -99,6 +119,19 @@ def test_a_venue_that_does_not_answer_is_no_proof(shell: Shell, node: FakeNode) 
     assert (4, None) == (done.code, done.json["open_orders_at_venue"])
     assert "no answer yet" in done.err
     assert "not connected" in shell("kill", "receipt").out
+
+
+def test_asking_too_often_does_not_end_the_wait(shell: Shell, node: FakeNode) -> None:
+    """The node may have a low limit on requests."""
+    flat = flat_after(1)
+
+    def say(lane: str, request: wire.Request) -> wire.Reply | None:
+        if node.asked().count("kill_receipt") == 1:
+            return refuse(wire.RATE_LIMITED, "slowly")(lane, request)
+        return flat(lane, request)
+
+    node.say = say
+    assert shell("kill", "--reason", "r", "--wait-flat", "30s", "--json").json["flat"]
 
 
 def test_a_node_that_dies_behind_the_kill(shell: Shell, node: FakeNode) -> None:
@@ -113,6 +146,19 @@ def test_a_node_that_dies_behind_the_kill(shell: Shell, node: FakeNode) -> None:
     done = shell("kill", "--reason", "r", "--wait-flat", "30s", "--json")
     assert (2, "done", None) == (done.code, done.json["outcome"], done.json["flat"])
     assert done.json["gate_closed_at"]
+
+
+def test_a_kill_that_is_not_answered_says_what_is_left(
+    shell: Shell, node: FakeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody knows whether it is in force: exit code 3, how to ask again, and the ways that need no answer."""
+    monkeypatch.setattr("livestack.cli.node.REPLY_LIMIT_S", 0.3)
+    node.say = lambda _lane, _request: None
+    done = shell("kill", "--reason", "r")
+    assert 3 == done.code
+    assert "whether it was carried out is not known" in done.err
+    assert "--request-id" in done.err
+    assert "file named KILL" in done.err
 
 
 def test_reset_asks_for_what_it_is_told(shell: Shell, node: FakeNode) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 from click.testing import CliRunner
 
@@ -76,3 +80,11 @@ def test_unknown_commands_and_options_are_usage_errors(capsys: pytest.CaptureFix
     """Exit 2 with click's own sentence."""
     assert 2 == outcome(["nonsense"], capsys)[0]
     assert 2 == outcome(["start", "--nonsense"], capsys)[0]
+
+
+def test_the_shell_completes_commands() -> None:
+    """As for any click program: ``_LIVESTACK_COMPLETE`` asks for a script, and for words."""
+    livestack = [sys.executable, "-c", "from livestack.cli.main import main; main()"]
+    words = {"_LIVESTACK_COMPLETE": "bash_complete", "COMP_WORDS": "livestack config s", "COMP_CWORD": "2"}
+    done = subprocess.run(livestack, env={**os.environ, **words}, capture_output=True, text=True, check=True)
+    assert ["plain,set", "plain,show"] == done.stdout.splitlines()

@@ -23,6 +23,19 @@ NEEDS_A_REASON = (
 )  # fmt: skip
 
 
+def test_a_reason_becomes_one_line(shell: Shell, node: FakeNode) -> None:
+    """The node takes nothing else, and no odd character may keep a kill from going out."""
+    assert 0 == shell("kill", "--reason", " too\nodd\x1b[2J \udcff").code
+    assert "too odd [2J \\udcff" == node.requests[0][1].reason
+
+
+def test_names_that_are_no_text_are_a_usage_error(shell: Shell, node: FakeNode) -> None:
+    """There can be no such venue."""
+    done = shell("kill", "--reason", "r", "--venue", "\udcff")
+    assert (2, []) == (done.code, node.requests)
+    assert "UTF-8" in done.err
+
+
 @pytest.mark.parametrize("command", ON_A_NODE)
 def test_without_a_node_it_is_said_where_it_was_looked_for(
     shell: Shell, tmp_path: Path, command: str

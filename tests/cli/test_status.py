@@ -61,7 +61,7 @@ def test_a_node_that_is_well(shell: Shell, node: FakeNode) -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda one: setattr(one, "phase", "stopping"), "the session is stopping"),
+        (lambda one: setattr(one, "phase", "stopping"), "the node is stopping, not running"),
         (lambda one: setattr(one, "trading_state", "halted"), "trading is halted"),
         (lambda one: setattr(one.venues[0], "status", "connecting"), "venue binance_spot is connecting"),
         (lambda one: setattr(one.feeds[0], "status", "degraded"), "the feed of binance_spot is degraded"),

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import zmq
 from zmq.utils.monitor import recv_monitor_message
@@ -175,6 +175,27 @@ class Node:
 
     def remote(self, keys: tuple[bytes, bytes, bytes] | None) -> Client:
         return Client(self.server.tcp_address, keys)
+
+
+class KeptContext(zmq.Context[zmq.Socket[bytes]]):
+    """Its sockets live until it is destroyed, whatever a test forgets."""
+
+    kept: ClassVar[list[Any]] = []
+
+    def socket(self, *arguments: Any, **options: Any) -> Any:
+        made = super().socket(*arguments, **options)
+        self.kept.append(made)
+        return made
+
+
+@contextmanager
+def sockets() -> Iterator[zmq.Context[zmq.Socket[bytes]]]:
+    context = KeptContext()
+    try:
+        yield context
+    finally:
+        context.destroy(linger=0)
+        context.kept.clear()
 
 
 @contextmanager

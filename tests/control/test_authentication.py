@@ -89,6 +89,7 @@ def test_a_damaged_list_lets_nobody_in(tmp_path: Path) -> None:
         with node.remote(keys) as client, node.local() as local:
             client.event(*NOT_LET_IN)
             assert wire.DONE == local.ask(request()).outcome
+        assert "TOML" in node.server.health().trouble
         path.write_text(whole)
         with node.remote(keys) as client:
             assert wire.DONE == client.ask(request()).outcome
@@ -143,7 +144,7 @@ def test_a_check_that_was_stopped_is_started_again(tmp_path: Path) -> None:
 class Dying(AllowList):
     """Raises what nobody expects, so often."""
 
-    deaths = 3
+    deaths = 1
 
     def find(self, public_key: str) -> Client | None:
         if self.deaths:

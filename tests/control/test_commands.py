@@ -110,7 +110,7 @@ def test_what_makes_it_safer_has_another_name(expected: str, asked: wire.Request
         {"confirm": wire.Confirm()},
         {"confirm": wire.Confirm(request_id="a b")},
         {"ping": wire.Ping(), "expected_version": NUMBER_MAX + 1},
-        {"ping": wire.Ping(), "reason": "a\x00b"},
+        *({"ping": wire.Ping(), "reason": f"a{one}b"} for one in "\x00\n\x1b\x7f\x9b\u2028\u202e\u2066"),
     ],
 )
 def test_a_value_that_cannot_be_is_named(fields: dict[str, object]) -> None:
@@ -133,7 +133,8 @@ def test_a_value_that_cannot_be_is_named(fields: dict[str, object]) -> None:
         {"configuration_set": wire.SetConfiguration(settings=[SETTING])},
         {"configuration_roll_back": wire.RollBackConfiguration(version=1)},
         {"confirm": wire.Confirm(request_id="A-z_9")},
-        {"ping": wire.Ping(), "reason": "Grund: später"},
+        {"kill": wire.Kill(), "reason": "Grund:\xa0später"},
+        {"kill": wire.Kill(), "reason": "停止\u3000\U0001f469\u200d\U0001f4bb"},
     ],
 )
 def test_a_value_that_can_be_is_none(fields: dict[str, object]) -> None:

@@ -60,7 +60,21 @@ def test_a_name_that_cannot_be_is_refused(tmp_path: Path, name: str) -> None:
     """Names are file names, and stand in the audit."""
     with pytest.raises(UsageError, match="has a name"):
         new_client(tmp_path / "keys", name, Role.VIEWER)
+    with pytest.raises(UsageError, match="has a name"):
+        revoke(tmp_path / "keys", name)
     assert not (tmp_path / "keys").exists()
+
+
+def test_a_file_that_is_on_no_list_can_be_taken_away(tmp_path: Path) -> None:
+    """A crash may have left it: its name is free again; the node's own file is no client's."""
+    _, path = new_client(tmp_path, "a", Role.VIEWER)
+    new_client(tmp_path, "b", Role.VIEWER)
+    (tmp_path / "clients.toml").unlink()
+    assert 0 == revoke(tmp_path, "a")
+    assert not path.exists()
+    with pytest.raises(UsageError, match="has a name"):
+        revoke(tmp_path, "server")
+    load_server(tmp_path)
 
 
 def test_a_name_is_given_once(tmp_path: Path) -> None:

@@ -13,14 +13,13 @@ from livestack.control import lanes
 from livestack.control.endpoints import prepare
 from livestack.control.lanes import Received
 from livestack.exceptions import HeldError
-from tests.control.support import LIMIT_S
+from tests.control.support import LIMIT_S, sockets
 
 
 @pytest.fixture
 def context() -> Iterator[lanes.Context]:
-    made: lanes.Context = zmq.Context()
-    yield made
-    made.destroy(linger=0)
+    with sockets() as made:
+        yield made
 
 
 def received(socket: lanes.Socket) -> Received:

@@ -163,6 +163,17 @@ def test_enable_makes_trading_possible_again() -> None:
     assert isinstance(bench.derived[-1], events.IntentDispatched)
 
 
+def test_a_checkpoint_is_no_attendance() -> None:
+    """Every other command that is applied says that somebody is there; what is refused, or a timer asks for, not."""
+    bench = Bench().start()
+    bench.feed(support.fill(opened(bench), 1, 1))
+    for payload in (events.TakeCheckpoint(), events.CancelOrder(99)):
+        bench.feed(command(payload))
+        assert 1 == bench.execution.unattended_fills
+    bench.feed(command(events.SetStrategyEnabled(True)))
+    assert 0 == bench.execution.unattended_fills
+
+
 def test_active_under_something_stricter_is_refused() -> None:
     """It would not be active; the sentence names what has to be lifted. Less than ACTIVE may be set."""
     bench = three()

@@ -25,15 +25,16 @@ from tests.live import configuration
 from tests.live.strategies import market_maker
 from tests.support import ROOT, Venue
 
-LIMIT = '[guard]\nenabled = true\nlimit = "400ms"\n'
+GUARD = '[guard]\nenabled = true\nlimit = "{limit}"\n'
 LOOK_S = 0.02
 WAIT_S = 120.0
 
 
-def write(directory: Path, symbols: list[str], key_kind: str = "hmac") -> Path:
+def write(directory: Path, symbols: list[str], key_kind: str = "hmac", limit: str = "400ms") -> Path:
     """A configuration with a guard of a short limit."""
     path = configuration.write(directory, symbols, market_maker(symbols[0]), key_kind=key_kind)
-    path.write_text(LIMIT + path.read_text())
+    text = path.read_text().replace('strategy_stall = "30s"', 'strategy_stall = "1s"')
+    path.write_text(GUARD.format(limit=limit) + text)
     return path
 
 

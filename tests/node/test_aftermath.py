@@ -1,4 +1,4 @@
-"""Behind a dead node: who may start meanwhile, what a hanging disk delays, and when the guard has no business any more."""
+"""Behind a dead node: who may start meanwhile, what a hanging disk delays, when the guard has no business any more."""
 
 from __future__ import annotations
 

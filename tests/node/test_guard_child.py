@@ -166,7 +166,7 @@ def test_a_node_that_fails_leaves_its_guard(bench: Bench) -> None:
     assert pid is not None
     child.leave()
     assert pid == child.pid
-    assert Phase.STARTING is ProgressReader(child.progress.fd).read().phase
+    assert Phase.LEAVING is ProgressReader(child.progress.fd).read().phase
     os.kill(pid, 9)
     child._thread.join(WAIT_S)
     assert bench.heard.empty()

@@ -1,4 +1,4 @@
-"""One venue cleared: what is asked in which order, what each answer leads to, when it is flat and when that is proven."""
+"""One venue cleared: what is asked in which order, what each answer leads to, when it is flat, when it is proven."""
 
 from __future__ import annotations
 

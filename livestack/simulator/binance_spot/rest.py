@@ -43,12 +43,15 @@ class RestFrontEnd:
         return status, answer_headers, content
 
     def inspect(self, path: str) -> Answer:
-        """For tests, nothing of the real venue's: ``/sim/orders`` (every order request that was seen), ``/sim/open``
-        and ``/sim/history`` (orders as the venue holds them), ``/sim/fills``, ``/sim/account``."""
+        """For tests, nothing of the real venue's: ``/sim/orders`` (every order request that was seen), ``/sim/seen``
+        (how many), ``/sim/open`` and ``/sim/history`` (orders as the venue holds them), ``/sim/fills``,
+        ``/sim/account``."""
         exchange = self._desk.exchange
         content: Any
         if path == "/sim/orders":
             content = list(self._desk.log)
+        elif path == "/sim/seen":
+            content = len(self._desk.log)
         elif path == "/sim/open":
             content = [shapes.queried(order) for order in exchange.open_orders(ACCOUNT)]
         elif path == "/sim/history":

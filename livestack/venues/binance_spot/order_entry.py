@@ -193,11 +193,14 @@ class BinanceOrderEntry:
         instrument = self._instruments.get(request.instrument)
         if instrument is None:
             raise ValueError(f"{request.instrument} is not an instrument of this session")
-        known = self._orders.find(request.client_id)
+        known = self._orders.find(request.client_id) or self._orders.find_venue_id(
+            instrument.name, request.venue_order_id
+        )
         order = known or KnownOrder(instrument, request.order_id, request.client_id)
         method, parameters = order_call(request, instrument, order)
         if known is None:
             order = self._orders.of_client_id(instrument, request.target_client_id or request.client_id)
+        order.order_id = order.order_id or request.order_id  # adopted: ours from now on
         self._orders.also(order, request.client_id)
         if request.kind is RequestKind.REPLACE:
             order.replacing = request.client_id

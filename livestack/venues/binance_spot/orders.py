@@ -40,9 +40,10 @@ class KnownOrder:
 
     ``qty`` and ``filled`` are those of the venue's present order; ``carried`` is what its predecessors had filled
     before they were replaced, so that ``carried + qty`` is the total that the Core knows. ``replacing`` is the client
-    id of the Replace under way or of unknown fate, '' if there is none; ``cancel_half_filled`` what its cancel half says,
-    -1 before that is known; ``replaced`` are the Replaces of which the Core was told. ``total`` and ``replace_total`` are the Core's, of an order of before this
-    adapter: until the venue's quantity is seen that they are to be compared with.
+    id of the Replace under way or of unknown fate, '' if there is none, ``cancel_half_filled`` what its cancel half
+    says, -1 before that is known; ``replaced`` are the Replaces of which the Core was told. ``total`` and
+    ``replace_total`` are the Core's, of an order of before this adapter: until the venue's quantity is seen that they
+    are to be compared with.
     """
 
     __slots__ = (
@@ -131,7 +132,7 @@ class KnownOrders:
         self._by_key[_key(one.client_id)[0]] = order
         if one.replace_id:
             self.also(order, one.replace_id)
-        if one.venue_order_id:
+        if one.venue_order_id.isascii() and one.venue_order_id.isdigit():
             self.name(order, one.venue_order_id)
 
     def find(self, client_id: str) -> KnownOrder | None:
@@ -165,7 +166,8 @@ class KnownOrders:
         """A request of ours about ``order`` has ``client_id``: after a resumption of another epoch than the order's."""
         order.add_client_id(client_id)
         if order.order_id:
-            self._by_key.setdefault(_key(client_id)[0], order)
+            for one in (order.client_id, client_id):
+                self._by_key.setdefault(_key(one)[0], order)
 
     def of_venue(self, instrument: OrderInstrument, client_ids: tuple[str, ...], venue_id: int) -> KnownOrder:
         """The order that a frame of the venue is about: by its client ids, the oldest first, or by venue id."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from msgspec import structs
 
 from livestack.core.events import (
     OrderAccepted,
@@ -15,9 +16,10 @@ from livestack.core.events import (
     OrderReplaced,
     RateLimitReport,
 )
-from livestack.core.types import (
-    TimeInForce,
-)
+from livestack.core.types import RequestKind, TimeInForce
+from livestack.simulator.binance_spot.exchange import NewOrder
+from livestack.simulator.orders import BUY, Order
+from livestack.simulator.orders import OrderType as VenueOrderType
 from tests.venues.binance_spot.venue import Desk
 
 BOTH_ORDERS = pytest.mark.parametrize("reports_first", [False, True], ids=["response first", "report first"])
@@ -112,3 +114,38 @@ def test_limits_are_reported_with_the_request_they_came_back_with(desk: Desk) ->
 
 
 # -- what cannot be expressed, what was not sent ---------------------------------------------------------------------
+
+
+def test_an_adopted_order_is_replaced_with_what_it_had_filled(desk: Desk) -> None:
+    """Placed by hand, filled in part, adopted by the Core under an Order ID of its own: one OrderReplaced under that,
+    with the whole quantity, and its end under the same."""
+    order = place_by_hand(desk, 4)
+    desk.hit(order.price, desk.lot)
+    replace = structs.replace(
+        desk.request(RequestKind.REPLACE, 5, target_client_id="web_1"),
+        venue_order_id=str(order.order_id),
+        price=order.price - desk.instrument.price_tick,
+        qty=6 * desk.lot,
+        filled_qty=desk.lot,
+    )
+    start = len(desk.events)
+    desk.send(replace)
+    desk.cancel(replace)
+    told = [event for event in desk.events[start:] if hasattr(event, "venue_order_id")]
+    replaced, cancelled = told
+    assert isinstance(replaced, OrderReplaced)
+    assert isinstance(cancelled, OrderCancelled)
+    assert (5, 6 * desk.lot) == (replaced.order_id, replaced.qty)
+    assert (5, desk.lot) == (cancelled.order_id, cancelled.filled_qty)
+    assert {} == desk.adapter.faults
+
+
+def place_by_hand(desk: Desk, lots: int) -> Order:
+    """By somebody else with the same account."""
+    account = next(iter(desk.venue.exchange.accounts))
+    symbol, price = desk.instrument.symbol, desk.best
+    new = NewOrder(symbol, BUY, VenueOrderType.LIMIT, "GTC", price, lots * desk.lot, 0, 0, "NONE", "web_1")
+    order = desk.venue.exchange.place(account, new)
+    desk.venue.advance(desk.now_ns)
+    desk.settle()
+    return order

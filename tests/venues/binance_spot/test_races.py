@@ -63,6 +63,7 @@ class Session:
         elif isinstance(event, FillsReconciled):
             self.floor = max(self.floor, event.through)
         elif isinstance(event, OrderReplaced):
+            assert self.client_id != event.client_id
             self.client_id, self.venue_order_id, self.total = event.client_id, event.venue_order_id, event.qty
             if pending is not None and pending.client_id == event.client_id:
                 self.replace = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 
 import pytest
@@ -18,92 +17,9 @@ from livestack.core.events import (
 )
 from livestack.core.obligations import CancelAllAtVenue, QueryOrder
 from livestack.core.types import ConnectionStatus, OrderRequest, OrderStatus, RequestKind
-from livestack.simulator.orders import Order
 from livestack.venues.adapter import Inherited, InheritedOrder
+from tests.venues.binance_spot.scene import TOLD, Scene, delay, failed, spoil, still_open
 from tests.venues.binance_spot.venue import VENUE, Desk
-
-TOLD = (OrderReplaced, OrderReport, OrderFill, OrderCancelled, DispatchFailed)
-
-
-class Scene:
-    """A bid of four lots, ``before`` of them filled and known; then nobody listens. ``during`` are filled, a Replace to
-    a total of six is executed, and the process is gone."""
-
-    def __init__(self, before: int = 1, during: int = 1) -> None:
-        self.desk = desk = Desk().connect()
-        self.lot, self.price = desk.lot, desk.best
-        self.first = desk.send(desk.new(self.price, 4 * self.lot))
-        desk.hit(self.price, before * self.lot)
-        self.filled = before * self.lot
-        self.floor = max((fill.fill_id for fill in desk.of(OrderFill)), default=0)
-        desk.change = lambda frame: []
-        desk.hit(self.price, during * self.lot)
-        self.replace = desk.replace(self.first, self.price, 6 * self.lot, filled=before * self.lot)
-        self.total = (6 + during) * self.lot
-        self.start = len(desk.events)
-
-    @property
-    def old(self) -> Order:
-        return self._of(self.replace.client_id + "_c")
-
-    @property
-    def new(self) -> Order:
-        return self._of(self.replace.client_id)
-
-    def _of(self, client_id: str) -> Order:
-        return next(one for one in self.desk.venue.exchange.orders.values() if one.client_id == client_id)
-
-    def start_again(self) -> None:
-        before = InheritedOrder(
-            instrument=self.desk.instrument.instrument,
-            order_id=1,
-            client_id=self.first.client_id,
-            venue_order_id=str(self.old.order_id),
-            qty=4 * self.lot,
-            replace_id=self.replace.client_id,
-            replace_qty=6 * self.lot,
-        )
-        self.desk.start_again(Inherited({before.instrument: self.floor}, (before,)))
-
-    def ask(self) -> None:
-        """As the Core does it about a Replace of unknown fate."""
-        question = QueryOrder(
-            scope="q",
-            venue=VENUE,
-            instrument=self.desk.instrument.instrument,
-            order_id=1,
-            client_id=self.replace.client_id,
-            venue_order_id=str(self.old.order_id),
-            kind=RequestKind.REPLACE,
-        )
-        self.desk.adapter.ask(question, self.desk.now_ns, self.desk.now_ns)
-        self.desk.wait(20)
-
-    @property
-    def told(self) -> list[object]:
-        return [event for event in self.desk.events[self.start :] if isinstance(event, TOLD)]
-
-    def check(self, filled_by_new: int) -> None:
-        """Replaced once, with the true total, before anything is told of the new order; every fill is this order's."""
-        told = self.told
-        (replaced,) = [event for event in told if isinstance(event, OrderReplaced)]
-        assert (self.replace.client_id, 1, self.total) == (
-            replaced.client_id,
-            replaced.order_id,
-            replaced.qty,
-        )
-        assert str(self.new.order_id) == replaced.venue_order_id
-        reports = [event for event in told if isinstance(event, OrderReport)]
-        assert {(1, self.total, replaced.client_id)} == {
-            (one.order_id, one.qty, one.client_id) for one in reports
-        }
-        assert self.old.executed + filled_by_new == reports[-1].filled_qty
-        fills = [event for event in told if isinstance(event, OrderFill) and event.fill_id > self.floor]
-        assert self.old.executed - self.filled + filled_by_new == sum(one.qty for one in fills)
-        assert {1} >= {one.order_id for one in fills}
-        number = replaced.venue_order_id
-        assert replaced == next(event for event in told if number == getattr(event, "venue_order_id", ""))
-        assert [] == [event for event in told if isinstance(event, DispatchFailed)]
 
 
 @pytest.mark.parametrize(("before", "during"), [(0, 0), (0, 1), (1, 0), (1, 1), (1, 2)])
@@ -158,38 +74,6 @@ def test_found_by_the_same_process() -> None:
     scene.check(0)
     scene.ask()
     scene.check(0)
-
-
-def spoil(
-    desk: Desk, about: int, answer: Callable[[dict[str, object]], dict[str, object]], times: int
-) -> None:
-    """The first ``times`` replies about the order ``about`` are changed."""
-    left = [times]
-
-    def change(frame: str) -> list[str]:
-        document = json.loads(frame)
-        asked = {
-            json.loads(text)["id"]: json.loads(text)
-            for text in desk.sent
-            if json.loads(text)["method"] == "order.status"
-        }.get(document.get("id"))
-        if asked is None or asked["params"].get("orderId") != about or not left[0]:
-            return [frame]
-        left[0] -= 1
-        return [json.dumps(answer(document))]
-
-    desk.sent.clear()
-    desk.change = change
-
-
-def failed(status: int, code: int) -> Callable[[dict[str, object]], dict[str, object]]:
-    return lambda document: {"id": document["id"], "status": status, "error": {"code": code, "msg": "no"}}
-
-
-def still_open(document: dict[str, object]) -> dict[str, object]:
-    result = document["result"]
-    assert isinstance(result, dict)
-    return {**document, "result": {**result, "status": "PARTIALLY_FILLED"}}
 
 
 @pytest.mark.parametrize("answer", [failed(500, -1000), failed(400, -2013), still_open])
@@ -374,3 +258,97 @@ def test_a_replacement_that_was_renamed_is_told_to_people() -> None:
     )
     assert [1] == [event.order_id for event in scene.told if isinstance(event, OrderFill)]
     assert 1 == scene.desk.adapter.faults["replacement_not_found"]
+
+
+def test_an_answer_about_what_was_replaced_meanwhile_tells_nothing() -> None:
+    """Asked where the order stands, replaced before the answer comes: the order is the new one, and goes on."""
+    scene = Scene(1, 0)
+    desk = scene.desk
+    desk.change = lambda frame: [frame]
+    kept = delay(desk, scene.old.order_id)
+    question = QueryOrder(
+        scope="q",
+        venue=VENUE,
+        instrument=desk.instrument.instrument,
+        order_id=1,
+        client_id=scene.first.client_id,
+        venue_order_id=str(scene.old.order_id),
+    )
+    desk.adapter.ask(question, desk.now_ns, desk.now_ns)
+    desk.settle()
+    desk.change = lambda frame: [frame]
+    desk.hit(scene.price, scene.lot)
+    start = len(scene.told)
+    assert [OrderReplaced, OrderFill] == [type(event) for event in scene.told]
+    (late,) = kept
+    desk.adapter.receive(late.encode(), desk.now_ns)
+    desk.settle()
+    assert start == len(scene.told)
+    desk.cancel(scene.first, target=scene.replace.client_id)
+    (cancelled,) = desk.of(OrderCancelled)
+    (replaced,) = desk.of(OrderReplaced)
+    assert (replaced.venue_order_id, 2 * scene.lot) == (cancelled.venue_order_id, cancelled.filled_qty)
+
+
+def test_an_order_is_not_over_while_its_replace_is_of_unknown_fate() -> None:
+    """Reported cancelled, by the cancel half; then the replacement is found, and its end is told as well."""
+    scene = Scene()
+    desk = scene.desk
+    desk.change = lambda frame: [frame]
+    question = QueryOrder(
+        scope="d",
+        venue=VENUE,
+        instrument=desk.instrument.instrument,
+        order_id=1,
+        client_id=scene.first.client_id,
+        venue_order_id=str(scene.old.order_id),
+    )
+    desk.adapter.ask(question, desk.now_ns, desk.now_ns)
+    desk.settle()
+    assert OrderStatus.CANCELLED is desk.of(OrderReport)[-1].status
+    scene.ask()
+    desk.cancel(scene.first, target=scene.replace.client_id)
+    (cancelled,) = desk.of(OrderCancelled)
+    (replaced,) = desk.of(OrderReplaced)
+    assert (replaced.venue_order_id, 2 * scene.lot) == (cancelled.venue_order_id, cancelled.filled_qty)
+
+
+def test_the_stream_may_tell_the_end_before_the_open_orders_are_known() -> None:
+    """What the predecessors had filled counts in it: the session's total is compared with the first frame."""
+    scene = Scene()
+    desk = scene.desk
+    present = InheritedOrder(
+        instrument=desk.instrument.instrument,
+        order_id=1,
+        client_id=scene.replace.client_id,
+        venue_order_id=str(scene.new.order_id),
+        qty=scene.total,
+    )
+    desk.start_again(Inherited({}, (present,)))
+    desk.change = lambda frame: [] if '"origQty"' in frame and '"result":[' in frame else [frame]
+    desk.connect()
+    assert [] == scene.told
+    desk.venue.exchange.cancel(scene.new, "web_1")
+    desk.venue.advance(desk.now_ns)
+    desk.settle()
+    (cancelled,) = scene.told
+    assert isinstance(cancelled, OrderCancelled)
+    assert 2 * scene.lot == cancelled.filled_qty
+
+
+def test_a_fill_that_is_held_back_for_long_is_asked_for_again() -> None:
+    """Others come meanwhile, minutes long; over the next connection the fills are asked for from before it."""
+    scene = Scene()
+    desk = scene.desk
+    spoil(desk, scene.old.order_id, failed(500, -1000), 1_000)
+    desk.hit(scene.price, scene.lot)
+    for _ in range(3):
+        desk.send(desk.new(desk.through_ask, desk.lot))
+        desk.wait(61)
+    assert [] == [event for event in scene.told if getattr(event, "order_id", 0) == 1]
+    desk.cut()
+    desk.change = lambda frame: [frame]
+    desk.connect()
+    number = desk.of(OrderReplaced)[-1].venue_order_id
+    fills = [event.qty for event in desk.of(OrderFill) if event.venue_order_id == number]
+    assert scene.lot <= sum(fills)

@@ -162,7 +162,7 @@ class Desk:
         )
 
     def hit(self, price: int, qty: int) -> None:
-        """Somebody else sells ``qty`` at ``price``, to nobody but this account if it bids most."""
+        """Somebody else sells ``qty`` at ``price`` or better: to this account if it bids most."""
         if not qty:
             return
         exchange, symbol = self.venue.exchange, self.instrument.symbol
@@ -173,7 +173,7 @@ class Desk:
         self.venue.advance(self.now_ns)
         name = f"other{len(exchange.orders)}"
         new = NewOrder(symbol, SELL, VenueOrderType.LIMIT, "IOC", price, qty, 0, 0, "NONE", name)
-        assert qty == exchange.place("other", new).executed
+        exchange.place("other", new)
         self.venue.advance(self.now_ns)
         self.settle()
 
