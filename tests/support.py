@@ -22,6 +22,8 @@ BINANCE_CAPTURE = DATA / "binance_spot_2021-10-12"
 class Process:
     """A ``livestack`` subprocess; stdout as text lines, stderr into a file of the test's directory."""
 
+    module = "livestack"
+
     def __init__(
         self,
         arguments: list[str],
@@ -32,7 +34,7 @@ class Process:
         self.stderr_path = directory / f"stderr-{len(list(directory.glob('stderr-*')))}.txt"
         with self.stderr_path.open("wb") as stderr:
             self._process = subprocess.Popen(
-                [*prefix, sys.executable, "-m", "livestack", *arguments],
+                [*prefix, sys.executable, "-m", self.module, *arguments],
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 text=True,

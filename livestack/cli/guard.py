@@ -83,7 +83,7 @@ def status(data_dir: Path | None, path: Path | None, as_json: bool) -> None:
         {"node": "node: running", "guard": "node: dead, its guard is acting", "": "node: not running"}[holder]
     )
     if report is not None:
-        click.echo(f"what the guard did last: {_told(report)}")
+        click.echo(f"what was done last: {report}")
     for venue, orders in (opened or {}).items():
         _list(venue, orders)
 
@@ -210,10 +210,3 @@ def _list(venue: str, orders: tuple[OpenOrder, ...]) -> None:
             f"  {order.symbol} {order.side} {order.qty} at {order.price}, filled {order.filled}: "
             f"{order.client_id} ({order.venue_order_id})"
         )
-
-
-def _told(report: GuardReport) -> str:
-    end = "the venues are flat" if report.flat else "not every venue was flat"
-    return f"{report.reason}; {end if report.ended_ns else 'it is not done'}" + (
-        f"; {report.note}" if report.note else ""
-    )

@@ -110,12 +110,18 @@ def receipt(target: Target) -> None:
     """Show what is proven of an engaged kill-switch: what each venue said after the gate was closed."""
     with target.connect() as node:
         found = node.kill_receipt()
+        engaged = found.engaged or bool(node.status().kill_switch)
     if target.as_json:
-        echo_json(plain(found))
-        return
-    click.echo(_summary(found) if found.engaged else "the kill-switch is not engaged")
-    if found.engaged:
+        echo_json(plain(found) | {"engaged": engaged})
+    elif found.engaged:
+        click.echo(_summary(found))
         _show(found)
+    elif engaged:
+        click.echo(
+            "the kill-switch is engaged since before the node started; another livestack kill proves it anew"
+        )
+    else:
+        click.echo("the kill-switch is not engaged")
 
 
 def _wait(node: ControlClient, killed: wire.Killed, limit_ns: int) -> wire.KillReceipt:

@@ -46,11 +46,15 @@ class CurveKeys(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a socket is. ``advice``: what to do when no node answers there. ``keys`` None: no CURVE, ipc only."""
+    """Where a socket is. ``keys`` None: no CURVE, ipc only.
+
+    ``advice``: what to do when there is no node; ``stuck``: when there is one that does not answer.
+    """
 
     address: str
     advice: str
     keys: CurveKeys | None = None
+    stuck: str = ""
 
 
 class Channel:
@@ -92,7 +96,8 @@ class Channel:
         while (left := deadline - time.monotonic()) > 0 and self._monitor.poll(int(left * 1_000) + 1):
             if self._is_open(parse_monitor_message(self._monitor.recv_multipart())["event"]):
                 return self
-        raise self._unreachable(f"something is there and does not answer within {limit_s:g} s")
+        cause = f"something is there and does not answer within {limit_s:g} s: it is stopped or stuck"
+        raise NodeUnreachableError(self.place.address, cause, self.place.stuck)
 
     def _is_open(self, event: int) -> bool:
         match event:

@@ -26,6 +26,8 @@ from livestack.exceptions import (
 )
 from livestack.wire import control_pb2 as wire
 
+STUCK = "livestack guard cancel-all cancels at the venues without it"
+
 Topic = Literal["status", "event"]
 State = Literal["active", "reducing", "halted"]
 
@@ -54,14 +56,11 @@ class ControlClient:
         """The node that runs in ``path``, on this machine. Whoever may open its sockets has the role admin."""
         addresses = endpoints(path)
         advice = f"start one: livestack start -c FILE --data-dir {path}"
-        kill_advice = (
-            f"a file named KILL in {path} stops a node there that still runs, livestack guard cancel-all cancels at "
-            "the venues without it"
-        )
+        kill_advice = f"a file named KILL in {path} stops a node there that still runs"
         return cls(
-            Place(addresses.control, advice),
-            Place(addresses.kill, kill_advice),
-            Place(addresses.publish, advice),
+            Place(addresses.control, advice, stuck=STUCK),
+            Place(addresses.kill, f"{kill_advice}, {STUCK}", stuck=STUCK),
+            Place(addresses.publish, advice, stuck=STUCK),
             limit_s,
         )
 
@@ -252,7 +251,7 @@ class ControlClient:
             if isinstance(error.__cause__, NodeUnreachableError):
                 raise error.__cause__ from None
             cause = f"it is there and does not answer within {error.waited_s:g} s"
-            raise NodeUnreachableError(error.address, cause) from None
+            raise NodeUnreachableError(error.address, cause, self._main.stuck) from None
 
     def _command(
         self, request: wire.Request, reason: str, request_id: str | None, places: tuple[Place, ...] = ()

@@ -142,7 +142,7 @@ def _fill(one: FillView) -> pb.Fill:
     return pb.Fill(
         seq=one.seq,
         ts_ns=one.ts,
-        order_id=one.order_id,
+        order_id=max(one.order_id, 0),  # of no order of ours
         venue=one.venue,
         instrument=one.instrument,
         side=one.side.name.lower(),

@@ -87,12 +87,16 @@ class GuardChild(ChildProcess):
     def start(self, timeout_s: float = READY_TIMEOUT_S) -> None:
         """Start it and wait until it watches. ``UnreachableError`` says why it does not; then none is running."""
         self._thread.start()
-        if self._settled.wait(timeout_s) and self._was_ready:
-            return
-        cause = self._trouble or f"it is not ready after {timeout_s:.0f} s"
-        self.progress.stopped()
-        super().stop(0.0)
-        raise UnreachableError("the guard", cause)
+        is_ready = False
+        try:
+            is_ready = self._settled.wait(timeout_s) and self._was_ready
+        finally:
+            if not is_ready:  # or interrupted: a node that never was must not be avenged
+                self.progress.stopped()
+                cause = self._trouble or f"it is not ready after {timeout_s:.0f} s"
+                super().stop(0.0)
+        if not is_ready:
+            raise UnreachableError("the guard", cause)
 
     def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> bool:
         """The node has stopped in order: nobody needs to look after it. Whether the guard ended by itself."""

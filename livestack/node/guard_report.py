@@ -57,6 +57,13 @@ class GuardReport(msgspec.Struct, frozen=True, kw_only=True):
         """Whether every venue said, when it was asked last, that nothing is open."""
         return all(venue.flat for venue in self.venues.values())
 
+    def __str__(self) -> str:
+        """One sentence for an operator, or for the detail of an incident."""
+        open_ = [name for name, venue in self.venues.items() if not venue.flat]
+        end = f"{', '.join(open_)} not flat" if open_ else "all venues flat"
+        parts = (self.reason, end if self.ended_ns else f"{end}, not done", self.note)
+        return f"{self.by}: {'; '.join(filter(None, parts))}"
+
 
 def write_report(data_dir: Path, report: GuardReport) -> None:
     """Put ``report`` into its file, durably; one that is not the same guard's goes aside first. ``OSError``."""

@@ -81,7 +81,7 @@ def valid(random_: random.Random, now_ns: int) -> bytes:
     if random_.random() < 0.3:
         fill(request, random_)
     request.protocol = 1
-    request.request_id = f"r{random_.randrange(1_000)}"
+    request.request_id = f"r{random_.randrange(100_000)}"
     request.issued_at_ns = now_ns
     request.reason = request.reason or "fuzz"
     command = getattr(request, random_.choice(list(COMMANDS)))
@@ -118,7 +118,7 @@ def one_input(random_: random.Random, now_ns: int) -> bytes:
     kind = random_.random()
     if kind < 0.05:
         return random_.randbytes(random_.choice((0, 1, 10, 1_000, 61_000)))
-    if kind < 0.15:
+    if kind < 0.35:
         return valid(random_, now_ns)
     return mutated(valid(random_, now_ns), random_, now_ns)
 

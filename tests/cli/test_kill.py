@@ -176,3 +176,19 @@ def test_the_receipt_can_be_looked_at(shell: Shell, node: FakeNode) -> None:
         request_id=request.request_id, outcome=wire.DONE, kill_receipt=wire.KillReceipt()
     )
     assert "the kill-switch is not engaged\n" == shell("kill", "receipt").out
+
+
+def test_a_node_that_began_killed_has_no_receipt(shell: Shell, node: FakeNode) -> None:
+    """That is not the same as one that is not killed."""
+
+    def say(lane: str, request: wire.Request) -> wire.Reply:
+        reply = answer(lane, request)
+        if request.WhichOneof("command") == "kill_receipt":
+            reply.kill_receipt.Clear()
+        else:
+            reply.status.kill_switch.append(wire.KillScope(trigger="operator"))
+        return reply
+
+    node.say = say
+    assert "engaged since before the node started" in shell("kill", "receipt").out
+    assert shell("kill", "receipt", "--json").json["engaged"]

@@ -71,8 +71,10 @@ def test_what_does_not_answer_is_told_from_what_is_not_there(tmp_path: Path) -> 
     """A node that is stopped still accepts connections: the kernel does."""
     with (
         listening(tmp_path / "a", None) as address,
-        channel(Place(address, "do this")) as one,
-        pytest.raises(NodeUnreachableError, match=r"does not answer within 0\.2 s; do this"),
+        channel(Place(address, "start one", stuck="do this")) as one,
+        pytest.raises(
+            NodeUnreachableError, match=r"does not answer within 0\.2 s: it is stopped or stuck; do this"
+        ),
     ):
         one.open(SHORT_S)
 

@@ -96,12 +96,13 @@ def test_a_node_that_ends_in_order_is_left_alone(venue: Venue, tmp_path: Path) -
     assert 1 == len(venue.look("open"))
 
 
-def test_a_node_that_fails_is_cleared_up_behind(venue: Venue, tmp_path: Path) -> None:
-    """It ends by itself but not in order: with its own exit code, and the guard does the rest."""
+@pytest.mark.parametrize("word", ["leave", "linger"])
+def test_a_node_that_fails_is_cleared_up_behind(venue: Venue, tmp_path: Path, word: str) -> None:
+    """It ends by itself but not in order: with its own exit code, in its own time, and the guard does the rest."""
     place(venue)
     with start(venue, tmp_path) as node:
         node.begin()
-        node.tell("leave")
+        node.tell(word)
         assert 4 == node.ended()
         until_flat(venue)
         assert "without a clean stop" in node.report().reason

@@ -2,7 +2,7 @@
 
 ``python -m tests.node.guarded CONFIG DATA_DIR`` prints what happens, a line each: ``ready PID``, ``lost``,
 ``regained PID``. It is told one word a line: ``silent`` (no more beats), ``hold`` (hold the interpreter in C code),
-``leave`` (end, not in order), ``stop`` (end in order).
+``leave`` (end, not in order), ``linger`` (the same, without a beat and slowly), ``stop`` (end in order).
 """
 
 from __future__ import annotations
@@ -62,9 +62,14 @@ def main(path: Path, data_dir: Path) -> int:
                 case "silent":
                     silent.set()
                 case "hold":
-                    ctypes.PyDLL(None).sleep(600)  # unlike CDLL it keeps the interpreter to itself
+                    ctypes.PyDLL(None)["sleep"](600)  # unlike CDLL it keeps the interpreter to itself
                 case "leave":
                     guard.leave()
+                    return EXIT_UNCLEAN
+                case "linger":
+                    guard.leave()
+                    silent.set()
+                    threading.Event().wait(3 * settings.guard.limit_ns / 1e9)
                     return EXIT_UNCLEAN
                 case "stop":
                     return 0 if guard.stop(60) else 1

@@ -94,6 +94,20 @@ def test_no_guard_no_start(bench: Bench, code: str, cause: str) -> None:
     assert child.pid is None
 
 
+def test_an_interrupted_start_is_no_death(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while the node waits for its guard: that goes, and has nothing to act on."""
+    child = bench.make(WAIT)
+
+    def interrupt(timeout: float | None = None) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(child._settled, "wait", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        child.start(WAIT_S)
+    assert Phase.STOPPED is ProgressReader(child.progress.fd).read().phase
+    assert child.pid is None
+
+
 def test_a_program_that_is_not_there(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Is told like any other guard that does not come up."""
     child = bench.make("")

@@ -65,3 +65,11 @@ def test_flat_is_every_venue(tmp_path: Path) -> None:
     flat, open_ = VenueReport(flat=True), VenueReport(open=(ORDER,))
     assert msgspec.structs.replace(REPORT, venues={"a": flat}).flat
     assert not msgspec.structs.replace(REPORT, venues={"a": flat, "b": open_}).flat
+
+
+def test_it_is_told_in_a_sentence() -> None:
+    """Who, why, how it ended, and what else is to be known."""
+    both = {"a": VenueReport(flat=True), "b": VenueReport()}
+    assert "guard: it hung; b not flat, not done" == str(msgspec.structs.replace(REPORT, venues=both))
+    done = msgspec.structs.replace(REPORT, ended_ns=9, note="not latched")
+    assert "guard: it hung; all venues flat; not latched" == str(done)
