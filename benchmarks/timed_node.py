@@ -1,4 +1,4 @@
-"""``livestack``, with the time from a kill's arrival in the node to the closed gate noted for :mod:`benchmarks.kill_switch`.
+"""``livestack``, with the time from a kill's arrival to the closed gate noted for :mod:`benchmarks.kill_switch`.
 
 The stop-watch starts when the server's thread has read the frame, and stops when ``DispatchGate.close`` has returned.
 """

@@ -2,8 +2,16 @@
 
 Pure but for the armed action. ``failpoint("recorder.after_commit")`` costs one truth test. Tests arm them in
 process with :func:`arm`, or in a child process through ``LIVESTACK_FAILPOINTS="name=kill@3,other=raise"``
-(``@3``: at the third pass; default the first). Names in use: ``NAMES`` below; arming another is an error, so that a
-renamed point cannot leave a test that passes for nothing. Runs on the thread that passes the point.
+(``@3``: at the third pass, ``@3+``: at every one from then on; default the first). What a child process can do there:
+
+    kill        end the process with SIGKILL
+    raise       raise an error that nothing handles by name
+    exit        raise ``SystemExit``, as a thread's death
+    block:PIPE  wait at a named pipe until whoever opened it for writing closes it; that its opening succeeds says that
+                the point is reached
+
+Names in use: ``NAMES`` below; arming another is an error, so that a renamed point cannot leave a test that passes for
+nothing. Runs on the thread that passes the point.
 """
 
 from __future__ import annotations
@@ -39,6 +47,10 @@ NAMES = frozenset(
         "connector.in_gate",
         "connector.after_send",
         "connector.before_ack",
+        "feed.before_message",
+        "control.before_message",
+        "reader.in_feed_frame",
+        "reader.in_connector_frame",
     }
 )
 
@@ -68,32 +80,43 @@ def disarm_all() -> None:
 
 
 def arm_from_text(text: str) -> None:
-    """Arm from ``name=kill|raise[@n],...`` as given in ``LIVESTACK_FAILPOINTS``."""
+    """Arm from ``name=verb[@n[+]],...`` as given in ``LIVESTACK_FAILPOINTS``."""
     for part in filter(None, text.split(",")):
         name, _, how = part.partition("=")
         verb, _, nth = how.partition("@")
-        arm(name, _at_pass(int(nth or 1), _action(verb, name)))
+        arm(name, _at_pass(int(nth.rstrip("+") or 1), nth.endswith("+"), _action(verb, name)))
 
 
 def _action(verb: str, name: str) -> Callable[[], None]:
+    verb, _, pipe = verb.partition(":")
     if verb == "kill":
         return lambda: os.kill(os.getpid(), signal.SIGKILL)
-    if verb == "raise":
+    if verb == "block":
+        return lambda: _block(pipe)
 
-        def fail() -> None:
-            raise FailpointError(name)
+    def fail() -> None:
+        raise FailpointError(name)
 
-        return fail
-    raise ValueError(f"failpoint {name}: {verb!r} is not one of kill, raise")
+    def end() -> None:
+        raise SystemExit(name)
+
+    if verb in ("raise", "exit"):
+        return fail if verb == "raise" else end
+    raise ValueError(f"failpoint {name}: {verb!r} is not one of kill, raise, exit, block:PIPE")
 
 
-def _at_pass(nth: int, action: Callable[[], None]) -> Callable[[], None]:
+def _block(pipe: str) -> None:
+    with open(pipe, "rb") as reached:
+        reached.read()
+
+
+def _at_pass(nth: int, from_then_on: bool, action: Callable[[], None]) -> Callable[[], None]:
     passed = 0
 
     def at_pass() -> None:
         nonlocal passed
         passed += 1
-        if passed == nth:
+        if passed == nth or (from_then_on and passed > nth):
             action()
 
     return at_pass

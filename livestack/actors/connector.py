@@ -58,6 +58,7 @@ class _Forwarder:
         self._actor.tell(Opened(self._number, now_ns))
 
     def on_frame(self, frame: bytes, recv_ns: int) -> None:
+        failpoint("reader.in_connector_frame")
         self._actor.tell(FrameReceived(self._number, frame, recv_ns))
 
     def on_wake(self, now_ns: int) -> None:

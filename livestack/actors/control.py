@@ -55,6 +55,7 @@ from livestack.core.events import (
 )
 from livestack.core.runtime import CoreRuntime
 from livestack.core.types import TradingState
+from livestack.failpoints import failpoint
 from livestack.transports.clock import Clock, Timers
 from livestack.wire import control_pb2 as pb
 
@@ -170,6 +171,7 @@ class ControlActor(NodeActor):
         self._batch.extend(batch)
         while self._batch:
             self._at = message = self._batch.popleft()
+            failpoint("control.before_message")
             match message:
                 case Asked(request, sender, answer):
                     self._ask(request, sender.by, answer)

@@ -19,6 +19,7 @@ from livestack.actors.messages import Closed, Connect, Opened, Unreachable
 from livestack.core.events import Event, FeedStatusChanged, VenueBackoff
 from livestack.core.types import ConnectionStatus
 from livestack.exceptions import TransportError
+from livestack.failpoints import failpoint
 from livestack.transports.backoff import Backoff
 from livestack.transports.base import Connection, HttpRequest, HttpResponse, HttpTransport, WebSocketTransport
 from livestack.transports.clock import Clock, Timers
@@ -74,6 +75,7 @@ class FeedReader:
 
     def on_frame(self, frame: bytes, recv_ns: int) -> None:
         self.frames += 1
+        failpoint("reader.in_feed_frame")
         if self._overflowed and not self._has_room(recv_ns):
             return
         self._adapter.receive(frame, recv_ns)
@@ -89,13 +91,15 @@ class FeedReader:
         self._pump(now_ns)
 
     def on_close(self, reason: str, now_ns: int) -> None:
-        self._adapter.disconnected(reason, now_ns)
-        events = self._adapter.events()
-        self._tell_backoff(events)
-        self._harness.tell_feed_status([event for event in events if isinstance(event, FeedStatusChanged)])
-        self._adapter.outgoing()
-        self._overflowed = False
-        self._actor.tell(Closed(self._number, reason, now_ns))
+        try:
+            self._adapter.disconnected(reason, now_ns)
+            events = self._adapter.events()
+            self._tell_backoff(events)
+            self._harness.tell_feed_status([event for event in events if isinstance(event, FeedStatusChanged)])
+            self._adapter.outgoing()
+            self._overflowed = False
+        finally:
+            self._actor.tell(Closed(self._number, reason, now_ns))  # or nobody would connect again
 
     def _take_answers(self) -> None:
         while self._answers:
@@ -229,6 +233,7 @@ class FeedActor(NodeActor):
 
     def on_batch(self, batch: list[Any]) -> None:
         for message in batch:
+            failpoint("feed.before_message")
             match message:
                 case Opened():
                     self._was_open = True

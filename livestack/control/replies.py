@@ -70,7 +70,7 @@ def status(view: View, host: Host) -> pb.Status:
         incidents=[_incident(one) for one in view.incidents],
         strategy_enabled=view.strategy_enabled,
         open_orders=sum(one.open_orders for one in view.venues),
-        unknown_orders=len(view.unknown),
+        unknown_orders=sum(one.unknown_orders for one in view.venues),
         holds=[pb.Hold(name=name, venue=venue, instrument=one) for name, venue, one in host.holds],
         started_at_ns=host.started_at_ns,
         guard=host.guard,

@@ -240,9 +240,14 @@ def _order(order: Order, state: State) -> OrderView:
         order.qty or order.worst_qty,
         order.filled_qty,
         *_decimals(state.market.instruments.get(order.instrument)),
-        unknown=order.order_id in execution.unresolved or order.order_id in execution.in_doubt,
+        unknown=_is_unknown(order.order_id, execution),
         cancelling=order.closing is not None or execution.cancel_is_under_way(order.order_id),
     )
+
+
+def _is_unknown(order_id: int, execution: ExecutionState) -> bool:
+    """Whether nobody knows what the venue made of it; a request that is merely in flight has its time yet."""
+    return order_id in execution.unresolved or order_id in execution.in_doubt
 
 
 def _pending(one: Pending, markets: dict[str, InstrumentMarket]) -> OrderView:
@@ -319,7 +324,7 @@ def _venues(state: State) -> tuple[VenueView, ...]:
                 status.name.lower() if status is not None else "disconnected",
                 feed.name.lower() if feed is not None else "disconnected",
                 len(orders),
-                sum(one.order_id in execution.unresolved for one in orders),
+                sum(_is_unknown(one.order_id, execution) for one in orders),
                 tuple(
                     (asset, one.free, one.locked, one.decimals)
                     for asset, one in execution.balances.get(venue, {}).items()

@@ -14,8 +14,10 @@ import select
 import socket
 import ssl
 import threading
+import traceback
 from urllib.parse import urlsplit
 
+import structlog
 import websocket
 
 from livestack.exceptions import NotSentError, TransportError
@@ -183,21 +185,34 @@ class WebSocketConnection:
         self.wake()
 
     def _run(self) -> None:
-        """The reader thread."""
+        """The reader thread. What its receiver raises ends this connection, and nothing else."""
         try:
             if self._connect():
                 self._read()
-        finally:
-            self._shut("the reader failed", 0)
-            with self._writing:  # the descriptor must not be another file's while a sender is still leaving
-                connected, self._socket = self._socket, None
-                if connected is not None:
-                    connected.close()
-            with self._waking:
-                self._wake_asked = True
-                self._wakes.close()
-                self._waker.close()
+        except BaseException as error:  # noqa: BLE001 - or nobody would hear that the connection is gone
+            self._shut(self._failed("reader_failed", error), 0)
+        self._release()
+        try:
             self._receiver.on_close(self._reason, self._clock.now_ns())
+        except BaseException as error:  # noqa: BLE001 - a log line, not a traceback on the operator's terminal
+            self._failed("receiver_failed_at_close", error)
+
+    def _failed(self, event: str, error: BaseException) -> str:
+        """Log what the receiver raised, with its place; returns it as a reason."""
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        text = f"{type(error).__name__}: {error} at {place.filename.rpartition('/')[2]}:{place.lineno}"
+        structlog.get_logger("websocket").error(event, connection=self._thread.name, error=text)
+        return f"the reader failed: {text}"
+
+    def _release(self) -> None:
+        with self._writing:  # the descriptor must not be another file's while a sender is still leaving
+            connected, self._socket = self._socket, None
+            if connected is not None:
+                connected.close()
+        with self._waking:
+            self._wake_asked = True
+            self._wakes.close()
+            self._waker.close()
 
     def _connect(self) -> bool:
         try:

@@ -81,7 +81,7 @@ def test_status_tells_everything_at_a_glance() -> None:
     assert [("stall", "harness", "halting", "slow")] == [
         (one.name, one.scope, one.grade, one.detail) for one in shown.incidents
     ]
-    assert (1, 0, 9, 1, 1, 0, True) == (
+    assert (1, 0, 9, 2, 1, 0, True) == (
         shown.open_orders, shown.unknown_orders, shown.events, shown.dispatches, shown.fills, shown.denied,
         shown.strategy_enabled,
     )  # fmt: skip
