@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import pickle
 from pathlib import Path
 
 import msgspec
@@ -11,15 +9,8 @@ import pytest
 
 from livestack.core.configuration import Configuration
 from livestack.exceptions import ConfigurationError
-from livestack.settings import (
-    SECRET_BYTES_MAX,
-    Secret,
-    Settings,
-    VenueSettings,
-    inspect,
-    load,
-    read_credentials,
-)
+from livestack.settings import Settings, inspect, load
+from livestack.venue_settings import VenueSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -155,49 +146,6 @@ def test_one_fault(tmp_path: Path, line: str, key: str, sentence: str) -> None:
 @pytest.mark.parametrize(
     ("before", "after", "key", "sentence"),
     [
-        (
-            '"https://venue.example"',
-            '"https://venue.example/"',
-            "venues.binance_spot.rest_url",
-            "slash at the end",
-        ),
-        (
-            '"https://venue.example"',
-            '"https://u:p@venue.example"',
-            "venues.binance_spot.rest_url",
-            "user name",
-        ),
-        (
-            '"https://venue.example"',
-            '"https://venue.example:x"',
-            "venues.binance_spot.rest_url",
-            "is not a URL",
-        ),
-        ('"https://venue.example"', '"http://venue.example"', "venues.binance_spot.rest_url", "unencrypted"),
-        ('["BTCUSDT"]', "[]", "venues.binance_spot", "at least one symbol"),
-        ('["BTCUSDT"]', '["BTCUSDT", "BTCUSDT"]', "venues.binance_spot", "none twice"),
-        ('"hmac"', '"hmac"\nstreams = ["depth", "depth"]', "venues.binance_spot", "streams"),
-        ('"hmac"', '"hmac"\naccount = ""', "venues.binance_spot", "is not a name"),
-        ('secret_env = "SECRET"', "", "venues.binance_spot", "one of secret_env and secret_file"),
-        (
-            '"SECRET"',
-            '"SECRET"\nsecret_file = "x"',
-            "venues.binance_spot",
-            "one of secret_env and secret_file",
-        ),
-        ("[venues.binance_spot]", '[venues."a b"]', 'venues."a b"', "is not a name"),
-    ],
-)
-def test_one_fault_of_a_venue(tmp_path: Path, before: str, after: str, key: str, sentence: str) -> None:
-    """What a venue's table cannot say is told with what would be right."""
-    faults = faults_of(tmp_path, MINIMAL.replace(before, after))
-    assert list(faults) == [key]
-    assert sentence in faults[key]
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "key", "sentence"),
-    [
         ("market_maker:", "absent:", "strategy.path", "cannot be imported"),
         (":MarketMaker", ":Maker", "strategy.path", "no Strategy called Maker"),
         (":MarketMaker", "", "strategy.path", '"module:Class"'),
@@ -210,29 +158,6 @@ def test_one_fault_of_the_strategy(tmp_path: Path, before: str, after: str, key:
     faults = faults_of(tmp_path, MINIMAL.replace(before, after))
     assert list(faults) == [key]
     assert sentence in faults[key]
-
-
-def test_no_venue(tmp_path: Path) -> None:
-    """A node without a venue has nothing to do, and is told so."""
-    text = "[venues]\n" + MINIMAL[MINIMAL.index("[strategy]") :]
-    assert faults_of(tmp_path, text) == {"venues": "must name at least one venue"}
-
-
-def test_variables_in_venues_only(tmp_path: Path) -> None:
-    """${NAME} is replaced inside the venues table and is plain text everywhere else."""
-    text = 'data_dir = "${HOST}"\n' + MINIMAL.replace("https://venue.example", "https://${HOST}:${PORT}")
-    settings, _ = load_text(tmp_path, text, {**KEYS, "HOST": "far.example", "PORT": "8443"})
-    assert settings.venues["binance_spot"].rest_url == "https://far.example:8443"
-    assert settings.data_dir == "${HOST}"
-
-
-def test_unencrypted_on_this_machine(tmp_path: Path) -> None:
-    """A simulated venue on loopback may be spoken to without TLS."""
-    text = MINIMAL.replace("https://venue.example", "http://[::1]:80").replace(
-        "wss://api.venue.example", "ws://localhost"
-    )
-    settings, _ = load_text(tmp_path, text)
-    assert settings.venues["binance_spot"].ws_api_url == "ws://localhost/ws-api"
 
 
 def test_not_toml(tmp_path: Path) -> None:
@@ -254,89 +179,6 @@ def test_not_there(tmp_path: Path) -> None:
         load(tmp_path / "absent.toml", {})
     with pytest.raises(ConfigurationError, match="cannot be read: Is a directory"):
         load(tmp_path, {})
-
-
-# -- Secrets -------------------------------------------------------------------------------------------------------
-
-
-def venue_with(secret: str) -> str:
-    return MINIMAL.replace('secret_env = "SECRET"', secret)
-
-
-def test_secret_of_the_environment(tmp_path: Path) -> None:
-    """Key and secret come from the variables that the settings name."""
-    settings, _ = load_text(tmp_path, MINIMAL)
-    key = read_credentials("binance_spot", settings.venues["binance_spot"], KEYS)
-    assert (key.api_key, key.kind, key.secret.reveal()) == ("the-api-key", "hmac", "the-secret")
-
-
-def test_secret_of_a_file(tmp_path: Path) -> None:
-    """A file of mode 0600 is read without the line's end."""
-    secret = tmp_path / "secret"
-    secret.write_text("from-a-file\n")
-    secret.chmod(0o600)
-    settings, _ = load_text(tmp_path, venue_with(f'secret_file = "{secret}"'))
-    key = read_credentials("binance_spot", settings.venues["binance_spot"], KEYS)
-    assert key.secret.reveal() == "from-a-file"
-
-
-@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o601])
-def test_secret_file_that_others_can_use(tmp_path: Path, mode: int) -> None:
-    """Any right of group or others refuses the file and says what to do."""
-    secret = tmp_path / "secret"
-    secret.write_text("x")
-    secret.chmod(mode)
-    faults = faults_of(tmp_path, venue_with(f'secret_file = "{secret}"'))
-    assert f"chmod 600 {secret}" in faults["venues.binance_spot.secret_file"]
-
-
-@pytest.mark.parametrize(
-    ("content", "sentence"),
-    [(b"", "it holds 0"), (b"x" * (SECRET_BYTES_MAX + 1), "bytes, it holds"), (b"\xff\xfe", "is not text")],
-)
-def test_secret_file_of_wrong_content(tmp_path: Path, content: bytes, sentence: str) -> None:
-    """An empty, huge or binary file is the wrong file."""
-    secret = tmp_path / "secret"
-    secret.write_bytes(content)
-    secret.chmod(0o600)
-    faults = faults_of(tmp_path, venue_with(f'secret_file = "{secret}"'))
-    assert sentence in faults["venues.binance_spot.secret_file"]
-
-
-def test_secret_file_that_is_none(tmp_path: Path) -> None:
-    """An absent file, or a directory, is told with its path."""
-    for path in (tmp_path / "absent", tmp_path):
-        faults = faults_of(tmp_path, venue_with(f'secret_file = "{path}"'))
-        assert str(path) in faults["venues.binance_spot.secret_file"]
-
-
-def test_credentials_that_are_gone(tmp_path: Path) -> None:
-    """What was there at load and is gone later is told, both halves at once."""
-    settings, _ = load_text(tmp_path, MINIMAL)
-    with pytest.raises(ConfigurationError) as caught:
-        read_credentials("binance_spot", settings.venues["binance_spot"], {"KEY": " "})
-    assert [key for key, _ in caught.value.faults] == [
-        "venues.binance_spot.api_key_env",
-        "venues.binance_spot.secret_env",
-    ]
-
-
-def test_a_secret_is_never_shown(tmp_path: Path) -> None:
-    """No text form of settings, key or secret holds the secret, and it cannot be copied by accident."""
-    settings, _ = load_text(tmp_path, MINIMAL)
-    key = read_credentials("binance_spot", settings.venues["binance_spot"], KEYS)
-    for shown in (
-        repr(settings),
-        repr(key),
-        str(key),
-        f"{key.secret}",
-        str(key.secret),
-        repr([key.secret]),
-    ):
-        assert "the-secret" not in shown
-    for copied in (pickle.dumps, copy.copy, copy.deepcopy, msgspec.json.encode):
-        with pytest.raises(TypeError):
-            copied(Secret("the-secret"))
 
 
 # -- The files that are shipped ------------------------------------------------------------------------------------

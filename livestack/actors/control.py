@@ -207,12 +207,12 @@ class ControlActor(NodeActor):
             why=request.reason,
             base_version=request.expected_version or (view.configuration.version if view is not None else 0),
         )
-        self._waiting[who, request.request_id] = Waiting(
-            request, answer, self._clock.now_ns() + ANSWER_NS
-        )
+        self._waiting[who, request.request_id] = Waiting(request, answer, self._clock.now_ns() + ANSWER_NS)
         if isinstance(payload, ResetKillSwitch):
             number = self._kill_switch.ask_reset(command)
-            self._resets.setdefault((who, request.request_id), number)  # asked again it is still the first one
+            self._resets.setdefault(
+                (who, request.request_id), number
+            )  # asked again it is still the first one
         else:
             self._harness.tell_control([command])
 
@@ -222,10 +222,10 @@ class ControlActor(NodeActor):
             self._supervisor.tell(StopRequested(command.who, command.why))
         key = command.who, command.request_id
         reset = self._resets.pop(key, None)
-        if reset is not None and any(isinstance(one, KillSwitchReset) for one in answered.derived):
-            # Whether its sender still waits or not; a repeated reset is no new one.
-            if self._kill_switch.release(reset):
-                self._proof.end()
+        is_reset = reset is not None and any(isinstance(one, KillSwitchReset) for one in answered.derived)
+        # Whether its sender still waits or not; a repeated reset is no new one.
+        if reset is not None and is_reset and self._kill_switch.release(reset):
+            self._proof.end()
         waiting = self._waiting.pop(key, None)
         self._look()
         if waiting is None:
@@ -246,6 +246,7 @@ class ControlActor(NodeActor):
             protocol=replies.PROTOCOL,
             request_id=waiting.request.request_id,
             outcome=pb.DONE,
+            message=_warning(answered),
             seq=answered.seq,
         )
         for event in answered.derived:
@@ -331,6 +332,16 @@ class ControlActor(NodeActor):
     def _tell_refusals(self) -> None:
         for (who, name, code), times in self._desk.take_refusals().items():
             self._log.warning("request_refused", who=who, command=name, code=code, times=times)
+
+
+def _warning(answered: Answered) -> str:
+    """What an operator has to know who enabled trading, and has it not."""
+    command = answered.command.command
+    wanted = command.state if isinstance(command, SetTradingState) else TradingState.HALTED
+    if wanted is not TradingState.ACTIVE or answered.trading is TradingState.ACTIVE:
+        return ""
+    cause = f" while these incidents are open: {', '.join(answered.halting)}" if answered.halting else ""
+    return f"trading is still {answered.trading.name}{cause}"
 
 
 def _refused(answered: Answered) -> str | None:

@@ -95,7 +95,9 @@ class FeedReader:
             self._adapter.disconnected(reason, now_ns)
             events = self._adapter.events()
             self._tell_backoff(events)
-            self._harness.tell_feed_status([event for event in events if isinstance(event, FeedStatusChanged)])
+            self._harness.tell_feed_status(
+                [event for event in events if isinstance(event, FeedStatusChanged)]
+            )
             self._adapter.outgoing()
             self._overflowed = False
         finally:

@@ -15,6 +15,7 @@ from livestack.actors.mailbox import HarnessMailbox, Mailbox, Told
 from livestack.actors.messages import Answered, AskVenue, Quiescent, RecordBatch
 from livestack.actors.progress import Progress
 from livestack.control.view import IncidentView, fill_view
+from livestack.core.control_events import HALTING
 from livestack.core.events import (
     ControlTime,
     IncidentClosed,
@@ -167,7 +168,10 @@ class HarnessActor(NodeActor):
     def _note_answer(self, record: Recorded, step: Step) -> None:
         command = record.event
         assert isinstance(command, OperatorCommand)
-        self._told.append(Told(self._control, Answered(record.seq, command, tuple(step.derived))))
+        control = self._runtime.state.control
+        halting = tuple(name for name, grade in control.incidents.items() if grade == HALTING)
+        answered = Answered(record.seq, command, step.derived, control.trading_state(), halting)
+        self._told.append(Told(self._control, answered))
 
     def _note_fill(self, record: Recorded, step: Step) -> None:
         fill = record.event

@@ -82,15 +82,28 @@ class KillSwitch:
         for scope in killed - entries.keys():
             venue, instrument = (scope, "") if scope in self._venues else ("", scope)
             self._gate.close(Hold.KILL, *self._place(venue, instrument))
-            self._write(
-                LatchEntry(
-                    trigger="session",
-                    by="livestack",
-                    reason="engaged before",
-                    venue=venue,
-                    instrument=instrument,
-                )
+            entries[scope] = LatchEntry(
+                trigger="session", by="livestack", reason="engaged before", venue=venue, instrument=instrument
             )
+            self._write(entries[scope])
+        for entry in entries.values():
+            on_engaged(self._engaged_before(entry))
+
+    def _engaged_before(self, entry: LatchEntry) -> Engagement:
+        """An engagement of an earlier run: what is left of it is to be proven anew."""
+        closed_ns = self._clock.now_ns()
+        return Engagement(
+            self._number,
+            entry.trigger,
+            entry.by,
+            entry.reason,
+            entry.venue,
+            entry.instrument,
+            closed_ns,
+            entry.wall_ns,
+            0,
+            durable=True,
+        )
 
     @property
     def is_engaged(self) -> bool:

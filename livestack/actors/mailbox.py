@@ -104,10 +104,14 @@ Look = Callable[[Any], "Told | None"]
 """A question about the Core, asked of its runtime between two steps. What comes of it is told once it is durable."""
 
 
+class Listener(Protocol):
+    def tell(self, message: object) -> None: ...
+
+
 class Told(NamedTuple):
     """A message for somebody, held back until everything that it is about is durable."""
 
-    to: Mailbox
+    to: Listener
     message: object
 
 

@@ -10,6 +10,7 @@ from livestack.actors.mailbox import Told
 from livestack.control.commands import Sender
 from livestack.control.view import View
 from livestack.core.events import DerivedEvent, OperatorCommand, Recorded
+from livestack.core.types import TradingState
 from livestack.journal.writer import CommittedDispatch
 from livestack.venues.adapter import HostQuery, Inherited
 from livestack.wire.control_pb2 import Reply, Request
@@ -122,11 +123,16 @@ class Engaged(msgspec.Struct, frozen=True):
 
 
 class Answered(msgspec.Struct, frozen=True):
-    """The Core has taken a command at ``seq``, and that is durable; ``derived`` says what came of it."""
+    """The Core has taken a command at ``seq``, and that is durable; ``derived`` says what came of it.
+
+    ``trading``: the state that covers everything after it; ``halting``: open incidents that make it HALTED.
+    """
 
     seq: int
     command: OperatorCommand
     derived: tuple[DerivedEvent, ...]
+    trading: TradingState = TradingState.ACTIVE
+    halting: tuple[str, ...] = ()
 
 
 class Committed(msgspec.Struct, frozen=True):

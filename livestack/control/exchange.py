@@ -80,11 +80,17 @@ class Exchange:
         while (left_s := deadline - time.monotonic()) > 0 and (remaining or asked):
             if remaining:
                 try:
-                    channel = self._channel(remaining.pop(0), left_s)
+                    channel = self._channel(remaining[0], left_s)
                 except (NodeUnreachableError, PermissionDeniedError) as error:
+                    del remaining[0]
                     failure = failure or error
                     continue
-                channel.socket.send(payload)
+                try:
+                    channel.socket.send(payload, zmq.NOBLOCK)
+                except zmq.Again:  # lost this very moment: to send would wait for the node to come back
+                    self._drop([channel])
+                    continue
+                del remaining[0]
                 asked.append(channel)
                 was_sent = True
             limit_s = min(KILL_LANE_S if remaining else ASK_AGAIN_S, left_s)

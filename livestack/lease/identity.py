@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from livestack.exceptions import UsageError
-from livestack.settings import VenueSettings
+from livestack.venue_settings import VenueSettings
 
 APPLICATION_NAME_MAX = 63
 """PostgreSQL cuts longer names off."""

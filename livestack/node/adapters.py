@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from livestack.settings import VenueSettings
+from livestack.venue_settings import VenueSettings
 from livestack.venues.adapter import VenueModule
 from livestack.venues.binance_spot import BinanceSpot
 

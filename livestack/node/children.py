@@ -16,9 +16,9 @@ import msgspec
 from livestack.follower_settings import FollowerSettings
 from livestack.node.child_process import ChildProcess, child_environment
 from livestack.node.follower import DifferenceFound, PositionReached, Report, SnapshotWritten, Trouble
-from livestack.settings import VenueSettings
 from livestack.transports.backoff import Backoff
 from livestack.transports.clock import Clock, Timers
+from livestack.venue_settings import VenueSettings
 
 STOP_TIMEOUT_S = 10.0
 """For the last snapshot: a deep book's takes a second, a slow disk some more."""
@@ -57,8 +57,8 @@ def follower_command(data_dir: Path, session: str, settings: FollowerSettings) -
 def follower_environment(
     environment: Mapping[str, str], venues: Mapping[str, VenueSettings]
 ) -> dict[str, str]:
-    """``environment`` with this process's import path and without the venues' keys, which a follower has no use for."""
-    secrets = {name for venue in venues.values() for name in (venue.api_key_env, venue.secret_env) if name}
+    """``environment`` with this process's import path, without the keys of venues and guards: a follower needs none."""
+    secrets = {name for venue in venues.values() for name in venue.secret_variables}
     return child_environment(environment, without=secrets)
 
 

@@ -33,10 +33,11 @@ from livestack.exceptions import LivestackError
 from livestack.journal.space import Space
 from livestack.journal.writer import JournalWriter
 from livestack.node.supervisor import Supervisor
-from livestack.settings import Settings, VenueSettings
+from livestack.settings import Settings
 from livestack.transports.backoff import Backoff
 from livestack.transports.base import HttpTransport, WebSocketTransport
 from livestack.transports.clock import Clock, Timers
+from livestack.venue_settings import VenueSettings
 from livestack.venues.adapter import Credentials, Inherited, InheritedOrder, VenueModule
 
 PING_TIMEOUT_S = 10.0

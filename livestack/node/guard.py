@@ -31,8 +31,8 @@ from livestack.node.guard_report import GuardReport, VenueReport
 from livestack.node.node_process import NodeProcess
 from livestack.node.shared_progress import Phase, Progress, ProgressReader
 from livestack.node.venue_access import make_sweeps
-from livestack.settings import VenueSettings
 from livestack.transports.clock import Clock
+from livestack.venue_settings import VenueSettings
 from livestack.venues.adapter import Setback
 
 EXIT_FLAT = 0

@@ -9,26 +9,54 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import structlog
+
 from livestack.actors.gate import Hold
+from livestack.core.events import IncidentOpened, InputEvent
+from livestack.core.validation import encodable
 from livestack.node.composition import Seams
 from livestack.node.guard_child import GuardChild
+from livestack.node.guard_report import read_report, set_report_aside
 from livestack.node.service import ControlService
 from livestack.node.shared_progress import Phase
 from livestack.settings import Settings
 from livestack.transports.backoff import Backoff
 
+ACTED = "guard_acted"
+
 
 class Guarding:
     """What the node tells its guard, where it has one."""
 
-    def __init__(self, child: GuardChild | None) -> None:
+    def __init__(self, child: GuardChild | None, data_dir: Path) -> None:
         self._child = child
+        self._data_dir = data_dir
         self._in_order = True
+        self._reported = False
 
     def beat(self) -> None:
         """The harness gets on. Watchdog's thread."""
-        if self._child is not None:
-            self._child.progress.beat()
+        child = self._child
+        if child is not None:
+            child.progress.beat()
+
+    def acted(self) -> list[InputEvent]:
+        """What a guard did since the last session, for the journal; :meth:`tell` when that is durable."""
+        report = read_report(self._data_dir)
+        if report is None:
+            return []
+        self._reported = True
+        structlog.get_logger("guard").error("guard_acted", report=str(report))
+        return [IncidentOpened(name=ACTED, scope="guard", grade="critical", detail=encodable(str(report)))]
+
+    def tell(self, message: object) -> None:
+        """The first Events are durable: a report among them is kept with the others. Recorder's thread."""
+        if self._reported:
+            self._reported = False
+            try:
+                set_report_aside(self._data_dir)
+            except OSError as error:
+                structlog.get_logger("guard").error("report_not_kept", cause=str(error))
 
     def runs(self, session: str) -> None:
         """From now on orders may be open, and no end but an orderly one is a good one."""
@@ -39,8 +67,7 @@ class Guarding:
     def ends(self, in_order: bool) -> None:
         """The gate is closed for good; nothing is left behind if it was ``in_order``."""
         self._in_order = in_order
-        if in_order:
-            self.close()
+        self.close()
 
     def close(self) -> None:
         """Let the guard go, or leave it behind to clear up. Idempotent."""
@@ -59,7 +86,7 @@ def guarded(
 ) -> Iterator[Guarding]:
     """Have a guard inside the block. ``UnreachableError`` where it does not start: then nothing was opened."""
     if not wanted:
-        yield Guarding(None)
+        yield Guarding(None, Path(settings.data_dir))
         return
     gate, board = service.surface.gate, service.board
 
@@ -83,7 +110,7 @@ def guarded(
     )
     child.start()
     board.guard = "watching"
-    guarding = Guarding(child)
+    guarding = Guarding(child, Path(settings.data_dir))
     try:
         yield guarding
     finally:

@@ -48,7 +48,9 @@ class Asked(msgspec.Struct, frozen=True):
 class _Venue:
     """One venue's thread and what it found. ``only``: the symbols in scope; none: all."""
 
-    def __init__(self, sweep: Callable[[HttpTransport], Sweep], symbols: Sequence[str], only: frozenset[str]) -> None:
+    def __init__(
+        self, sweep: Callable[[HttpTransport], Sweep], symbols: Sequence[str], only: frozenset[str]
+    ) -> None:
         self.make_sweep = sweep
         self.symbols = tuple(symbols)
         self.only = only
@@ -131,7 +133,9 @@ class Quiescence:
                 continue
             symbols = [one for one in self._symbols[venue].values() if not only or one in only]
             work = self._venues[venue] = _Venue(sweep, symbols, only)
-            threading.Thread(target=self._sweep, args=(venue, work), name=f"proof {venue}", daemon=True).start()
+            threading.Thread(
+                target=self._sweep, args=(venue, work), name=f"proof {venue}", daemon=True
+            ).start()
         self._show()
 
     def seen(self, view: View) -> None:

@@ -24,13 +24,16 @@ from livestack.transports.clock import Clock
 LOOKS = 10
 """In the time of a stall: it is noticed a tenth of that late at the most."""
 
+LOOK_NS_MAX = 100_000_000
+"""Longest time between two looks, however long a step may take: the pulse for the guard, dead threads."""
+
 STALL = "stall"
 STACKS_NAME = "stacks.txt"
 
 
 class Watchdog:
     """``stall_ns``: what a step may take. ``beat`` is called at every look at which the harness gets on; ``look_after``
-    has dead threads tell of it."""
+    has dead threads tell of it. ``look_ns_max``: see ``LOOK_NS_MAX``."""
 
     def __init__(
         self,
@@ -43,6 +46,7 @@ class Watchdog:
         beat: Callable[[], None],
         look_after: Callable[[], None],
         stacks: Path,
+        look_ns_max: int = LOOK_NS_MAX,
     ) -> None:
         self._gate = gate
         self._harness = harness
@@ -52,6 +56,7 @@ class Watchdog:
         self._beat = beat
         self._look_after = look_after
         self._stacks = stacks
+        self._look_ns_max = look_ns_max
         self._stalled = False
         self._sequenced = -1
         self._moved_ns = clock.now_ns()
@@ -68,7 +73,7 @@ class Watchdog:
             self._thread.join()
 
     def _run(self) -> None:
-        wait_s = self._stall_ns / LOOKS / 1e9
+        wait_s = min(self._stall_ns // LOOKS, self._look_ns_max) / 1e9
         while not self._over.wait(wait_s):
             try:
                 self.look()

@@ -16,10 +16,10 @@ import msgspec
 from livestack.core.events import AccountBaseline, Event
 from livestack.exceptions import UsageError
 from livestack.research.market import Item, Markets, RecordedMarkets
-from livestack.settings import VenueSettings
 from livestack.simulator.capture import CapturedAnswer
 from livestack.simulator.capture_files import load_binance_capture
 from livestack.simulator.matching import MatchingEngine
+from livestack.venue_settings import VenueSettings
 from livestack.venues.adapter import Fetch, Fetched, HostRequest
 from livestack.venues.binance_spot import BinanceSpot
 

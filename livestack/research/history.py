@@ -28,8 +28,9 @@ from livestack.journal.sessions import resolve
 from livestack.research.capture import CaptureHistory, is_capture
 from livestack.research.market import Item, Markets, RecordedMarkets
 from livestack.research.synthetic import SyntheticHistory
-from livestack.settings import Settings, VenueSettings
+from livestack.settings import Settings
 from livestack.simulator.matching import MatchingEngine
+from livestack.venue_settings import VenueSettings
 
 MARKET_DATA: Final = frozenset({BookSnapshot, BookDelta, QuoteTick, TradeTick})
 SYNTHETIC: Final = "synthetic"

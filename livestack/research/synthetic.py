@@ -17,11 +17,11 @@ import msgspec
 from livestack.core.events import AccountBaseline, InstrumentDefined
 from livestack.exceptions import UsageError
 from livestack.research.market import Flow, Flush, Item, Markets, SyntheticMarkets
-from livestack.settings import VenueSettings
 from livestack.simulator.binance_spot.instruments import SYMBOLS_MAX, Symbol, synthetic_symbols
 from livestack.simulator.binance_spot.numbers import DECIMALS
 from livestack.simulator.matching import MatchingEngine
 from livestack.simulator.synthetic import SyntheticSymbol
+from livestack.venue_settings import VenueSettings
 from livestack.venues.adapter import Fetched
 from livestack.venues.binance_spot import BinanceSpot
 

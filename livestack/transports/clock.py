@@ -40,7 +40,7 @@ class SystemClock:
         self._origin_ns = max(time.time_ns(), not_before) - time.clock_gettime_ns(_BOOT_TIME)
 
     def resume_behind(self, not_before: int) -> None:
-        """A session is taken up whose last ``ts`` is ``not_before``: it goes on behind that. Before the session runs."""
+        """The session that is taken up has ``not_before`` as its last ``ts``: go on behind that. Before it runs."""
         behind_ns = not_before - self.now_ns()
         self._origin_ns += max(behind_ns, 0)
 

@@ -43,7 +43,7 @@ def dispatched(seq: int = 1, ts: int = 0, request: OrderRequest = REQUEST) -> Re
 def messages(mailbox: Mailbox) -> list[Any]:
     """Everything that waits in a mailbox."""
     out: list[Any] = []
-    while (envelope := mailbox.take()) is not None:
+    while (envelope := mailbox.take()) is not None and envelope.message:  # empty: only looks are waiting
         out += envelope.message
     return out
 

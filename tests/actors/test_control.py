@@ -324,7 +324,8 @@ def test_a_reset_that_was_overtaken_by_a_kill_is_refused(bench: Bench) -> None:
     bench.switch.engage("operator", "ben", "second")
     bench.answer(command, *reset_by(bench, command))
     reply = bench.reply()
-    assert (pb.REFUSED, "pulled again meanwhile") == (reply.outcome, reply.message[16:38])
+    assert pb.REFUSED == reply.outcome
+    assert "pulled again meanwhile" in reply.message
     assert bench.switch.is_engaged
     assert [] == bench.proof.told
 

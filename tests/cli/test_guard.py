@@ -84,6 +84,25 @@ def test_a_refused_key_is_said_at_once(venue: Venue, tmp_path: Path) -> None:
     assert venue.key()["api_key"] not in text
 
 
+def test_it_has_a_key_of_its_own(venue: Venue, tmp_path: Path) -> None:
+    """Of another kind, for the same account: the node's key may be wrong, or not be there at all."""
+    place(venue)
+    path = write(tmp_path, ["BTCUSDT"])
+    own = 'secret_env = "VENUE_SECRET"\n'
+    guard = 'guard_key_kind = "ed25519"\nguard_api_key_env = "GUARD_KEY"\nguard_secret_env = "GUARD_SECRET"\n'
+    path.write_text(path.read_text().replace(own, own + guard))
+    key = venue.key("ed25519")
+    mine = {"GUARD_KEY": key["api_key"], "GUARD_SECRET": key["secret"], "VENUE_KEY": "", "VENUE_SECRET": ""}
+    code, output, _ = run(
+        tmp_path, venue, "cancel-all", "-c", str(path), "--reason", "the key was revoked", "--json", **mine
+    )
+    assert (0, True) == (code, json.loads(output)["flat"])
+    assert [] == venue.look("open")
+    code, _, said = run(tmp_path, venue, "cancel-all", "-c", str(path), "--reason", "again")
+    assert 2 == code
+    assert "guard_api_key_env: refers to the environment variable GUARD_KEY, which is not set" in said
+
+
 def test_a_venue_that_does_not_answer(venue: Venue, tmp_path: Path) -> None:
     """Tried for as long as was said; what is open is not known, and the exit code is 3."""
     code, told, _ = cancel_all(tmp_path, venue, "--wait", "300ms", VENUE_REST="http://127.0.0.1:9")

@@ -10,7 +10,7 @@ import pytest
 
 from livestack.exceptions import UsageError
 from livestack.lease.identity import APPLICATION_NAME_MAX, Account, Holder, account_of, in_order
-from livestack.settings import VenueSettings
+from livestack.venue_settings import VenueSettings
 from tests.lease.support import HandTime, account, holder
 
 KEY = "K" * 64

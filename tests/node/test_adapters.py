@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import get_args, get_type_hints
 
 from livestack.node.adapters import ADAPTERS
-from livestack.settings import VenueSettings
+from livestack.venue_settings import VenueSettings
 
 
 def test_every_protocol_of_the_settings_is_there() -> None:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from livestack.core.events import Recorded, SessionStopped
-from livestack.core.types import Origin
 from livestack.exceptions import UsageError
 from livestack.node.adapters import ADAPTERS
-from livestack.node.app import refuse_real_venues_unless_live, set_aside
+from livestack.node.app import refuse_real_venues_unless_live
 from livestack.settings import load
 from tests.live import configuration
 from tests.live.strategies import market_maker
@@ -34,14 +31,6 @@ def test_a_real_venue_needs_live(tmp_path: Path) -> None:
 def test_a_venue_on_this_machine_is_paper(tmp_path: Path) -> None:
     """Loopback addresses need nothing."""
     refuse_real_venues_unless_live(settings_and_rules(tmp_path)[0], live=False)
-
-
-def test_the_poisonous_input_is_kept_readable(tmp_path: Path) -> None:
-    """A file of its own with the error and the Event."""
-    set_aside(tmp_path, Recorded(7, 1, Origin.INPUT, SessionStopped(reason="x")), "InvariantViolation: y")
-    content = msgspec.json.decode((tmp_path / "poison-7.json").read_bytes())
-    assert "InvariantViolation: y" == content["error"]
-    assert 7 == content["record"][0]
 
 
 def test_every_adapter_of_the_settings_can_be_made(tmp_path: Path) -> None:

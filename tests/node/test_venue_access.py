@@ -63,3 +63,21 @@ def test_every_venue_has_a_sweep_of_its_own(tmp_path: Path) -> None:
     assert ["binance_spot"] == [sweep.venue for sweep in sweeps]
     for sweep in sweeps:
         sweep.close()
+
+
+def test_the_guards_key_is_enough(tmp_path: Path) -> None:
+    """Where a venue has one, the node's need not be on the machine; without it the venue cannot be reached."""
+    path = write(tmp_path)
+    guard = 'guard_api_key_env = "GUARD_KEY"\nguard_secret_env = "GUARD_SECRET"\n'
+    path.write_text(
+        path.read_text().replace('secret_env = "VENUE_SECRET"\n', 'secret_env = "VENUE_SECRET"\n' + guard)
+    )
+    mine = {"GUARD_KEY": "k", "GUARD_SECRET": "s"}
+    without = {name: text for name, text in ENVIRONMENT.items() if name not in ("VENUE_KEY", "VENUE_SECRET")}
+    _, venues = load_venues(path, {**without, **mine})
+    for sweep in make_sweeps(venues, {**without, **mine}, SystemClock(), lambda _: True, lambda *_: None):
+        sweep.close()
+    with pytest.raises(ConfigurationError, match="GUARD_KEY, which is not set"):
+        load_venues(path, ENVIRONMENT)
+    with pytest.raises(ConfigurationError, match="GUARD_KEY, which is not set"):
+        make_sweeps(venues, ENVIRONMENT, SystemClock(), lambda _: True, lambda *_: None)

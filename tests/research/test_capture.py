@@ -13,7 +13,7 @@ from livestack.core.events import BookDelta, BookSnapshot, FeedStatusChanged, Qu
 from livestack.core.types import ConnectionStatus
 from livestack.exceptions import UsageError
 from livestack.research.capture import CaptureHistory, is_capture
-from livestack.settings import VenueSettings
+from livestack.venue_settings import VenueSettings
 from tests.support import BINANCE_CAPTURE
 from tests.venues.binance_spot.capture import SYMBOLS, needs_capture
 

@@ -1,0 +1,186 @@
+"""One session's run: every thread of it is started and ended here. Main thread."""
+
+from __future__ import annotations
+
+import gc
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from livestack.actors.gate import Hold
+from livestack.actors.mailbox import Told
+from livestack.actors.messages import ActorFailed, StopRequested
+from livestack.core.events import Recorded
+from livestack.core.types import SessionPhase
+from livestack.failpoints import failpoint
+from livestack.journal.space import Space
+from livestack.journal.writer import JournalWriter
+from livestack.lease.session import AccountLease
+from livestack.node.beginning import Beginning
+from livestack.node.composition import Node, Seams, VenueParts
+from livestack.node.following import Following, prune
+from livestack.node.guarding import Guarding
+from livestack.node.quiescence import Quiescence
+from livestack.node.service import ControlService
+from livestack.node.summary import summarise
+from livestack.node.supervisor import EXIT_CLEAN, EXIT_FAIL_SAFE, EXIT_UNREACHABLE
+from livestack.node.watchdog import LOOK_NS_MAX, STACKS_NAME, Watchdog
+from livestack.settings import Settings
+from livestack.summary import SessionSummary
+
+GC_THRESHOLDS = (100_000, 50, 1_000)
+"""Events are made without cycles; what is left for the collector is rare, and full collections are rarer still."""
+
+LOOKS_A_LIMIT = 20
+"""The guard's pulse beats so often in its limit."""
+
+Watching = Callable[[Node], AbstractContextManager[object]]
+"""Something that looks at a running node, and only looks: a line on a terminal."""
+
+
+class Surroundings(msgspec.Struct, frozen=True):
+    """What a session finds when it begins, and leaves behind when it ends."""
+
+    settings: Settings
+    environment: Mapping[str, str]
+    seams: Seams
+    lease: AccountLease
+    service: ControlService
+    guard: Guarding
+
+
+def run_session(
+    setting: Surroundings,
+    sessions: Path,
+    beginning: Beginning,
+    venues: Mapping[str, VenueParts],
+    duration_ns: int = 0,
+    watching: Watching = nullcontext,
+) -> SessionSummary:
+    """From the first actor's start to the last one's end. ``duration_ns`` 0: until stopped."""
+    settings, seams, service, guard = setting.settings, setting.seams, setting.service, setting.guard
+    header, wall_ns = beginning.header, seams.clock.wall_ns()
+    space = Space(sessions.parent, settings.journal.headroom, settings.journal.ballast)
+    space.prepare()
+    prune(settings, sessions, header.session, wall_ns)
+    failpoint("recovery.before_segment")
+    node = Node(
+        settings=settings,
+        seams=seams,
+        runtime=beginning.runtime,
+        writer=JournalWriter.create(sessions, header, settings.journal.durability),
+        space=space,
+        venues=venues,
+        surface=service.surface,
+        set_aside=lambda record, error: set_aside(sessions / header.session, record, error),
+    )
+    log = structlog.get_logger("node")
+    _tell(beginning)
+    leaked: list[str] = []
+    following = Following(settings, sessions, header.session, node, seams, setting.environment)
+    watched = setting.lease.watched(
+        seams.clock,
+        seams.timers,
+        on_lost=lambda: node.gate.close(Hold.LEASE),
+        on_regained=lambda: node.gate.open(Hold.LEASE),
+    )
+    proof = Quiescence.of(node, venues, seams)
+    watchdog = _watchdog(node, setting, sessions / header.session / STACKS_NAME)
+    with _signals(node), watching(node), watched:
+        try:
+            guard.runs(header.session)
+            node.start((*beginning.events, *guard.acted()), proof)
+            node.harness.tell_look(lambda runtime: Told(guard, "the report is taken in"))
+            watchdog.start()
+            following.start()
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(*GC_THRESHOLDS)
+            _stop_after(duration_ns, node, seams)
+            exit_code = node.supervisor.run()
+            node.gate.close(Hold.SHUTDOWN)
+            guard.ends(in_order=exit_code in (EXIT_CLEAN, EXIT_UNREACHABLE))
+        finally:
+            guard.close()
+            watchdog.stop()
+            leaked = node.stop()
+            following.stop(bool(leaked))
+    if leaked:
+        exit_code = EXIT_FAIL_SAFE
+        log.error("threads_leaked", actors=leaked, alive=[thread.name for thread in threading.enumerate()])
+    log.info("session_stopped", session=header.session, exit=exit_code, reason=node.supervisor.reason)
+    summary = summarise(node, header.session, exit_code, wall_ns, seams.clock.wall_ns())
+    return msgspec.structs.replace(summary, recovered=beginning.recovered is not None)
+
+
+def _watchdog(node: Node, setting: Surroundings, stacks: Path) -> Watchdog:
+    settings = setting.settings
+    return Watchdog(
+        gate=node.gate,
+        harness=node.harness,
+        progress=node.progress,
+        clock=setting.seams.clock,
+        stall_ns=settings.watchdog.stall_ns,
+        beat=setting.guard.beat,
+        look_after=lambda: _look_after(node, setting.service),
+        look_ns_max=min(LOOK_NS_MAX, settings.guard.limit_ns // LOOKS_A_LIMIT),
+        stacks=stacks,
+    )
+
+
+def _look_after(node: Node, service: ControlService) -> None:
+    """Dead threads are noticed, whatever they died of. Watchdog's thread."""
+    node.look_after()
+    trouble = service.look_after()
+    if trouble:
+        node.supervisor.mailbox.tell(ActorFailed("node", trouble))
+
+
+def _tell(beginning: Beginning) -> None:
+    """Which session this run is part of; that one was taken up is never said too softly."""
+    log, recovered = structlog.get_logger("node").bind(session=beginning.header.session), beginning.recovered
+    if recovered is None:
+        log.info("session_started")
+        return
+    execution = recovered.runtime.state.execution
+    log.warning(
+        "session_resumed",
+        behind_seq=recovered.last_seq,
+        open_orders=len(execution.orders),
+        unknown=len(execution.unresolved) + len(execution.requests),
+        stopping=recovered.runtime.state.control.phase is SessionPhase.STOPPING,
+    )
+
+
+def _stop_after(duration_ns: int, node: Node, seams: Seams) -> None:
+    """``--for``; 0: until somebody stops it."""
+    if duration_ns:
+        request = StopRequested("duration", "the time given by --for is over")
+        seams.timers.at(seams.clock.now_ns() + duration_ns, lambda: node.supervisor.mailbox.tell(request))
+
+
+def set_aside(session: Path, record: Recorded, error: str) -> None:
+    """Keep the input that we could not handle, in a file of its own, out of recovery's way."""
+    path = session / f"poison-{record.seq}.json"
+    path.write_bytes(msgspec.json.encode({"error": error, "record": msgspec.to_builtins(record)}))
+
+
+@contextmanager
+def _signals(node: Node) -> Iterator[None]:
+    """SIGTERM and SIGINT ask for an ordered stop; the second one hurries."""
+
+    def on_signal(number: int, _frame: object) -> None:
+        name = signal.Signals(number).name
+        node.supervisor.mailbox.tell(StopRequested("signal", f"{name} received"))
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
