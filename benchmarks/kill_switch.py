@@ -144,10 +144,7 @@ def measure(condition: str, rounds: int, directory: Path) -> dict[str, dict[str,
 
 def measure_guard(rounds: int, directory: Path) -> dict[str, float]:
     """From SIGSTOP until the venue has nothing open."""
-    times: list[int] = []
-    for number in range(rounds):
-        times.append(_guarded(directory / f"guard-{number}"))
-    return figures(times)
+    return figures([_guarded(directory / f"guard-{number}") for number in range(rounds)])
 
 
 def _guarded(directory: Path) -> int:

@@ -125,10 +125,7 @@ def _position(one: PositionView) -> pb.Position:
         realised_pnl=decimal(one.realised, decimals),
         unrealised_pnl="" if one.unrealised is None else decimal(one.unrealised, decimals),
         currency=one.currency,
-        fees=[
-            pb.Amount(asset=asset, amount=decimal(amount, places))
-            for asset, amount, places in one.fees
-        ],
+        fees=[pb.Amount(asset=asset, amount=decimal(amount, places)) for asset, amount, places in one.fees],
     )
 
 
@@ -193,9 +190,7 @@ def _venue(one: VenueView) -> pb.Venue:
         open_orders=one.open_orders,
         unknown_orders=one.unknown_orders,
         balances=[
-            pb.Balance(
-                asset=asset, free=decimal(free, decimals), locked=decimal(locked, decimals)
-            )
+            pb.Balance(asset=asset, free=decimal(free, decimals), locked=decimal(locked, decimals))
             for asset, free, locked, decimals in one.balances
         ],
         clock_offset_us=one.clock_offset_ns // 1_000,

@@ -198,7 +198,7 @@ class Quiescence:
         try:
             while not work.over:
                 asked_ns, asked_at_ns = self._clock.now_ns(), self._clock.wall_ns()
-                setback = sweep._round(symbols)
+                setback = sweep.round(symbols)
                 found = None if setback is not None else self._in_scope(work, sweep.report.open or ())
                 trouble = "" if setback is None else setback.text
                 if setback is not None and setback.is_clock:

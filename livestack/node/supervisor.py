@@ -258,7 +258,9 @@ class Supervisor:
                 self._finish(EXIT_FAIL_SAFE, self.reason)
             case _, Phase.STARTING | Phase.RUNNING | Phase.STOPPING:
                 task, _, actor = name.partition(" ")
-                if task == "restart":
+                if task == "restart" and actor.startswith("connector"):
+                    self._restart(actor)  # asks the Core first; ConnectorWanted is what comes of it
+                elif task == "restart":
                     self._revive(actor, lambda: self._restart(actor))
                 elif task == "lasted":
                     self._lasted(actor)

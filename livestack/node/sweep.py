@@ -76,7 +76,7 @@ class Sweep:
         symbols: Sequence[str] = self._symbols
         while True:
             began_ns = self._clock.now_ns()
-            setback = self._round(symbols)
+            setback = self.round(symbols)
             if setback is None and self.report.flat:
                 if began_ns >= settled_ns:
                     self._tell(proven=settled_ns > 0)
@@ -112,7 +112,7 @@ class Sweep:
             return max(setback.wait_ns, self._backoff.next_ns())
         return PROOF_INTERVAL_NS if self.report.flat else self._backoff.next_ns()
 
-    def _round(self, symbols: Sequence[str]) -> Setback | None:
+    def round(self, symbols: Sequence[str]) -> Setback | None:
         """Cancel ``symbols``, then ask what is open; the setback that ended it. One symbol's refusal does not."""
         attempts, cancelled = self.report.attempts + 1, self.report.cancelled
         failed = self._measure_clock()
@@ -188,7 +188,7 @@ class Sweep:
         before, self.report = self.report, msgspec.structs.replace(self.report, **changes)
         tell = self._log.info if self.report.flat else self._log.warning
         tell(
-            "guard_sweep",
+            "venue_swept",
             attempt=self.report.attempts,
             cancelled=self.report.cancelled,
             open=None if self.report.open is None else len(self.report.open),

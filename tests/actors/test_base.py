@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pykka
@@ -10,6 +11,8 @@ import pytest
 from livestack.actors.base import NodeActor, Ping
 from livestack.actors.mailbox import Mailbox
 from livestack.actors.messages import ActorFailed
+from tests.actors.fakes import messages
+from tests.control.support import until
 
 
 class Echo(NodeActor):
@@ -64,3 +67,93 @@ def test_a_stop_does_not_wait_for_the_backlog() -> None:
     envelope = mailbox.take()
     assert envelope is not None
     assert type(envelope.message).__name__ == "_ActorStop"
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
+def test_an_exit_in_a_handler_is_the_failure_of_one(error: type[BaseException]) -> None:
+    """Pykka would stop every actor of the process: here the others go on, and the supervisor hears of it."""
+
+    class Leaver(Echo):
+        def on_batch(self, batch: list[Any]) -> None:
+            raise error("out of here")
+
+    supervisor, mailbox = Mailbox(), Mailbox()
+    other = Echo.start(Mailbox(), Mailbox(), [])
+    reference = Leaver.start(mailbox, supervisor, [])
+    mailbox.tell("anything")
+    (failed,) = supervisor.get().message
+    assert f"RuntimeError: {error.__name__} in echo" in failed.error
+    reference.actor_stopped.wait(30)
+    assert "echo" == other.ask(Ping(), timeout=30)
+    other.stop(timeout=30)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_ended_unheard_is_told_of_once() -> None:
+    """Something outside every handler ended it; whoever looks has it told, and only the first time."""
+
+    class Broken(Mailbox):
+        def get(self) -> Any:
+            raise SystemExit
+
+    supervisor = Mailbox()
+    reference = Echo.start(Broken(), supervisor, [])
+    actor = reference._actor_weakref()
+    assert actor is not None
+    until(actor.is_dead)
+    assert [ActorFailed("echo", "its thread ended")] == messages(supervisor)
+    assert not actor.is_dead()
+    assert [] == messages(supervisor)
+    ended("Echo")
+
+
+def ended(name: str) -> None:
+    """Wait until the threads of actors of that class are gone, with what Python says of their end."""
+    for thread in threading.enumerate():
+        if thread.name.startswith(f"{name}-"):
+            thread.join(30)
+
+
+def test_an_actor_that_lives_is_not_dead() -> None:
+    """Nor is one whose death was told, however often somebody looks."""
+    supervisor, mailbox = Mailbox(), Mailbox()
+    reference = Echo.start(mailbox, supervisor, [])
+    actor = reference._actor_weakref()
+    assert actor is not None
+    assert not actor.is_dead()
+    mailbox.tell("die")
+    assert 1 == len(supervisor.get().message)
+    until(lambda: actor._has_ended)
+    assert not actor.is_dead()
+    assert [] == messages(supervisor)
+
+
+def test_a_death_is_not_told_before_its_cause_is_known() -> None:
+    """Between the error and ``on_failure`` Pykka calls it stopped: the watchdog leaves the telling to it."""
+    looked: list[bool] = []
+
+    class Slow(Echo):
+        def on_failure(self, *error: Any) -> None:
+            looked.append(self.is_dead())
+            super().on_failure(*error)
+
+    supervisor, mailbox = Mailbox(), Mailbox()
+    Slow.start(mailbox, supervisor, [])
+    mailbox.tell("die")
+    (failed,) = supervisor.get().message
+    assert ([False], True) == (looked, failed.error.startswith("RuntimeError: told to"))
+
+
+def test_what_was_not_handled_waits_for_the_next_one() -> None:
+    """Messages behind the batch that it died of stay in the mailbox; who pinged it is answered."""
+    supervisor, mailbox = Mailbox(), Mailbox(batch_max=1)
+    heard: list[Any] = []
+    reference = Echo.start(mailbox, supervisor, [])
+    reference.ask(Ping(), timeout=30)
+    mailbox.tell("die")
+    mailbox.tell("later")
+    supervisor.get()
+    reference.actor_stopped.wait(30)
+    following = Echo.start(mailbox, supervisor, heard)
+    until(lambda: heard == ["later"])
+    following.stop(timeout=30)

@@ -4,19 +4,35 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from livestack.actors.connector import ConnectorActor
 from livestack.actors.gate import DispatchGate, Hold, Passage
 from livestack.actors.mailbox import HarnessMailbox, Mailbox
-from livestack.actors.messages import AskVenue, Closed, FrameReceived, Opened, Release, Unreachable
-from livestack.core.events import AccountBaseline, BalanceReport, DispatchFailed, RequestSent
+from livestack.actors.messages import (
+    ActorFailed,
+    AskVenue,
+    Closed,
+    FrameReceived,
+    Opened,
+    Release,
+    Unreachable,
+)
+from livestack.core.events import (
+    AccountBaseline,
+    BalanceReport,
+    DispatchFailed,
+    RequestSent,
+    VenueStatusChanged,
+)
 from livestack.core.obligations import QueryOpenOrders
-from livestack.core.types import ConnectionStatus, FailureReason
+from livestack.core.types import ConnectionStatus, FailureReason, OrderRequest
 from livestack.exceptions import NotSentError, TransportError
 from livestack.journal.writer import CommittedDispatch
 from livestack.venues.adapter import LOG_ON_REFUSED, Complaint, HostRequest
 from tests.actors.fakes import (
+    REQUEST,
     FakeBackoff,
     FakeClock,
     FakeOrderEntry,
@@ -32,6 +48,7 @@ class Bench:
     """A connector without a thread, connected and LIVE unless told otherwise."""
 
     def __init__(self, directory: Path, live: bool = True) -> None:
+        self.starts = 0
         self.clock = FakeClock()
         self.timers = FakeTimers()
         self.adapter = FakeOrderEntry()
@@ -41,7 +58,13 @@ class Bench:
         self.gate = DispatchGate(["v"])
         self.websocket = FakeWebSocket()
         self.directory = directory
-        self.actor = ConnectorActor(
+        self.actor = self.started()
+        if live:
+            self.actor.on_receive([Opened(1, self.clock.now_ns())])
+
+    def started(self) -> ConnectorActor:
+        """The first one, or the next with the same mailbox."""
+        actor = ConnectorActor(
             venue="v",
             account="a",
             mailbox=self.mailbox,
@@ -55,10 +78,11 @@ class Bench:
             timers=self.timers,
             backoff=FakeBackoff(),
             dispatch_age_ns_max=1_000_000,
+            start=self.starts,
         )
-        self.actor.on_start()
-        if live:
-            self.actor.on_receive([Opened(1, self.clock.now_ns())])
+        self.starts += 1
+        actor.on_start()
+        return actor
 
     @property
     def connection(self):
@@ -217,3 +241,120 @@ def test_status_is_never_guessed(tmp_path: Path) -> None:
     (event,) = messages(bench.harness)
     assert isinstance(event, DispatchFailed)
     assert [] == bench.connection.sent
+
+
+# -- One that fails, and the next
+
+
+def fail(bench: Bench, batch: list[object]) -> None:
+    """Have the adapter break at the second order, and Pykka tell the actor."""
+    encode, orders = bench.adapter.encode, iter(range(100))
+
+    def breaks(request: OrderRequest, now_ns: int, wall_ns: int) -> str:
+        if next(orders) == 1:
+            raise RuntimeError("bug")
+        return encode(request, now_ns, wall_ns)
+
+    bench.adapter.encode = breaks  # type: ignore[method-assign]
+    with pytest.raises(RuntimeError) as raised:
+        bench.actor.on_receive(batch)
+    bench.actor.on_failure(raised.type, raised.value, raised.tb)
+
+
+def released(bench: Bench, *numbers: int) -> Release:
+    records = [
+        dispatched(
+            seq,
+            bench.clock.now_ns(),
+            msgspec.structs.replace(REQUEST, order_id=number, client_id=f"AAAAAAAAA-{number}-1"),
+        )
+        for seq, number in enumerate(numbers, 1)
+    ]
+    return Release(list(committed(bench.directory, records)))
+
+
+def test_a_dead_connector_leaves_no_order_half_told(tmp_path: Path) -> None:
+    """What was written is told, the one at hand is unknown, everything behind it was certainly not sent."""
+    bench = Bench(tmp_path)
+    first = released(bench, 1, 2, 3, 4, 5)
+    question = AskVenue(QueryOpenOrders(scope="q", venue="v"))
+    batch = [Release(first.dispatches[:3]), question, Release(first.dispatches[3:])]
+    fail(bench, batch)
+    told = messages(bench.harness)
+    assert [1] == [one.order_id for one in told if isinstance(one, RequestSent)]
+    failed = [one for one in told if isinstance(one, DispatchFailed)]
+    assert [(3, FailureReason.NOT_SENT), (4, FailureReason.NOT_SENT), (5, FailureReason.NOT_SENT)] == [
+        (one.order_id, one.reason) for one in failed
+    ]
+    assert ["NEW AAAAAAAAA-1-1"] == bench.connection.sent
+    status = told[-1]
+    assert isinstance(status, VenueStatusChanged)
+    assert ConnectionStatus.DISCONNECTED is status.status
+
+
+def test_a_dead_connector_closes_its_venue(tmp_path: Path) -> None:
+    """Socket and gate; no timer of it is left; the supervisor hears its name."""
+    bench = Bench(tmp_path)
+    assert () == bench.gate.standing()
+    fail(bench, [released(bench, 1, 2)])
+    assert bench.connection.closed
+    assert Hold.VENUE_DOWN is bench.gate.refusal("v", "", Passage.CANCEL)
+    assert [] == bench.timers.pending
+    (failed,) = messages(bench.supervisor)
+    assert isinstance(failed, ActorFailed)
+    assert "connector v" == failed.actor
+
+
+def test_what_is_left_in_its_mailbox_is_the_next_ones(tmp_path: Path) -> None:
+    """A question is asked by whoever can; an order that came meanwhile is refused, not forgotten."""
+    bench = Bench(tmp_path)
+    query = QueryOpenOrders(scope="q", venue="v")
+    fail(bench, [released(bench, 1, 2), AskVenue(query)])
+    bench.mailbox.tell(released(bench, 7))
+    messages(bench.harness)
+    bench.adapter = FakeOrderEntry()
+    bench.actor = bench.started()
+    bench.actor.on_receive(messages(bench.mailbox))
+    assert [(7, "connector is DISCONNECTED")] == [
+        (one.order_id, one.detail) for one in messages(bench.harness) if isinstance(one, DispatchFailed)
+    ]
+    bench.actor.on_receive([Opened((1 << 32) + 1, 5)])
+    assert ("ask", query) in bench.adapter.calls
+    assert () == bench.gate.standing()
+
+
+def test_a_question_that_waited_for_log_on_is_not_lost_with_it(tmp_path: Path) -> None:
+    """The venue was not LIVE yet when the connector failed."""
+    bench = Bench(tmp_path, live=False)
+    query = QueryOpenOrders(scope="q", venue="v")
+    bench.actor.on_receive([AskVenue(query)])
+    bench.actor.on_failure(RuntimeError, RuntimeError("bug"), None)
+    assert [AskVenue(query)] == messages(bench.mailbox)
+
+
+def test_frames_of_an_older_connectors_connection_are_nobodys(tmp_path: Path) -> None:
+    """Its reader thread may live a moment longer: its messages carry a number of their own."""
+    bench = Bench(tmp_path)
+    old = bench.websocket.receivers[0]
+    bench.actor.on_failure(RuntimeError, RuntimeError("bug"), None)
+    bench.adapter = FakeOrderEntry()
+    bench.actor = bench.started()
+    old.on_frame(b"late", 1)
+    old.on_open(1)
+    old.on_close("late", 1)
+    bench.actor.on_receive(messages(bench.mailbox))
+    assert [] == bench.adapter.calls
+    assert 2 == len(bench.websocket.connections)
+    bench.websocket.receivers[1].on_frame(b"mine", 2)
+    bench.actor.on_receive(messages(bench.mailbox))
+    assert [("receive", b"mine")] == bench.adapter.calls
+
+
+def test_a_later_connector_that_cannot_connect_does_not_end_the_session(tmp_path: Path) -> None:
+    """The venue was reached in this run: the first connection alone may say that it cannot be."""
+    bench = Bench(tmp_path)
+    bench.actor.on_failure(RuntimeError, RuntimeError("bug"), None)
+    bench.actor = bench.started()
+    messages(bench.supervisor)
+    bench.actor.on_receive([Closed((1 << 32) + 1, "refused", 5)])
+    assert [] == messages(bench.supervisor)

@@ -15,7 +15,13 @@ from livestack.actors.messages import Asked
 from livestack.control.commands import COMMANDS, Role, Sender
 from livestack.control.latch import Latch
 from livestack.control.view import View, view_of
-from livestack.core.events import EngageKillSwitch, InputEvent, KillSwitchEngaged, OperatorCommand, SetConfiguration
+from livestack.core.events import (
+    EngageKillSwitch,
+    InputEvent,
+    KillSwitchEngaged,
+    OperatorCommand,
+    SetConfiguration,
+)
 from livestack.wire import control_pb2 as pb
 from tests.actors.fakes import FakeClock, kill_switch, messages
 from tests.control.support import request
@@ -186,9 +192,7 @@ def test_the_kill_receipt_is_the_boards(bench: Bench) -> None:
     assert bench.board.receipt == bench.ask("kill_receipt").kill_receipt
 
 
-COMMANDS_TO_THE_CORE = [
-    name for name in COMMANDS if name not in (*ALWAYS, *QUERIES, "session_start")
-]
+COMMANDS_TO_THE_CORE = [name for name in COMMANDS if name not in (*ALWAYS, *QUERIES, "session_start")]
 
 
 @pytest.mark.parametrize("name", COMMANDS_TO_THE_CORE)

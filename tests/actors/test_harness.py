@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 
 from livestack.actors.harness import HarnessActor
-from livestack.actors.mailbox import HarnessMailbox, Mailbox
-from livestack.actors.messages import AskVenue, Quiescent, RecordBatch
+from livestack.actors.mailbox import HarnessMailbox, Mailbox, Told
+from livestack.actors.messages import Answered, AskVenue, Quiescent, RecordBatch
 from livestack.actors.progress import Progress
+from livestack.control.view import IncidentView
 from livestack.core.events import (
     CommandApplied,
     ControlTime,
     Event,
+    IncidentClosed,
+    IncidentOpened,
     InputEvent,
     IntentDispatched,
+    OrderFill,
     SessionStopped,
     SessionStopping,
+    TakeCheckpoint,
 )
 from livestack.core.obligations import Obligation, QueryOpenOrders, WakeAt
-from livestack.core.types import Origin, SessionPhase
+from livestack.core.types import Origin, SessionPhase, TradingState
 from tests.actors.fakes import REQUEST, FakeClock, FakeTimers, messages
 from tests.actors.test_mailbox import quote
+from tests.core import support
 
 
 class ScriptedStep:
@@ -44,6 +51,7 @@ class ScriptedRuntime:
         self.control = self
         self.execution = self
         self.phase = SessionPhase.RUNNING
+        self.incidents: dict[str, str] = {}
         self.quiescent = False
         self.before: Callable[[Event], None] = lambda event: None
 
@@ -54,6 +62,9 @@ class ScriptedRuntime:
 
     def obligations(self) -> tuple[Obligation, ...]:
         return self.owed
+
+    def trading_state(self) -> TradingState:
+        return TradingState.ACTIVE
 
     def is_quiescent(self) -> bool:
         return self.quiescent
@@ -206,3 +217,100 @@ def test_counts_events_by_type() -> None:
     bench.runtime.answers[quote(1)] = ScriptedStep((DISPATCHED,))
     bench.actor.on_receive([quote(1), quote(2)])
     assert {type(quote(1)): 2, IntentDispatched: 1} == bench.progress.counts
+
+
+# -- Looks, and what is told once it is durable
+
+
+def fill_of(fill_id: int) -> OrderFill:
+    return support.fill(1, 4, fill_id)
+
+
+def test_a_look_sees_state_between_two_steps_and_is_told_behind_them() -> None:
+    """All of the batch before it is in State, and goes to the recorder with it; no look, nothing told."""
+    bench, asker = Bench(), Mailbox()
+    bench.lanes.tell_look(lambda runtime: Told(asker, len(bench.runtime.steps)))
+    bench.lanes.tell_look(lambda runtime: None)
+    bench.actor.on_receive([quote(1), quote(2)])
+    (batch,) = messages(bench.recorder)
+    assert (2, (Told(asker, 2),)) == (len(batch.records), batch.told)
+    assert [] == messages(asker)  # the recorder's to tell
+    bench.actor.on_receive([quote(3)])
+    assert [()] == [batch.told for batch in messages(bench.recorder)]
+
+
+def test_a_look_needs_no_events() -> None:
+    """An idle session can be looked at, too: the mailbox wakes its owner for it."""
+    bench, asker = Bench(), Mailbox()
+    bench.lanes.tell_look(lambda runtime: Told(asker, "seen"))
+    envelope = bench.lanes.take()
+    assert envelope is not None
+    bench.actor.on_receive(envelope.message)
+    (batch,) = messages(bench.recorder)
+    assert ([], (Told(asker, "seen"),)) == (batch.records, batch.told)
+    assert bench.lanes.take() is None
+
+
+def test_the_cores_answer_to_a_command_is_told_with_its_records() -> None:
+    """Its position and all that was derived from it."""
+    bench = Bench()
+    command = support.command(TakeCheckpoint(), request_id="r")
+    derived = (CommandApplied(request_id="r"),)
+    bench.runtime.answers[command] = ScriptedStep(derived)
+    bench.actor.on_receive([quote(1), command])
+    (batch,) = messages(bench.recorder)
+    assert (Told(bench.control, Answered(2, command, derived)),) == batch.told
+
+
+def test_fills_and_incidents_are_kept_for_whoever_looks() -> None:
+    """The last fills of known instruments; incidents until they are closed."""
+    bench = Bench()
+    bench.runtime.market = SimpleNamespace(
+        instruments={support.INSTRUMENT: SimpleNamespace(definition=support.definition())}
+    )
+    bench.actor.on_receive([fill_of(1), support.fill(1, 4, 2, instrument="sim:NONE")])
+    assert [(1, 1)] == [(one.seq, one.fill_id) for one in bench.progress.fills]
+    opened = IncidentOpened(name="stall", scope="harness", grade="halting", detail="slow")
+    bench.actor.on_receive([opened])
+    assert {
+        ("stall", "harness"): IncidentView("stall", "harness", "halting", "slow")
+    } == bench.progress.incidents
+    bench.actor.on_receive([IncidentClosed(name="stall", scope="harness", detail="")] * 2)
+    assert {} == bench.progress.incidents
+
+
+def test_it_is_busy_while_it_steps_and_not_between() -> None:
+    """Each step says since when; the watchdog reads it."""
+    bench, busy = Bench(), []
+    bench.runtime.before = lambda event: busy.append(bench.progress.busy_ns)
+    bench.actor.on_receive([quote(1)])
+    bench.clock.time_ns += 5
+    bench.actor.on_receive([quote(2)])
+    assert ([bench.clock.now_ns() - 5, bench.clock.now_ns()], 0) == (busy, bench.progress.busy_ns)
+
+
+def test_a_core_that_raises_is_not_busy_any_more() -> None:
+    """The supervisor has it; it is no stall beside."""
+    bench = Bench()
+
+    def fail(event: Event) -> None:
+        raise RuntimeError("bug")
+
+    bench.runtime.before = fail
+    with pytest.raises(RuntimeError):
+        bench.actor.on_receive([quote(1)])
+    assert 0 == bench.progress.busy_ns
+
+
+def test_what_was_whole_before_an_error_is_kept() -> None:
+    """The steps before the one that failed go to the recorder."""
+    bench = Bench()
+
+    def fail(event: Event) -> None:
+        if event == quote(2):
+            raise RuntimeError("bug")
+
+    bench.runtime.before = fail
+    with pytest.raises(RuntimeError):
+        bench.actor.on_receive([quote(1), quote(2), quote(3)])
+    assert [[1]] == [[record.seq for record in batch.records] for batch in messages(bench.recorder)]

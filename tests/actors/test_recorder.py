@@ -9,7 +9,7 @@ import pytest
 from livestack import failpoints
 from livestack.actors.gate import DispatchGate, Hold, Passage
 from livestack.actors.mailbox import HarnessMailbox, Mailbox, Told
-from livestack.actors.messages import RecordBatch, Release, SessionEnded
+from livestack.actors.messages import Committed, RecordBatch, Release, SessionEnded
 from livestack.actors.progress import Progress
 from livestack.actors.recorder import RecorderActor
 from livestack.core.events import Recorded, SessionStopping
@@ -316,3 +316,26 @@ def test_answers_behind_the_last_event_do_not_hide_the_end(tmp_path: Path) -> No
     bench.actor.on_receive([last, RecordBatch([], told=(Told(somebody, "view"),))])
     assert [SessionEnded(1)] == messages(bench.supervisor)
     assert ["view"] == messages(somebody)
+
+
+def test_what_is_told_is_told_behind_its_commit(tmp_path: Path) -> None:
+    """With records or without; never of a batch that is not durable."""
+    somebody = Mailbox()
+    bench = Bench(writer(tmp_path, "s"))
+    bench.actor.on_receive(
+        [RecordBatch([plain(1)], told=(Told(somebody, "a"),)), RecordBatch([], told=(Told(somebody, "b"),))]
+    )
+    assert ["a", "b"] == messages(somebody)
+    broken = Bench(BrokenWriter())
+    with pytest.raises(JournalError):
+        broken.actor.on_receive([RecordBatch([plain(1)], told=(Told(somebody, "c"),))])
+    assert [] == messages(somebody)
+
+
+def test_batches_go_to_control_while_somebody_follows(tmp_path: Path) -> None:
+    """Durable ones, and none while nobody does."""
+    bench = Bench(writer(tmp_path, "s"))
+    bench.actor.on_receive([RecordBatch([plain(1)])])
+    bench.progress.followed = True
+    bench.actor.on_receive([RecordBatch([plain(2)]), RecordBatch([plain(3)])])
+    assert [Committed([plain(2), plain(3)])] == messages(bench.control)

@@ -174,7 +174,8 @@ def test_risk_tells_every_limit_and_what_it_denied() -> None:
     """Defaults, those of a venue and an instrument; a rule that denied without a written limit is told too."""
     rules = configuration({"max_open_orders": 3})
     one = Configuration.from_plain(
-        rules.plain() | {"risk": rules.plain()["risk"] | {"instrument": {INSTRUMENT: {"max_position": "1.5"}}}}
+        rules.plain()
+        | {"risk": rules.plain()["risk"] | {"instrument": {INSTRUMENT: {"max_position": "1.5"}}}}
     )
     view = seen(
         Bench(one).start(),

@@ -8,9 +8,9 @@ from hypothesis import given
 
 from livestack.control import view as views
 from livestack.control.view import KillView, View, fill_view, view_of
+from livestack.core.events import InputEvent, SetConfiguration, SetTradingState
 from livestack.core.intents import Cancel, New
 from livestack.core.types import Amount, ConnectionStatus, OrderStatus, OrderType, Side, TradingState
-from livestack.core.events import InputEvent, SetConfiguration, SetTradingState
 from tests.core import support
 from tests.core.support import INSTRUMENT, SECOND, Bench, configuration, definition
 from tests.core.test_fuzz import SEQUENCES, fuzz, running_again

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import zmq
+
 from livestack.client import ControlClient
+from livestack.control.endpoints import endpoints
 from livestack.core.events import Event, Recorded
 from livestack.exceptions import (
     NodeUnreachableError,
@@ -20,6 +24,7 @@ from livestack.exceptions import (
 )
 from livestack.journal.reader import JournalReader
 from livestack.research.replay import ReplayResult, replay
+from livestack.wire import control_pb2 as wire
 from tests.live import configuration
 from tests.live.strategies import market_maker
 from tests.support import Process, Venue, start_node
@@ -40,6 +45,20 @@ path = "tests.campaigns.restless:Restless"
 qty = "0.1"
 pause = "20ms"
 """
+
+
+MISBEHAVING = """
+[strategy]
+path = "tests.live.misbehaving:Misbehaving"
+[strategy.parameters]
+qty = "0.1"
+pause = "20ms"
+after = 900
+how = "{how}"
+pipe = "{pipe}"
+"""
+
+SHORT_STALL = {'strategy_stall = "30s"': 'strategy_stall = "200ms"'}
 
 
 class Pause:
@@ -122,6 +141,19 @@ def until_refused_no_more(node: Process, condition: Callable[[], Any]) -> Any:
             return None
 
     return until(node, asked)
+
+
+def hand_in(directory: Path, requests: Iterable[wire.Request]) -> None:
+    """Send commands and be gone as soon as the node has taken them in; nobody waits for their answers."""
+    ping = wire.Request(request_id="taken-in", ping=wire.Ping())
+    with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
+        socket.linger = 0
+        socket.connect(endpoints(directory / "data").control)
+        for request in (*requests, ping):
+            request.protocol, request.issued_at_ns = 1, time.time_ns()
+            socket.send(request.SerializeToString())
+        while wire.Reply.FromString(socket.recv()).WhichOneof("answer") != "pong":
+            pass
 
 
 def placements(venue: Venue, symbol: str = "") -> list[Any]:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,18 +13,14 @@ from livestack.control.latch import LATCH_NAME
 from livestack.core.events import KillReceipt, KillSwitchEngaged, KillSwitchReset, OperatorCommand
 from livestack.exceptions import RefusedError
 from livestack.node.triggers import KILL_NAME
+from livestack.wire import control_pb2 as wire
 from tests.live import operated
 from tests.live.guarded_support import latched
-from tests.live.operated import Pause, client, journal, of, placements, replayed, until
-from tests.support import ROOT, Process, Venue, run_livestack
+from tests.live.operated import Pause, client, of, placements, replayed, until
+from tests.support import Process, Venue, run_livestack
 
 KILLED = -signal.SIGKILL
 REASON = "enough is enough"
-
-STUCK = """
-[strategy]
-path = "benchmarks.stuck:Stuck"
-"""
 
 
 @pytest.fixture(scope="module")
@@ -190,11 +183,12 @@ def test_scopes_and_a_reset(venue: Venue, tmp_path: Path) -> None:
 def test_a_strategy_that_never_returns(venue: Venue, tmp_path: Path) -> None:
     """``while True``: the kill is answered, latched, and the venue emptied, though the Core cannot say a word; the
     receipt does not claim to be flat."""
-    changes = {'strategy_stall = "30s"': 'strategy_stall = "200ms"'}
-    path = operated.write(tmp_path, venue, STUCK, changes)
+    path = operated.write(
+        tmp_path, venue, operated.MISBEHAVING.format(how="loop", pipe=""), operated.SHORT_STALL
+    )
     with operated.start(tmp_path, path, venue) as node, client(tmp_path) as control:
         until(node, lambda: "stall" in [hold.name for hold in control.status().holds])
-        assert 1 == len(venue.look("open"))
+        assert [] != venue.look("open")
         assert control.kill(REASON).killed.durable
         until(node, lambda: not venue.look("open"))
         receipt = until(
@@ -203,24 +197,6 @@ def test_a_strategy_that_never_returns(venue: Venue, tmp_path: Path) -> None:
         assert not receipt.flat
         node.kill()
     assert ["operator"] == latched(tmp_path / "data")
-
-
-def flooded(directory: Path, commands: int) -> str:
-    """A program that hands in so many commands and does not wait for their answers."""
-    return f"""
-import time, zmq
-from livestack.control.endpoints import endpoints
-from livestack.wire import control_pb2 as wire
-from pathlib import Path
-socket = zmq.Context().socket(zmq.DEALER)
-socket.connect(endpoints(Path({str(directory / "data")!r})).control)
-for number in range({commands}):
-    request = wire.Request(protocol=1, request_id=f"flood-{{number}}", issued_at_ns=time.time_ns(), reason="flood")
-    request.checkpoint.SetInParent()
-    socket.send(request.SerializeToString())
-for number in range({commands}):
-    print(len(socket.recv()), flush=True)
-"""
 
 
 def test_a_core_that_is_held_behind_a_full_control_lane(venue: Venue, tmp_path: Path) -> None:
@@ -235,31 +211,25 @@ def test_a_core_that_is_held_behind_a_full_control_lane(venue: Venue, tmp_path: 
         client(tmp_path) as control,
     ):
         held.wait(node)
-        with subprocess.Popen(
-            [sys.executable, "-c", flooded(tmp_path, commands)],
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdout=subprocess.PIPE,
-        ) as flood:
-            assert flood.stdout is not None
-            assert flood.stdout.readline()  # the first that is told that the Core did not take it in time
-            assert control.kill(REASON).killed.durable
-            sent = placements(venue)
-            until(node, lambda: not venue.look("open"))
-            assert not control.kill_receipt().flat
-            held.end()
-            operated.until_flat(node, tmp_path)
-            assert sent == placements(venue)
-            flood.kill()
+        operated.hand_in(
+            tmp_path,
+            (
+                wire.Request(
+                    request_id=f"flood-{number}", reason="flood", cancel=wire.CancelOrder(order_id=1 << 40)
+                )
+                for number in range(commands)
+            ),
+        )
+        assert control.kill(REASON).killed.durable
+        sent = placements(venue)
+        until(node, lambda: not venue.look("open"))
+        assert not control.kill_receipt().flat
+        held.end()
+        operated.until_flat(node, tmp_path)
+        assert sent == placements(venue)
         stop(node)
-    records = [record.event for record in journal(tmp_path)]
-    floods = [
-        number
-        for number, event in enumerate(records)
-        if isinstance(event, OperatorCommand) and event.why == "flood"
-    ]
-    killed = next(number for number, event in enumerate(records) if isinstance(event, KillSwitchEngaged))
-    assert commands == len(floods)
-    assert floods[-1] < killed
+    assert commands == sum(event.why == "flood" for event in of(tmp_path, OperatorCommand))
+    assert 1 == len(of(tmp_path, KillSwitchEngaged))
     replayed(tmp_path)
 
 

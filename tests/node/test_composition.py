@@ -9,8 +9,11 @@ import pytest
 
 from livestack.actors.base import NodeActor
 from livestack.actors.mailbox import Mailbox
+from livestack.actors.messages import ActorFailed
 from livestack.exceptions import LivestackError
 from livestack.node.composition import ThreadLauncher
+from tests.actors.fakes import messages
+from tests.control.support import until
 
 
 class Noted(NodeActor):
@@ -80,3 +83,34 @@ def test_an_actor_that_is_dead_already_stops_without_complaint() -> None:
     supervisor.get()
     assert [] == launcher.stop_all()
     assert ["a starts", "a stops"] == notes
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_actor_whose_thread_ended_unheard_is_found() -> None:
+    """Though nothing refers to it any more: one that died and was told, or never started, is left alone."""
+
+    class Broken(Mailbox):
+        def get(self) -> Any:
+            envelope = super().get()
+            if isinstance(envelope.message, list):
+                raise SystemExit
+            return envelope
+
+    launcher, mailbox, supervisor = ThreadLauncher(), Broken(), Mailbox()
+    launcher.start(Noted, name="a", mailbox=mailbox, supervisor=supervisor, notes=[])
+    with pytest.raises(LivestackError):
+        launcher.start(Stillborn, mailbox=Mailbox(), supervisor=supervisor)
+    launcher.look_after()
+    assert supervisor.empty()
+    mailbox.tell("anything")
+
+    def is_told() -> bool:
+        launcher.look_after()
+        return not supervisor.empty()
+
+    until(is_told)
+    launcher.look_after()
+    assert [ActorFailed("a", "its thread ended")] == messages(supervisor)
+    for thread in threading.enumerate():
+        if thread.name.startswith("Noted-"):
+            thread.join(30)

@@ -159,7 +159,7 @@ def bench() -> Iterator[Bench]:
 
 
 def test_flat_needs_an_answer_asked_for_after_the_last_request_was_settled(bench: Bench) -> None:
-    """"Nothing is open" while a request is in flight proves nothing: it may arrive behind the answer."""
+    """ "Nothing is open" while a request is in flight proves nothing: it may arrive behind the answer."""
     bench.kill()
     bench.answered()
     assert not bench.is_flat()

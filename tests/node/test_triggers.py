@@ -25,7 +25,9 @@ class Bench:
         self.file = directory / KILL_NAME
         self.switch = kill_switch(DispatchGate(["v"]), directory)
         self.pulled: list[tuple[str, str]] = []
-        self.switch.attach(lambda events: None, {}, lambda one: self.pulled.append((one.trigger, one.reason)), ())
+        self.switch.attach(
+            lambda events: None, {}, lambda one: self.pulled.append((one.trigger, one.reason)), ()
+        )
         self.triggers = LocalTriggers(self.switch, directory)
 
     def reason(self, content: bytes) -> str:
@@ -112,7 +114,9 @@ def test_a_file_that_appears_while_it_runs_is_found(bench: Bench) -> None:
         (b" \n\t", "a file named KILL is in the data directory"),
     ],
 )
-def test_its_text_is_the_reason_in_one_line_that_can_be_shown(bench: Bench, content: bytes, reason: str) -> None:
+def test_its_text_is_the_reason_in_one_line_that_can_be_shown(
+    bench: Bench, content: bytes, reason: str
+) -> None:
     """No control character, no end of line, and not more than a line's worth."""
     assert reason == bench.reason(content)
 
