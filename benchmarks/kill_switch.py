@@ -37,6 +37,13 @@ STRATEGIES = {
     "load": '[strategy]\npath = "tests.campaigns.storm:Storm"\n[strategy.parameters]\nqty = "0.001"\n',
     "stuck": '[strategy]\npath = "benchmarks.stuck:Stuck"\n',
 }
+RATE_LIMITS = """
+[[execution.venue.binance_spot.rate_limits]]
+kind = "ORDERS"
+interval = "100ms"
+limit = 1000
+guard_band = "1ms"
+"""
 SETTINGS = """
 [node]
 name = "bench"
@@ -75,7 +82,9 @@ class Bench:
         )
         path = directory / "bench.toml"
         settings = SETTINGS.format(guard="true" if guard else "false", account=directory.name)
-        path.write_text(settings + STRATEGIES[condition] + UNLIMITED)
+        path.write_text(
+            settings + STRATEGIES[condition] + UNLIMITED.partition("[[execution")[0] + RATE_LIMITS
+        )
         self.data = directory / "data"
         arguments = ["start", "-c", str(path), "--data-dir", str(self.data)]
         environment = {**self.venue.environment(), "LIVESTACK_BENCH_TIMES": str(directory / "received.json")}

@@ -79,7 +79,6 @@ def run_session(
         surface=service.surface,
         set_aside=lambda record, error: set_aside(sessions / header.session, record, error),
     )
-    log = structlog.get_logger("node")
     _tell(beginning)
     leaked: list[str] = []
     following = Following(settings, sessions, header.session, node, seams, setting.environment)
@@ -112,10 +111,16 @@ def run_session(
             following.stop(bool(leaked))
     if leaked:
         exit_code = EXIT_FAIL_SAFE
-        log.error("threads_leaked", actors=leaked, alive=[thread.name for thread in threading.enumerate()])
-    log.info("session_stopped", session=header.session, exit=exit_code, reason=node.supervisor.reason)
+    _tell_end(node, header.session, exit_code, leaked)
     summary = summarise(node, header.session, exit_code, wall_ns, seams.clock.wall_ns())
     return msgspec.structs.replace(summary, recovered=beginning.recovered is not None)
+
+
+def _tell_end(node: Node, session: str, exit_code: int, leaked: list[str]) -> None:
+    log = structlog.get_logger("node")
+    if leaked:
+        log.error("threads_leaked", actors=leaked, alive=[thread.name for thread in threading.enumerate()])
+    log.info("session_stopped", session=session, exit=exit_code, reason=node.supervisor.reason)
 
 
 def _watchdog(node: Node, setting: Surroundings, stacks: Path) -> Watchdog:

@@ -51,6 +51,9 @@ MOMENT_S = 0.02
 IN_GATE_S = 0.002
 """How long the failpoint sleeps at most, with the gate's check behind it and the write before it."""
 
+NEVER = threading.Event()
+"""Nobody sets it: waiting for it is a moment that passes."""
+
 LIMIT_S = 60.0
 """For everything that is waited for: trading, a proof, a start. Machines are shared."""
 
@@ -163,7 +166,7 @@ def wait_until(what: str, true: Callable[[], bool], pause_s: float = 0.002) -> N
     while not true():
         if time.monotonic() > deadline:
             raise LivestackError(f"{what} did not come within {LIMIT_S:.0f} s")
-        time.sleep(pause_s)
+        NEVER.wait(pause_s)
 
 
 class Stretch:
@@ -203,7 +206,7 @@ class Stretch:
     def _round(self, client: ControlClient) -> None:
         before = self._spy.count()
         wait_until("an order", lambda: self._spy.count() > before)
-        time.sleep(self._random.uniform(0, MOMENT_S))
+        NEVER.wait(self._random.uniform(0, MOMENT_S))
         reply = client.kill("race")
         closed_ns, count = reply.killed.gate_closed_at_ns, self._spy.count()
         if not reply.killed.durable:
@@ -255,7 +258,7 @@ def stretch(
         @contextmanager
         def watching(node: Node) -> Iterator[None]:
             if is_armed:
-                arm("connector.in_gate", lambda: time.sleep(source.uniform(0, IN_GATE_S)))
+                arm("connector.in_gate", lambda: NEVER.wait(source.uniform(0, IN_GATE_S)))
             thread = threading.Thread(target=driver.run, name="race")
             thread.start()
             try:
@@ -293,7 +296,7 @@ def restart(outcome: Outcome, directory: Path, seed: int, restarts: int, passed:
         for _ in range(restarts):
             with start_node(directory, path, environment) as node:
                 _more_orders(venues)
-                time.sleep(source.uniform(0, MOMENT_S))
+                NEVER.wait(source.uniform(0, MOMENT_S))
                 with ControlClient.of_data_dir(directory / "data", limit_s=LIMIT_S) as client:
                     client.kill("race")
                 node.kill()

@@ -160,8 +160,10 @@ def test_scopes_and_a_reset(venue: Venue, tmp_path: Path) -> None:
     dead, alive = venue.symbols[:2]
     path = operated.write(tmp_path, venue, operated.RESTLESS)
     with operated.start(tmp_path, path, venue) as node, client(tmp_path) as control:
+        until(node, lambda: control.status().phase == "running")
         for symbol in (dead, alive):
-            until(node, lambda symbol=symbol: len(placements(venue, symbol)) > 4)
+            seen = len(placements(venue, symbol))
+            until(node, lambda symbol=symbol, seen=seen: len(placements(venue, symbol)) > seen + 4)
         control.kill(REASON, instrument=f"binance_spot:{dead}")
         at_dead, at_alive = len(placements(venue, dead)), len(placements(venue, alive))
         operated.until_flat(node, tmp_path)

@@ -60,7 +60,7 @@ class FakeSweep:
         self._ahead_ms: int | None = None
         self.report = VenueReport()
 
-    def _round(self, symbols: Sequence[str]) -> Setback | None:
+    def round(self, symbols: Sequence[str]) -> Setback | None:
         account = self._account
         if self._ahead_ms is None:
             self._ahead_ms = 0
