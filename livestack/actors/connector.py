@@ -291,17 +291,19 @@ class ConnectorActor(NodeActor):
             if not admitted:
                 hold = self._gate.refusal(self._venue, instrument, kind)
                 return NotSentError(f"gate: {hold.name if hold else 'closed'}")
-            failure: TransportError | None = None
+            written = True
             try:
                 connection.send(text)
             except NotSentError as error:
+                written = False
                 return error
             except TransportError as error:
                 connection.close()
-                failure = error
-            if kind in (Passage.NEW, Passage.REPLACE):
-                self._gate.wrote(self._venue, instrument, self._clock.now_ns())
-        return failure
+                return error
+            finally:
+                if written and kind in (Passage.NEW, Passage.REPLACE):
+                    self._gate.wrote(self._venue, instrument, self._clock.now_ns())
+        return None
 
     def _with_baseline(self, events: list[Event]) -> list[Event]:
         """The first complete balances of a session are what it starts from."""

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import structlog
+
 from livestack.actors.base import NodeActor
 from livestack.actors.mailbox import HarnessMailbox, Mailbox, Told
 from livestack.actors.messages import Answered, AskVenue, Quiescent, RecordBatch
@@ -72,6 +74,8 @@ class HarnessActor(NodeActor):
         self._current: Recorded | None = None
         self._records: list[Recorded] = []
         self._told: list[Told] = []
+        self._duplicates: dict[str, int] = {}
+        self._log = structlog.get_logger("harness")
         self._noted: dict[type, Callable[[Recorded, Step], None]] = {
             OperatorCommand: self._note_answer,
             OrderFill: self._note_fill,
@@ -161,7 +165,11 @@ class HarnessActor(NodeActor):
         """Answer questions about State; whoever asked hears it once everything before is durable."""
         looks = self._lanes.looks
         while looks:
-            told = looks.popleft()(self._runtime)
+            try:
+                told = looks.popleft()(self._runtime)
+            except Exception as error:  # noqa: BLE001 - who only looks must not end who decides
+                self._log.error("look_failed", error=f"{type(error).__name__}: {error}")
+                continue
             if told is not None:
                 self._told.append(told)
 
@@ -176,6 +184,11 @@ class HarnessActor(NodeActor):
     def _note_fill(self, record: Recorded, step: Step) -> None:
         fill = record.event
         assert isinstance(fill, OrderFill)
+        ledger = self._runtime.state.execution.ledgers.get(fill.instrument)
+        duplicates = ledger.duplicates if ledger is not None else 0
+        if duplicates != self._duplicates.get(fill.instrument, 0):
+            self._duplicates[fill.instrument] = duplicates
+            return
         market = self._runtime.state.market.instruments.get(fill.instrument)
         if market is not None:
             self._progress.fills.append(fill_view(record.seq, record.ts, fill, market.definition))

@@ -153,7 +153,7 @@ class KillSwitch:
             instrument,
             closed_ns,
             closed_at_ns,
-            closed_at_ns - (closed_ns - last_new_ns) if last_new_ns else 0,
+            last_new_ns,
             durable,
         )
         self._cancel_at_venues(engagement)
@@ -208,7 +208,7 @@ class KillSwitch:
 
     def _write(self, entry: LatchEntry) -> bool:
         with self._latch_lock:
-            if entry.scope in self._latched:
+            if entry.scope in self._latched and self._latch.path.exists():
                 return True
             try:
                 self._latch.engage(entry)

@@ -95,7 +95,7 @@ class Viewed(msgspec.Struct, frozen=True):
 
 
 class Engagement(msgspec.Struct, frozen=True):
-    """One pull. ``closed_ns`` is session time, ``closed_at_ns`` and ``last_new_at_ns`` are since 1970 (0: none).
+    """One pull. ``closed_ns`` and ``last_new_ns`` (0: none was written) are session time, ``closed_at_ns`` since 1970.
 
     ``durable``: the latch is on disk.
     """
@@ -108,12 +108,17 @@ class Engagement(msgspec.Struct, frozen=True):
     instrument: str
     closed_ns: int
     closed_at_ns: int
-    last_new_at_ns: int
+    last_new_ns: int
     durable: bool
 
     @property
     def scope(self) -> str:
         return self.instrument or self.venue
+
+    @property
+    def last_new_at_ns(self) -> int:
+        """When the last New or Replace in scope was written, since 1970; 0: none was."""
+        return self.closed_at_ns - (self.closed_ns - self.last_new_ns) if self.last_new_ns else 0
 
 
 class Engaged(msgspec.Struct, frozen=True):
@@ -160,10 +165,11 @@ class Unreachable(msgspec.Struct, frozen=True):
 
 
 class StopRequested(msgspec.Struct, frozen=True):
-    """Someone wants the session to end in order."""
+    """Someone wants the session to end in order. ``is_signal``: a second one of these hurries it."""
 
     by: str
     reason: str
+    is_signal: bool = False
 
 
 class Quiescent(msgspec.Struct, frozen=True):

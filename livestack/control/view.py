@@ -177,8 +177,10 @@ def view_of(state: State, seq: int, ts: int) -> View:
 
 
 def unknown_of(execution: ExecutionState) -> tuple[int, ...]:
-    """Orders with a request in flight or of unknown outcome."""
-    return tuple(dict.fromkeys((*execution.requests, *execution.unresolved)))
+    """Orders of which it is open what is, or will be, at the venue: a New or Replace in flight, a request without an
+    outcome, a contradiction. A Cancel in flight adds nothing."""
+    flying = (one for one, request in execution.requests.items() if request.kind is not RequestKind.CANCEL)
+    return tuple(dict.fromkeys((*flying, *execution.unresolved, *execution.in_doubt)))
 
 
 def fill_view(seq: int, ts: int, fill: OrderFill, definition: InstrumentDefined) -> FillView:

@@ -108,8 +108,8 @@ def guarded(
         on_lost=lost,
         on_regained=regained,
     )
-    child.start()
     board.guard = "watching"
+    child.start()
     guarding = Guarding(child, Path(settings.data_dir))
     try:
         yield guarding

@@ -26,7 +26,7 @@ from livestack.node.sweep import Sweep
 from livestack.transports.backoff import Backoff
 from livestack.transports.base import HttpTransport
 from livestack.transports.clock import Clock
-from livestack.venues.adapter import OpenOrder
+from livestack.venues.adapter import OpenOrder, Setback
 from livestack.wire import control_pb2 as pb
 
 WAIT_S = 0.25
@@ -198,11 +198,9 @@ class Quiescence:
         try:
             while not work.over:
                 asked_ns, asked_at_ns = self._clock.now_ns(), self._clock.wall_ns()
-                setback = sweep.round(symbols)
+                setback = _round(sweep, symbols)
                 found = None if setback is not None else self._in_scope(work, sweep.report.open or ())
                 trouble = "" if setback is None else setback.text
-                if setback is not None and setback.is_clock:
-                    sweep._ahead_ms = None
                 work.note(Asked(asked_ns, asked_at_ns, self._clock.wall_ns(), found, trouble))
                 symbols = sorted({one.symbol for one in found}) if found is not None else work.symbols
                 pause_s = max(wait_s, setback.wait_ns / 1e9 if setback is not None else 0.0)
@@ -239,7 +237,7 @@ class Quiescence:
         )
         if (answered, flat) != self._recorded and answered:
             self._recorded = (answered, flat)
-            self._record(flat, closed_ns, last)
+            self._record(flat, closed_ns)
         if flat:
             for work in self._venues.values():
                 work.over = True
@@ -258,14 +256,12 @@ class Quiescence:
     def _has_answered(work: _Venue, closed_ns: int) -> bool:
         return work.last is not None and work.last.open is not None and work.last.asked_ns >= closed_ns
 
-    def _record(self, flat: bool, closed_ns: int, engagement: Engagement) -> None:
+    def _record(self, flat: bool, closed_ns: int) -> None:
         open_orders = sum(len(work.last.open or ()) for work in self._venues.values() if work.last)
         receipt = KillReceipt(
             flat=flat,
             gate_closed_ns=closed_ns,
-            last_new_ns=closed_ns - (engagement.closed_at_ns - engagement.last_new_at_ns)
-            if engagement.last_new_at_ns
-            else 0,
+            last_new_ns=max(one.last_new_ns for one in self._engagements),
             rounds=self._board.receipt.rounds,
             open_orders=open_orders,
             unknown_orders=len(self._unknown or ()),
@@ -273,6 +269,15 @@ class Quiescence:
         )
         self._tell([receipt])
         self._log.warning("kill_receipt", flat=flat, open=open_orders, unknown=receipt.unknown_orders)
+
+
+def _round(sweep: Sweep, symbols: Sequence[str]) -> Setback | None:
+    """One round; one that fails of itself is a setback too: the venue is asked again, and the receipt says why."""
+    try:
+        return sweep.round(symbols)
+    except Exception as error:  # noqa: BLE001 - a proof that ends without a word would look like one that goes on
+        structlog.get_logger("kill_switch").error("proof_failed", error=f"{type(error).__name__}: {error}")
+        return Setback(f"unexpected {type(error).__name__}")
 
 
 def _answer(venue: str, work: _Venue, closed_ns: int) -> pb.VenueAnswer:

@@ -181,7 +181,7 @@ def _signals(node: Node) -> Iterator[None]:
 
     def on_signal(number: int, _frame: object) -> None:
         name = signal.Signals(number).name
-        node.supervisor.mailbox.tell(StopRequested("signal", f"{name} received"))
+        node.supervisor.mailbox.tell(StopRequested("signal", f"{name} received", is_signal=True))
 
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
     try:

@@ -147,7 +147,7 @@ class Supervisor:
                 self._deadline(name)
 
     def _stop(self, message: StopRequested) -> None:
-        self._signals += message.by == "signal"
+        self._signals += message.is_signal
         if self.phase in (Phase.STOPPING, Phase.ENDING) and self._signals > 1:
             self._gate.close(Hold.SHUTDOWN)
             self._finish(EXIT_SECOND_SIGNAL, "second signal")

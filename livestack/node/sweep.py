@@ -84,8 +84,6 @@ class Sweep:
                 self._backoff.reset()
             elif setback is None:
                 symbols = _symbols_of(self.report)
-            elif setback.is_clock:
-                self._ahead_ms = None
             elif setback.is_refused and not patient:
                 return self.report
             now_ns = self._clock.now_ns()
@@ -145,7 +143,9 @@ class Sweep:
         return self._resort.read_open_orders(self._perform(self._resort.open_orders(self._wall_ms())))
 
     def _failed(self, setback: Setback, attempts: int, cancelled: int) -> Setback:
-        """What was known of the venue is not known any more."""
+        """What was known of the venue is not known any more; nor its clock, if that is what it complains of."""
+        if setback.is_clock:
+            self._ahead_ms = None
         self._tell(flat=False, attempts=attempts, cancelled=cancelled, cause=setback.text)
         return setback
 

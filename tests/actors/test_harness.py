@@ -26,6 +26,7 @@ from livestack.core.events import (
     TakeCheckpoint,
 )
 from livestack.core.obligations import Obligation, QueryOpenOrders, WakeAt
+from livestack.core.state import FillLedger
 from livestack.core.types import Origin, SessionPhase, TradingState
 from tests.actors.fakes import REQUEST, FakeClock, FakeTimers, messages
 from tests.actors.test_mailbox import quote
@@ -52,6 +53,7 @@ class ScriptedRuntime:
         self.execution = self
         self.phase = SessionPhase.RUNNING
         self.incidents: dict[str, str] = {}
+        self.ledgers: dict[str, FillLedger] = {}
         self.quiescent = False
         self.before: Callable[[Event], None] = lambda event: None
 

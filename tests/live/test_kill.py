@@ -127,10 +127,16 @@ def test_a_venue_that_does_not_answer(venue: Venue, tmp_path: Path) -> None:
     """The gate is closed at once and nobody claims that it is flat. No reset while orders are of unknown fate, unless
     that is accepted; none beside a KILL file. When the venue is back everything is cancelled."""
     path = operated.write(tmp_path, venue, operated.RESTLESS)
-    with operated.start(tmp_path, path, venue) as node, client(tmp_path) as control:
-        operated.until_trading(venue, node)
+    points = f"connector.before_gate=block:{tmp_path / 'held'}@7"
+    with (
+        Pause(tmp_path / "held") as held,
+        operated.start(tmp_path, path, venue, failpoints=points) as node,
+        client(tmp_path) as control,
+    ):
+        held.wait(node)
         venue.signal(signal.SIGSTOP)
         try:
+            held.end()
             until(node, lambda: control.status().unknown_orders)
             assert control.kill(REASON).killed.durable
             receipt = until(node, lambda: (found := control.kill_receipt()).unknown_orders and found)

@@ -47,7 +47,7 @@ class Account:
         self.setback: Setback | None = None
         self.stuck: set[str] = set()
         self.cancelled: list[str] = []
-        self.measured = 0
+        self.asked = 0
         self.closed = 0
         self.failure: Exception | None = None
 
@@ -57,14 +57,11 @@ class FakeSweep:
 
     def __init__(self, account: Account) -> None:
         self._account = account
-        self._ahead_ms: int | None = None
         self.report = VenueReport()
 
     def round(self, symbols: Sequence[str]) -> Setback | None:
         account = self._account
-        if self._ahead_ms is None:
-            self._ahead_ms = 0
-            account.measured += 1
+        account.asked += 1
         if account.setback is not None:
             return account.setback
         account.cancelled += symbols
@@ -155,7 +152,7 @@ def bench() -> Iterator[Bench]:
     for thread in proofs():
         thread.join(LIMIT_S)
     assert [] == proofs()
-    assert all(account.closed for account in bench.accounts.values() if account.measured)
+    assert all(account.closed for account in bench.accounts.values() if account.asked)
 
 
 def test_flat_needs_an_answer_asked_for_after_the_last_request_was_settled(bench: Bench) -> None:
@@ -278,16 +275,6 @@ def test_what_is_proven_stays_proven(bench: Bench) -> None:
     bench.proof.seen(bench.view(unknown=True))
     assert bench.is_flat()
     assert 1 == sum(one.flat for one in bench.receipts())
-
-
-def test_a_clock_that_the_venue_refuses_is_measured_again(bench: Bench) -> None:
-    """Or every later request would be refused like the first one."""
-    account = bench.accounts["v"]
-    account.setback = Setback("timestamp outside of recvWindow", is_clock=True)
-    bench.kill(venue="v")
-    bench.again()
-    account.setback = None
-    assert account.measured > 1
 
 
 def test_the_end_stops_its_threads_and_clears_the_board(bench: Bench) -> None:

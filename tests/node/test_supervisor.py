@@ -34,7 +34,7 @@ from livestack.node.supervisor import Phase, Supervisor
 from livestack.venues.adapter import Inherited
 from tests.actors.fakes import FakeClock, FakeTimers, kill_switch, messages
 
-STOP = StopRequested("signal", "SIGTERM received")
+STOP = StopRequested("signal", "SIGTERM received", is_signal=True)
 FAILED = ActorFailed("recorder", "JournalError: the disk refuses")
 
 AFTERMATH = DeadlinePassed("aftermath")
