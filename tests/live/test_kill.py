@@ -10,7 +10,13 @@ import pytest
 
 from livestack.client import ControlClient
 from livestack.control.latch import LATCH_NAME
-from livestack.core.events import KillReceipt, KillSwitchEngaged, KillSwitchReset, OperatorCommand
+from livestack.core.events import (
+    KillReceipt,
+    KillSwitchEngaged,
+    KillSwitchReset,
+    OperatorCommand,
+    RequestSent,
+)
 from livestack.exceptions import RefusedError
 from livestack.node.triggers import KILL_NAME
 from livestack.wire import control_pb2 as wire
@@ -126,8 +132,8 @@ def test_the_fail_safe(venue: Venue, tmp_path: Path) -> None:
 def test_a_venue_that_does_not_answer(venue: Venue, tmp_path: Path) -> None:
     """The gate is closed at once and nobody claims that it is flat. No reset while orders are of unknown fate, unless
     that is accepted; none beside a KILL file. When the venue is back everything is cancelled."""
-    path = operated.write(tmp_path, venue, operated.RESTLESS)
-    points = f"connector.before_gate=block:{tmp_path / 'held'}@7"
+    path = operated.write(tmp_path, venue, changes={"half_spread_bps = 1": "half_spread_bps = 50"})
+    points = f"connector.before_gate=block:{tmp_path / 'held'}@6"
     with (
         Pause(tmp_path / "held") as held,
         operated.start(tmp_path, path, venue, failpoints=points) as node,
@@ -136,8 +142,9 @@ def test_a_venue_that_does_not_answer(venue: Venue, tmp_path: Path) -> None:
         held.wait(node)
         venue.signal(signal.SIGSTOP)
         try:
+            sent = len(of(tmp_path, RequestSent))
             held.end()
-            until(node, lambda: control.status().unknown_orders)
+            until(node, lambda: len(of(tmp_path, RequestSent)) > sent)
             assert control.kill(REASON).killed.durable
             receipt = until(node, lambda: (found := control.kill_receipt()).unknown_orders and found)
             assert (False, False) == (receipt.flat, receipt.venues[0].answered)

@@ -223,7 +223,7 @@ def test_of_an_instrument_only_its_own_orders_count_and_are_cancelled(bench: Ben
     bench.kill(instrument="v:A")
     bench.proof.seen(bench.view())
     until(bench.is_flat)
-    assert (["B"], {"A"}, 0) == (account.open, set(account.cancelled), bench.accounts["w"].measured)
+    assert (["B"], {"A"}, 0) == (account.open, set(account.cancelled), bench.accounts["w"].asked)
     assert ["v"] == [one.venue for one in bench.board.receipt.venues]
     assert ["v:A"] == [one.scope for one in bench.board.receipt.scopes]
 
