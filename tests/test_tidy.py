@@ -29,7 +29,6 @@ TESTED_ELSEWHERE = {
     "core/market_events.py": "declarations; every test of the core uses them",
     "core/intents.py": "declarations; every test of risk and execution control uses them",
     "core/obligations.py": "declarations; every test of the runtime uses them",
-    "failpoints.py": "a switch for tests; tests/campaigns/test_crash.py arms every one",
     "simulator/binance_spot/account_operations.py": "over real sockets: tests/venues/binance_spot and tests/live",
     "simulator/binance_spot/captured.py": "by a whole capture: tests/live/test_capture.py",
     "simulator/binance_spot/errors.py": "tests/simulator/binance_spot/test_filters.py",

@@ -17,7 +17,7 @@ import structlog
 
 from livestack.actors.base import NodeActor
 from livestack.actors.desk import Board, Desk, refusal
-from livestack.actors.kill_switch import KillSwitch
+from livestack.actors.kill_switch import GUARD_ACTED, KillSwitch
 from livestack.actors.mailbox import HarnessMailbox, Mailbox, Told
 from livestack.actors.messages import (
     Answer,
@@ -41,6 +41,7 @@ from livestack.core.events import (
     Command,
     CommandRefused,
     ConfigurationChanged,
+    IncidentClosed,
     KillSwitchReset,
     OperatorCommand,
     OrderFill,
@@ -226,11 +227,21 @@ class ControlActor(NodeActor):
         # Whether its sender still waits or not; a repeated reset is no new one.
         if reset is not None and is_reset and self._kill_switch.release(reset):
             self._proof.end()
+            self._end_incidents(command.who)
         waiting = self._waiting.pop(key, None)
         self._look()
         if waiting is None:
             return  # its sender was told that the outcome is unknown; asked again the Core answers the same
         waiting.answer(self._reply(waiting, answered))
+
+    def _end_incidents(self, who: str) -> None:
+        """What the guard did has been looked at by whoever reset the kill-switch."""
+        view = self._board.view
+        over = [one for one in view.incidents if one.name == GUARD_ACTED] if view is not None else []
+        detail = f"the kill-switch was reset by {who}"
+        self._harness.tell_control(
+            [IncidentClosed(name=one.name, scope=one.scope, detail=detail) for one in over]
+        )
 
     def _reply(self, waiting: Waiting, answered: Answered) -> pb.Reply:
         refused = _refused(answered)
@@ -335,13 +346,27 @@ class ControlActor(NodeActor):
 
 
 def _warning(answered: Answered) -> str:
-    """What an operator has to know who enabled trading, and has it not."""
-    command = answered.command.command
-    wanted = command.state if isinstance(command, SetTradingState) else TradingState.HALTED
-    if wanted is not TradingState.ACTIVE or answered.trading is TradingState.ACTIVE:
-        return ""
-    cause = f" while these incidents are open: {', '.join(answered.halting)}" if answered.halting else ""
-    return f"trading is still {answered.trading.name}{cause}"
+    """What is in force now, where it is not just what was asked for."""
+    command, kill = (
+        answered.command.command,
+        "the kill-switch is engaged: nothing leaves" if answered.killed else "",
+    )
+    still = f"trading is still {answered.trading.name}"
+    if answered.halting:
+        still += f" while these incidents are open: {', '.join(answered.halting)}"
+    match command:
+        case SetTradingState(TradingState.ACTIVE) if answered.trading is not TradingState.ACTIVE:
+            return "; ".join(filter(None, (still, kill)))
+        case SetTradingState(TradingState.ACTIVE) | SetStrategyEnabled(True):
+            return kill
+        case SetTradingState() | SetStrategyEnabled() | SetConfiguration() | RollBackConfiguration():
+            return "in force until this session ends; the next one begins as its file says"
+        case ResetKillSwitch() if answered.trading is TradingState.ACTIVE:
+            return "trading is ACTIVE: orders may leave now"
+        case ResetKillSwitch():
+            return still
+        case _:
+            return ""
 
 
 def _refused(answered: Answered) -> str | None:

@@ -52,6 +52,10 @@ class Board:
             holds=tuple((one.hold.name.lower(), one.venue, one.instrument) for one in self.gate.standing()),
         )
 
+    def kill_cancels(self) -> bool:
+        """Whether a kill cancels what is open, by the Configuration that was shown last."""
+        return self.view is None or self.view.configuration.kill.cancel_open_orders
+
     def status(self) -> pb.Status:
         host = self.host()
         if self.view is not None:
@@ -118,7 +122,7 @@ class Desk:
         return taken.copy()  # a server's thread may be writing into it
 
     def _kill(self, request: pb.Request, sender: Sender) -> pb.Reply:
-        venue, instrument = request.kill.venue, request.kill.instrument
+        venue, instrument = request.kill.venue.strip(), request.kill.instrument.strip()
         audit = OperatorCommand(
             request_id=request.request_id,
             command=EngageKillSwitch(venue, instrument),
@@ -127,7 +131,7 @@ class Desk:
             base_version=0,
         )
         done = self._kill_switch.engage("operator", sender.by, request.reason, venue, instrument, audit)
-        return _reply(request, killed=killed(done), message=_warning(done))
+        return _reply(request, killed=killed(done), message=_warning(done, instrument or venue))
 
     def _pong(self, request: pb.Request, sender: Sender) -> pb.Reply:
         pong = pb.Pong(
@@ -210,13 +214,18 @@ def refusal(request: pb.Request, code: pb.ErrorCode, sentence: str) -> pb.Reply:
 
 def killed(engagement: Engagement) -> pb.Killed:
     return pb.Killed(
+        scope=engagement.scope,
         durable=engagement.durable,
         gate_closed_at_ns=engagement.closed_at_ns,
         last_new_sent_at_ns=engagement.last_new_at_ns,
     )
 
 
-def _warning(engagement: Engagement) -> str:
-    if engagement.durable:
-        return ""
-    return "the gate is closed, but the disk refused the latch: a restart would not know of it"
+def _warning(engagement: Engagement, asked: str) -> str:
+    """What the sender of a kill has to know of it; empty: it is as asked."""
+    warnings = []
+    if asked and not engagement.scope:
+        warnings.append(f"{asked} is no venue or instrument of this node: EVERYTHING is killed")
+    if not engagement.durable:
+        warnings.append("the gate is closed, but the disk refused the latch: a restart would not know of it")
+    return "; ".join(warnings)

@@ -178,7 +178,9 @@ class HarnessActor(NodeActor):
         assert isinstance(command, OperatorCommand)
         control = self._runtime.state.control
         halting = tuple(name for name, grade in control.incidents.items() if grade == HALTING)
-        answered = Answered(record.seq, command, step.derived, control.trading_state(), halting)
+        answered = Answered(
+            record.seq, command, step.derived, control.trading_state(), halting, bool(control.kill)
+        )
         self._told.append(Told(self._control, answered))
 
     def _note_fill(self, record: Recorded, step: Step) -> None:

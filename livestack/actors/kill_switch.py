@@ -24,6 +24,9 @@ from livestack.core.obligations import CancelAllAtVenue
 from livestack.failpoints import failpoint
 from livestack.transports.clock import Clock
 
+GUARD_ACTED = "guard_acted"
+"""The incident that tells what the guard did; it is over when the kill-switch is reset."""
+
 
 class KillSwitch:
     """``venues``: by venue its instruments; a scope that is none of these covers everything: deny when in doubt.
@@ -50,6 +53,7 @@ class KillSwitch:
         self._tell: Callable[[Sequence[InputEvent]], None] = lambda events: None
         self._connectors: Mapping[str, Mailbox] = {}
         self._on_engaged: Callable[[Engagement], None] = lambda engagement: None
+        self._cancels: Callable[[], bool] = lambda: True
         self._log = structlog.get_logger("kill_switch")
         for entry in latch.entries():
             self._latched.add(entry.scope)
@@ -61,16 +65,19 @@ class KillSwitch:
         connectors: Mapping[str, Mailbox],
         on_engaged: Callable[[Engagement], None],
         engaged: Iterable[str],
+        cancels: Callable[[], bool] = lambda: True,
     ) -> None:
         """A session begins. Main thread, before the harness runs.
 
         ``tell`` puts Control Events into their lane; ``engaged`` are the scopes under which the session's State is
         killed: what the latch has and State has not is told, what State has and the latch has not is latched again.
+        ``cancels``: whether open orders are to be cancelled (Configuration ``kill.cancel_open_orders``).
         """
         with self._lock:
             entries = {entry.scope: entry for entry in self._latch.entries()}
             killed = set(engaged)
             self._tell, self._connectors, self._on_engaged = tell, connectors, on_engaged
+            self._cancels = cancels
             missing = [entry for scope, entry in entries.items() if scope not in killed]
             if missing:
                 tell(
@@ -121,15 +128,18 @@ class KillSwitch:
     ) -> Engagement:
         """Close the gate for the scope, latch it, tell everybody. When this returns nothing more leaves.
 
+        A scope that nobody knows is everything, and is told and latched as that.
+
         ``audit``: the operator's command that it answers, which stands in the Event Stream right before it.
         """
         with self._lock:
             self._number += 1
             number = self._number
             failpoint("kill.before_close")
-            self._gate.close(Hold.KILL, *self._place(venue, instrument))
+            venue, instrument = self._place(venue, instrument)
+            self._gate.close(Hold.KILL, venue, instrument)
             closed_ns, closed_at_ns = self._clock.now_ns(), self._clock.wall_ns()
-            last_new_ns = self._gate.last_new_ns(*self._place(venue, instrument))
+            last_new_ns = self._gate.last_new_ns(venue, instrument)
             event = _event(trigger, by, reason, venue, instrument)
             self._tell([event] if audit is None else [audit, event])
         failpoint("kill.before_latch")
@@ -226,11 +236,13 @@ class KillSwitch:
         return (venue, "") if venue in self._venues else ("", "")
 
     def _cancel_at_venues(self, engagement: Engagement) -> None:
-        place = self._place(engagement.venue, engagement.instrument)
+        if not self._cancels():
+            return
         for venue, connector in self._connectors.items():
-            if place[0] in ("", venue):
+            if engagement.venue in ("", venue):
                 scope = f"kill {engagement.number} {venue}"
-                connector.tell(AskVenue(CancelAllAtVenue(scope=scope, venue=venue, instrument=place[1])))
+                query = CancelAllAtVenue(scope=scope, venue=venue, instrument=engagement.instrument)
+                connector.tell(AskVenue(query))
 
 
 def _event(trigger: str, by: str, reason: str, venue: str, instrument: str) -> KillSwitchEngaged:

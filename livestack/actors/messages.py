@@ -130,7 +130,8 @@ class Engaged(msgspec.Struct, frozen=True):
 class Answered(msgspec.Struct, frozen=True):
     """The Core has taken a command at ``seq``, and that is durable; ``derived`` says what came of it.
 
-    ``trading``: the state that covers everything after it; ``halting``: open incidents that make it HALTED.
+    ``trading``: the state that covers everything after it; ``halting``: open incidents that make it HALTED;
+    ``killed``: the kill-switch is engaged for some scope.
     """
 
     seq: int
@@ -138,6 +139,7 @@ class Answered(msgspec.Struct, frozen=True):
     derived: tuple[DerivedEvent, ...]
     trading: TradingState = TradingState.ACTIVE
     halting: tuple[str, ...] = ()
+    killed: bool = False
 
 
 class Committed(msgspec.Struct, frozen=True):

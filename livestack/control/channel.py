@@ -7,10 +7,12 @@ different sentences. Used by one thread at a time, as every ZeroMQ socket; nothi
 
 from __future__ import annotations
 
+import socket
 import time
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import zmq
 from zmq.utils.monitor import parse_monitor_message
@@ -96,6 +98,7 @@ class Channel:
         while (left := deadline - time.monotonic()) > 0 and self._monitor.poll(int(left * 1_000) + 1):
             if self._is_open(parse_monitor_message(self._monitor.recv_multipart())["event"]):
                 return self
+        self._check_name()
         cause = f"something is there and does not answer within {limit_s:g} s: it is stopped or stuck"
         raise NodeUnreachableError(self.place.address, cause, self.place.stuck)
 
@@ -116,6 +119,7 @@ class Channel:
                     "the handshake was broken off: the node has another key, or is ending"
                 )
             case zmq.EVENT_CONNECT_RETRIED:
+                self._check_name()
                 raise self._unreachable("nobody listens there: the node that was there is dead or gone")
         return False
 
@@ -145,6 +149,17 @@ class Channel:
         self.socket.disable_monitor()
         self._monitor.close(0)
         self.socket.close(0)
+
+    def _check_name(self) -> None:
+        """ZeroMQ goes on trying to look up a name that nobody knows, and does not say so."""
+        if not self.place.address.startswith("tcp://"):
+            return
+        host = urlsplit(self.place.address).hostname or ""
+        try:
+            socket.getaddrinfo(host, None)
+        except OSError as error:
+            cause = f"the name {host} cannot be resolved ({error.strerror or error})"
+            raise NodeUnreachableError(self.place.address, cause, "is it written right?") from None
 
     def _unreachable(self, cause: str) -> NodeUnreachableError:
         return NodeUnreachableError(self.place.address, cause, self.place.advice)

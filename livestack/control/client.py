@@ -14,15 +14,17 @@ from types import TracebackType
 from typing import Literal
 
 from livestack.control.channel import CurveKeys, Place
-from livestack.control.commands import PROTOCOL
+from livestack.control.commands import NUMBER_MAX, PROTOCOL, REQUEST_ID_RULE, is_request_id
 from livestack.control.endpoints import endpoints
 from livestack.control.exchange import REPLY_LIMIT_S, Exchange
+from livestack.control.forgiving import kill_name, kill_reason, kill_request_id
 from livestack.control.keys import load_client_keys
 from livestack.exceptions import (
     NodeUnreachableError,
     OutcomeUnknownError,
     PermissionDeniedError,
     RefusedError,
+    UsageError,
 )
 from livestack.wire import control_pb2 as wire
 
@@ -30,6 +32,8 @@ STUCK = "livestack guard cancel-all cancels at the venues without it"
 
 Topic = Literal["status", "event"]
 State = Literal["active", "reducing", "halted"]
+
+STATES = ("ACTIVE", "REDUCING", "HALTED")
 
 
 class ControlClient:
@@ -131,10 +135,13 @@ class ControlClient:
     ) -> wire.Reply:
         """Engage the kill-switch, for everything or one venue or instrument; ``killed`` of the reply is the receipt.
 
-        Asked on kill's own socket; where nobody answers there soon, on the main one too.
+        Asked on kill's own socket; where nobody answers there soon, on the main one too. Nothing is refused for its
+        form: a reason may be empty, long or odd, and so may names; the node kills everything for one that it does not
+        know.
         """
-        request = wire.Request(kill=wire.Kill(venue=venue, instrument=instrument))
-        return self._command(request, reason, request_id, (self._kill, self._main))
+        request = wire.Request(kill=wire.Kill(venue=kill_name(venue), instrument=kill_name(instrument)))
+        places = (self._kill, self._main)
+        return self._command(request, kill_reason(reason), kill_request_id(request_id), places)
 
     def kill_reset(
         self, reason: str, accept_unknown: bool = False, request_id: str | None = None
@@ -161,10 +168,14 @@ class ControlClient:
         request_id: str | None = None,
     ) -> wire.Reply:
         """Set the trading state of everything, or of one venue or instrument."""
+        if state.upper() not in STATES:
+            raise UsageError(f"a trading state is ACTIVE, REDUCING or HALTED, not {state!r}")
         wanted = wire.SetTradingState(state=state.upper(), venue=venue, instrument=instrument)
         return self._command(wire.Request(trading=wanted), reason, request_id)
 
     def cancel(self, order_id: int, reason: str, request_id: str | None = None) -> wire.Reply:
+        if not 1 <= order_id <= NUMBER_MAX:
+            raise UsageError(f"order_id has to be from 1 to {NUMBER_MAX}, not {order_id}")
         return self._command(
             wire.Request(cancel=wire.CancelOrder(order_id=order_id)), reason, request_id
         )  # fmt: skip
@@ -211,6 +222,7 @@ class ControlClient:
 
     def confirm(self, confirmed: str, reason: str, request_id: str | None = None) -> wire.Reply:
         """Be the second pair of eyes for the request with the id ``confirmed``."""
+        _check_id(confirmed)
         return self._command(wire.Request(confirm=wire.Confirm(request_id=confirmed)), reason, request_id)
 
     # -- Publications ------------------------------------------------------------------------------------------------
@@ -262,9 +274,16 @@ class ControlClient:
 
 
 def _stamp(request: wire.Request, request_id: str | None) -> None:
+    if request_id is not None:
+        _check_id(request_id)
     request.protocol = PROTOCOL
     request.request_id = request_id or uuid.uuid4().hex
     request.issued_at_ns = time.time_ns()
+
+
+def _check_id(text: str) -> None:
+    if not is_request_id(text):
+        raise UsageError(f"{text!r} is no request id: that is {REQUEST_ID_RULE}")
 
 
 def _settled(reply: wire.Reply) -> wire.Reply:

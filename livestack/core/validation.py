@@ -345,8 +345,12 @@ def unknown_key(name: str, known: list[str]) -> str:
 
 def guess(name: str, known: list[str]) -> str:
     """What may have been meant instead of ``name``, for the end of a sentence."""
-    close = difflib.get_close_matches(name, known, n=1)
+    # What all have in common, the venue, would make any instrument look like any other.
+    venue, colon, _ = name.casefold().rpartition(":")
+    start = len(venue + colon)
+    folded = {one.casefold()[start:]: one for one in known if one.casefold().startswith(venue + colon)}
+    close = difflib.get_close_matches(name.casefold()[start:], folded, n=1)
     if close:
-        return f"; did you mean {close[0]}?"
+        return f"; did you mean {folded[close[0]]}?"
     more = f" and {len(known) - KNOWN_SHOWN} more" if len(known) > KNOWN_SHOWN else ""
     return f"; known: {', '.join(known[:KNOWN_SHOWN])}{more}" if known else "; there are none"

@@ -40,6 +40,7 @@ from livestack.node.recovery import Recovered
 from livestack.node.service import ControlService
 from livestack.node.session import Surroundings, Watching, run_session
 from livestack.node.session_names import new_session_id, newest_of
+from livestack.node.triggers import listen_early
 from livestack.node.venue_parts import venue_parts
 from livestack.settings import Settings
 from livestack.summary import SessionSummary
@@ -73,6 +74,7 @@ def run(process: Process, watching: Watching = nullcontext) -> SessionSummary:
 
     Raises only before it began: unusable input, a held directory, a venue that is not reachable.
     """
+    listen_early()
     settings = process.settings
     refuse_real_venues_unless_live(settings, process.live)
     sys.setswitchinterval(SWITCH_INTERVAL_S)

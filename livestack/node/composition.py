@@ -191,6 +191,7 @@ class Node:
             self._connectors,
             lambda engagement: mailbox.tell(Engaged(engagement)),
             state.control.kill,
+            self.surface.board.kill_cancels,
         )
         self._proof = proof
         self._start_recorder()

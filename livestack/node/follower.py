@@ -33,6 +33,7 @@ from livestack.journal.reader import JournalReader
 from livestack.journal.restoring import begin, restored
 from livestack.journal.segment import first_seq_of
 from livestack.journal.snapshots import Snapshot, prune_snapshots, write_snapshot
+from livestack.node import triggers
 from livestack.node.snapshotting import snapshot_of
 from livestack.strategies.loading import load_archived_strategy, load_strategy, strategy_source
 
@@ -172,6 +173,7 @@ class Follower:
         ``node_lives`` is asked about once a second. A node that is gone ends it at once where the node started it
         (``GONE``), behind the last Event where it did not.
         """
+        triggers.ignore()
         told, lives, asked_ns = Told.GO_ON, node_lives(), self._now_ns()
         while told is Told.GO_ON:
             if self._now_ns() - asked_ns >= REPORT_EVERY_NS:

@@ -26,6 +26,7 @@ import msgspec
 import structlog
 
 from livestack.control.latch import Latch, LatchEntry
+from livestack.node import triggers
 from livestack.node.aftermath import Aftermath, Disk
 from livestack.node.guard_report import GuardReport, VenueReport
 from livestack.node.node_process import NodeProcess
@@ -151,6 +152,7 @@ class Guard:
 
     def run(self) -> int:
         """The exit code, once the node has ended and everything is done."""
+        triggers.ignore()
         self._say(Ready())
         threading.Thread(target=self._try_keys, daemon=True).start()
         said_ns = self._clock.now_ns()

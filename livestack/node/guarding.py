@@ -12,6 +12,7 @@ from pathlib import Path
 import structlog
 
 from livestack.actors.gate import Hold
+from livestack.actors.kill_switch import GUARD_ACTED
 from livestack.core.events import IncidentOpened, InputEvent
 from livestack.core.validation import encodable
 from livestack.node.composition import Seams
@@ -21,8 +22,6 @@ from livestack.node.service import ControlService
 from livestack.node.shared_progress import Phase
 from livestack.settings import Settings
 from livestack.transports.backoff import Backoff
-
-ACTED = "guard_acted"
 
 
 class Guarding:
@@ -47,7 +46,9 @@ class Guarding:
             return []
         self._reported = True
         structlog.get_logger("guard").error("guard_acted", report=str(report))
-        return [IncidentOpened(name=ACTED, scope="guard", grade="critical", detail=encodable(str(report)))]
+        return [
+            IncidentOpened(name=GUARD_ACTED, scope="guard", grade="critical", detail=encodable(str(report)))
+        ]
 
     def tell(self, message: object) -> None:
         """The first Events are durable: a report among them is kept with the others. Recorder's thread."""

@@ -22,6 +22,7 @@ from livestack.control import replies
 from livestack.control.view import OrderView, View
 from livestack.core.events import InputEvent, KillReceipt
 from livestack.node.composition import Node, Seams, VenueParts
+from livestack.node.kill_receipts import KillReceipts
 from livestack.node.sweep import Sweep
 from livestack.transports.backoff import Backoff
 from livestack.transports.base import HttpTransport
@@ -55,6 +56,7 @@ class _Venue:
         self.symbols = tuple(symbols)
         self.only = only
         self.last: Asked | None = None
+        self.asking_at_ns = 0
         self.rounds = 0
         self.over = False
         self.again = threading.Event()
@@ -78,7 +80,11 @@ class Quiescence:
         http: Callable[[str], HttpTransport],
         symbols: Mapping[str, Mapping[str, str]],
         clock: Clock,
+        keep: Callable[[pb.KillReceipt], None] = lambda receipt: None,
     ) -> None:
+        self._keep = keep
+        self._kept = b""
+        self._known: tuple[OrderView, ...] = ()
         self._board = board
         self._tell = tell
         self._sweeps = sweeps
@@ -93,7 +99,9 @@ class Quiescence:
         self._log = structlog.get_logger("kill_switch")
 
     @classmethod
-    def of(cls, node: Node, venues: Mapping[str, VenueParts], seams: Seams) -> Quiescence:
+    def of(
+        cls, node: Node, venues: Mapping[str, VenueParts], seams: Seams, receipts: KillReceipts
+    ) -> Quiescence:
         """The proof of a node's session; each venue's sweeps have a connection of their own."""
 
         def maker(venue: str, parts: VenueParts) -> Callable[[HttpTransport], Sweep]:
@@ -120,6 +128,7 @@ class Quiescence:
                 for venue, parts in venues.items()
             },
             clock=seams.clock,
+            keep=receipts.keep,
         )
 
     def begin(self, engagement: Engagement) -> None:
@@ -142,6 +151,7 @@ class Quiescence:
         """``view`` may say that nothing is in flight any more: then the next answer of a venue proves it."""
         if not self._venues or self._recorded[1] or view.ts <= self._engagements[-1].closed_ns:
             return  # what is proven once is proven: nothing has left since
+        self._known = tuple(one for one in view.orders if one.status != "pending")
         wanted = frozenset(view.unknown)
         unknown = [one for one in view.orders if one.order_id in wanted and not one.external]
         self._unknown = tuple(one for one in unknown if self._covers(one.venue, one.instrument))
@@ -198,7 +208,8 @@ class Quiescence:
         try:
             while not work.over:
                 asked_ns, asked_at_ns = self._clock.now_ns(), self._clock.wall_ns()
-                setback = _round(sweep, symbols)
+                work.asking_at_ns = asked_at_ns
+                setback = _round(sweep, symbols if self._board.kill_cancels() else ())
                 found = None if setback is not None else self._in_scope(work, sweep.report.open or ())
                 trouble = "" if setback is None else setback.text
                 work.note(Asked(asked_ns, asked_at_ns, self._clock.wall_ns(), found, trouble))
@@ -217,17 +228,17 @@ class Quiescence:
     # -- The receipt ---------------------------------------------------------------------------------------------
 
     def _show(self) -> None:
-        last = self._engagements[-1]
         closed_ns = max(one.closed_ns for one in self._engagements)
         answered = all(self._has_answered(work, closed_ns) for work in self._venues.values())
         flat = self._recorded[1] or self._is_flat(closed_ns)
-        self._board.receipt = pb.KillReceipt(
+        receipt = pb.KillReceipt(
             engaged=True,
+            session=self._board.view.session if self._board.view is not None else "",
             durable=all(one.durable for one in self._engagements),
             flat=flat,
-            gate_closed_at_ns=last.closed_at_ns,
+            gate_closed_at_ns=self._engagements[0].closed_at_ns,
             last_new_sent_at_ns=max(one.last_new_at_ns for one in self._engagements),
-            venues=[_answer(venue, work, closed_ns) for venue, work in self._venues.items()],
+            venues=[self._answer(venue, work, closed_ns) for venue, work in self._venues.items()],
             unknown_orders=[replies.order(one) for one in self._unknown or ()],
             rounds=max((work.rounds for work in self._venues.values()), default=0),
             scopes=[
@@ -235,6 +246,11 @@ class Quiescence:
                 for one in self._engagements
             ],
         )
+        self._board.receipt = receipt
+        content = receipt.SerializeToString()
+        if content != self._kept:
+            self._kept = content
+            self._keep(receipt)
         if (answered, flat) != self._recorded and answered:
             self._recorded = (answered, flat)
             self._record(flat, closed_ns)
@@ -251,6 +267,24 @@ class Quiescence:
             and work.last.asked_ns >= max(self._clear_ns, closed_ns)
             for work in self._venues.values()
         )
+
+    def _answer(self, venue: str, work: _Venue, closed_ns: int) -> pb.VenueAnswer:
+        last = work.last
+        answered = last is not None and last.open is not None and last.asked_ns >= closed_ns
+        known = () if answered else (one for one in self._known if self._covers(one.venue, one.instrument))
+        answer = pb.VenueAnswer(
+            venue=venue,
+            answered=answered,
+            asked_at_ns=work.asking_at_ns,
+            known_open_orders=[replies.order(one) for one in known if one.venue == venue],
+        )
+        if last is None:
+            answer.trouble = "it has not answered yet" if work.asking_at_ns else "it was not asked yet"
+            return answer
+        answer.answered_at_ns = last.answered_at_ns if last.open is not None else 0
+        answer.open_orders.extend(_order(venue, one) for one in last.open or ())
+        answer.trouble = last.trouble
+        return answer
 
     @staticmethod
     def _has_answered(work: _Venue, closed_ns: int) -> bool:
@@ -278,20 +312,6 @@ def _round(sweep: Sweep, symbols: Sequence[str]) -> Setback | None:
     except Exception as error:  # noqa: BLE001 - a proof that ends without a word would look like one that goes on
         structlog.get_logger("kill_switch").error("proof_failed", error=f"{type(error).__name__}: {error}")
         return Setback(f"unexpected {type(error).__name__}")
-
-
-def _answer(venue: str, work: _Venue, closed_ns: int) -> pb.VenueAnswer:
-    last = work.last
-    if last is None:
-        return pb.VenueAnswer(venue=venue, trouble="it was not asked yet")
-    return pb.VenueAnswer(
-        venue=venue,
-        answered=last.open is not None and last.asked_ns >= closed_ns,
-        asked_at_ns=last.asked_at_ns,
-        answered_at_ns=last.answered_at_ns if last.open is not None else 0,
-        open_orders=[_order(venue, one) for one in last.open or ()],
-        trouble=last.trouble,
-    )
 
 
 def _order(venue: str, one: OpenOrder) -> pb.Order:

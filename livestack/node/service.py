@@ -43,8 +43,9 @@ class ControlService:
             venue: [f"{venue}:{symbol}" for symbol in one.symbols] for venue, one in settings.venues.items()
         }
         gate = DispatchGate(settings.venues)
+        self._latch = Latch(data_dir)
         kill_switch = KillSwitch(
-            gate=gate, latch=Latch(data_dir), clock=clock, venues=instruments, kill_file=data_dir / KILL_NAME
+            gate=gate, latch=self._latch, clock=clock, venues=instruments, kill_file=data_dir / KILL_NAME
         )
         mailbox = Mailbox()
         self.board = Board(settings.node.name, clock.wall_ns(), clock, gate)
@@ -66,6 +67,11 @@ class ControlService:
                 server.start()
                 stack.callback(server.stop)
             self._opened = stack.pop_all()
+        for entry in self._latch.entries():
+            scope, how = entry.scope or "everything", f"{entry.trigger} by {entry.by}"
+            self._log.error(
+                "starts_killed", scope=scope, how=how, why=entry.reason, next="livestack kill reset"
+            )
         return self
 
     def __exit__(

@@ -25,6 +25,7 @@ from livestack.node.beginning import Beginning
 from livestack.node.composition import Node, Seams, VenueParts
 from livestack.node.following import Following, prune
 from livestack.node.guarding import Guarding
+from livestack.node.kill_receipts import KillReceipts
 from livestack.node.quiescence import Quiescence
 from livestack.node.service import ControlService
 from livestack.node.summary import summarise
@@ -88,7 +89,7 @@ def run_session(
         on_lost=lambda: node.gate.close(Hold.LEASE),
         on_regained=lambda: node.gate.open(Hold.LEASE),
     )
-    proof = Quiescence.of(node, venues, seams)
+    proof = Quiescence.of(node, venues, seams, KillReceipts(sessions.parent))
     watchdog = _watchdog(node, setting, sessions / header.session / STACKS_NAME)
     with _signals(node), watching(node), watched:
         try:

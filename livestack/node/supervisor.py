@@ -47,6 +47,9 @@ EXIT_SECOND_SIGNAL = 130
 MASS_CANCEL_NS = 2_000_000_000
 """After a failure: how long the venues get to cancel everything before the process ends."""
 
+SAME_SIGNAL_NS = 1_000_000_000
+"""Signals so close are one: whoever stops a process group, and a wrapper that passes it on, send it twice."""
+
 RESTARTABLE = frozenset({"feed", "connector", "control"})
 
 RESTARTS_MAX = 3
@@ -98,7 +101,7 @@ class Supervisor:
         self.phase = Phase.STARTING
         self.exit_code = EXIT_CLEAN
         self.reason = ""
-        self._signals = 0
+        self._signalled_ns: int | None = None
         self._harness = harness
         self._connectors = connectors
         self._gate = gate
@@ -147,10 +150,15 @@ class Supervisor:
                 self._deadline(name)
 
     def _stop(self, message: StopRequested) -> None:
-        self._signals += message.is_signal
-        if self.phase in (Phase.STOPPING, Phase.ENDING) and self._signals > 1:
+        first_ns, now_ns = self._signalled_ns, self._clock.now_ns()
+        if message.is_signal and first_ns is None:
+            self._signalled_ns = now_ns
+        elif message.is_signal and first_ns is not None and now_ns - first_ns < SAME_SIGNAL_NS:
+            return
+        hurries = message.is_signal and first_ns is not None
+        if hurries and self.phase in (Phase.STOPPING, Phase.ENDING):
             self._gate.close(Hold.SHUTDOWN)
-            self._finish(EXIT_SECOND_SIGNAL, "second signal")
+            self._finish(EXIT_SECOND_SIGNAL, "second signal: orders may be open at the venue")
         elif self.phase in (Phase.STARTING, Phase.RUNNING):
             self._begin_stop(message.by, message.reason)
 

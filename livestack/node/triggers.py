@@ -24,6 +24,21 @@ TEXT_MAX = 200
 """Characters of the file that are taken as the reason."""
 
 
+_early: list[int] = []
+
+
+def listen_early() -> None:
+    """From now on a SIGUSR1 ends nothing: it is kept for the kill-switch that comes. First thing of a node."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGUSR1, lambda number, frame: _early.append(number))
+
+
+def ignore() -> None:
+    """For the node's other processes: a signal that was meant for the node must not end its guard."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+
+
 class LocalTriggers:
     """As a context, entered and left on the main thread; elsewhere there are no signals, and only the file counts."""
 
@@ -44,6 +59,9 @@ class LocalTriggers:
             self._takes_signals = True
             self._before = signal.signal(signal.SIGUSR1, lambda number, frame: None)
             self._wakeup_before = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
+        if _early:
+            _early.clear()
+            self._signalled()
         self._look()
         self._thread.start()
         return self
@@ -70,10 +88,13 @@ class LocalTriggers:
         while not self._over:
             try:
                 if poll.poll(LOOK_MS) and signal.SIGUSR1 in os.read(self._read, 512):
-                    self._kill_switch.engage("signal", f"uid {os.getuid()}", "SIGUSR1 received")
+                    self._signalled()
                 self._look()
             except Exception as error:  # noqa: BLE001 - this thread is the last way to stop the node: it goes on
                 self._log.error("trigger_failed", error=f"{type(error).__name__}: {error}")
+
+    def _signalled(self) -> None:
+        self._kill_switch.engage("signal", f"uid {os.getuid()}", "SIGUSR1 received")
 
     def _look(self) -> None:
         """Engage once for each file that appears."""

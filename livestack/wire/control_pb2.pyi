@@ -639,17 +639,19 @@ class Metrics(_message.Message):
     def __init__(self, age_ms: _Optional[int] = ..., metrics: _Optional[_Iterable[_Union[Metric, _Mapping]]] = ...) -> None: ...
 
 class Killed(_message.Message):
-    __slots__ = ("durable", "gate_closed_at_ns", "last_new_sent_at_ns")
+    __slots__ = ("durable", "gate_closed_at_ns", "last_new_sent_at_ns", "scope")
     DURABLE_FIELD_NUMBER: _ClassVar[int]
     GATE_CLOSED_AT_NS_FIELD_NUMBER: _ClassVar[int]
     LAST_NEW_SENT_AT_NS_FIELD_NUMBER: _ClassVar[int]
+    SCOPE_FIELD_NUMBER: _ClassVar[int]
     durable: bool
     gate_closed_at_ns: int
     last_new_sent_at_ns: int
-    def __init__(self, durable: _Optional[bool] = ..., gate_closed_at_ns: _Optional[int] = ..., last_new_sent_at_ns: _Optional[int] = ...) -> None: ...
+    scope: str
+    def __init__(self, durable: _Optional[bool] = ..., gate_closed_at_ns: _Optional[int] = ..., last_new_sent_at_ns: _Optional[int] = ..., scope: _Optional[str] = ...) -> None: ...
 
 class KillReceipt(_message.Message):
-    __slots__ = ("engaged", "durable", "flat", "gate_closed_at_ns", "last_new_sent_at_ns", "venues", "unknown_orders", "rounds", "scopes")
+    __slots__ = ("engaged", "durable", "flat", "gate_closed_at_ns", "last_new_sent_at_ns", "venues", "unknown_orders", "rounds", "scopes", "session")
     ENGAGED_FIELD_NUMBER: _ClassVar[int]
     DURABLE_FIELD_NUMBER: _ClassVar[int]
     FLAT_FIELD_NUMBER: _ClassVar[int]
@@ -659,6 +661,7 @@ class KillReceipt(_message.Message):
     UNKNOWN_ORDERS_FIELD_NUMBER: _ClassVar[int]
     ROUNDS_FIELD_NUMBER: _ClassVar[int]
     SCOPES_FIELD_NUMBER: _ClassVar[int]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
     engaged: bool
     durable: bool
     flat: bool
@@ -668,23 +671,26 @@ class KillReceipt(_message.Message):
     unknown_orders: _containers.RepeatedCompositeFieldContainer[Order]
     rounds: int
     scopes: _containers.RepeatedCompositeFieldContainer[KillScope]
-    def __init__(self, engaged: _Optional[bool] = ..., durable: _Optional[bool] = ..., flat: _Optional[bool] = ..., gate_closed_at_ns: _Optional[int] = ..., last_new_sent_at_ns: _Optional[int] = ..., venues: _Optional[_Iterable[_Union[VenueAnswer, _Mapping]]] = ..., unknown_orders: _Optional[_Iterable[_Union[Order, _Mapping]]] = ..., rounds: _Optional[int] = ..., scopes: _Optional[_Iterable[_Union[KillScope, _Mapping]]] = ...) -> None: ...
+    session: str
+    def __init__(self, engaged: _Optional[bool] = ..., durable: _Optional[bool] = ..., flat: _Optional[bool] = ..., gate_closed_at_ns: _Optional[int] = ..., last_new_sent_at_ns: _Optional[int] = ..., venues: _Optional[_Iterable[_Union[VenueAnswer, _Mapping]]] = ..., unknown_orders: _Optional[_Iterable[_Union[Order, _Mapping]]] = ..., rounds: _Optional[int] = ..., scopes: _Optional[_Iterable[_Union[KillScope, _Mapping]]] = ..., session: _Optional[str] = ...) -> None: ...
 
 class VenueAnswer(_message.Message):
-    __slots__ = ("venue", "answered", "asked_at_ns", "answered_at_ns", "open_orders", "trouble")
+    __slots__ = ("venue", "answered", "asked_at_ns", "answered_at_ns", "open_orders", "trouble", "known_open_orders")
     VENUE_FIELD_NUMBER: _ClassVar[int]
     ANSWERED_FIELD_NUMBER: _ClassVar[int]
     ASKED_AT_NS_FIELD_NUMBER: _ClassVar[int]
     ANSWERED_AT_NS_FIELD_NUMBER: _ClassVar[int]
     OPEN_ORDERS_FIELD_NUMBER: _ClassVar[int]
     TROUBLE_FIELD_NUMBER: _ClassVar[int]
+    KNOWN_OPEN_ORDERS_FIELD_NUMBER: _ClassVar[int]
     venue: str
     answered: bool
     asked_at_ns: int
     answered_at_ns: int
     open_orders: _containers.RepeatedCompositeFieldContainer[Order]
     trouble: str
-    def __init__(self, venue: _Optional[str] = ..., answered: _Optional[bool] = ..., asked_at_ns: _Optional[int] = ..., answered_at_ns: _Optional[int] = ..., open_orders: _Optional[_Iterable[_Union[Order, _Mapping]]] = ..., trouble: _Optional[str] = ...) -> None: ...
+    known_open_orders: _containers.RepeatedCompositeFieldContainer[Order]
+    def __init__(self, venue: _Optional[str] = ..., answered: _Optional[bool] = ..., asked_at_ns: _Optional[int] = ..., answered_at_ns: _Optional[int] = ..., open_orders: _Optional[_Iterable[_Union[Order, _Mapping]]] = ..., trouble: _Optional[str] = ..., known_open_orders: _Optional[_Iterable[_Union[Order, _Mapping]]] = ...) -> None: ...
 
 class ConfigurationVersion(_message.Message):
     __slots__ = ("version", "digest")

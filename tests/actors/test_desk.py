@@ -164,7 +164,7 @@ def test_kill_is_obeyed_at_any_time(bench: Bench, state: str) -> None:
         OperatorCommand(
             request_id="r-kill", command=EngageKillSwitch("", "v:A"), who=by, why="enough", base_version=0
         ),
-        KillSwitchEngaged(trigger="operator", by=by, reason="enough", instrument="v:A"),
+        KillSwitchEngaged(trigger="operator", by=by, reason="enough", venue="v", instrument="v:A"),
     ] == bench.lane
     assert [] == messages(bench.mailbox)
 

@@ -53,6 +53,7 @@ class ScriptedRuntime:
         self.execution = self
         self.phase = SessionPhase.RUNNING
         self.incidents: dict[str, str] = {}
+        self.kill: dict[str, object] = {}
         self.ledgers: dict[str, FillLedger] = {}
         self.quiescent = False
         self.before: Callable[[Event], None] = lambda event: None

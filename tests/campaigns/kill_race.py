@@ -39,6 +39,7 @@ from livestack.node.composition import Node
 from livestack.settings import load
 from livestack.telemetry import logs
 from tests.campaigns.socket_spy import ORDER_METHODS, SocketSpy
+from tests.live import configuration
 from tests.support import Venue, start_node
 
 STRETCH = 250
@@ -57,27 +58,7 @@ NEVER = threading.Event()
 LIMIT_S = 60.0
 """For everything that is waited for: trading, a proof, a start. Machines are shared."""
 
-RULES = """
-[risk.defaults]
-trade = true
-max_order_qty = "unlimited"
-max_order_notional = "unlimited"
-price_collar_bps = "unlimited"
-max_position = "unlimited"
-max_gross_notional = "unlimited"
-max_open_orders = "unlimited"
-max_intents_per_second = "unlimited"
-max_session_orders = "unlimited"
-max_session_notional = "unlimited"
-max_session_loss = "unlimited"
-max_consecutive_rejects = "unlimited"
-max_unattended_fills = "unlimited"
-max_resting_data_age = "unlimited"
-max_data_age = "unlimited"
-duplicate_window = "unlimited"
-self_trade = "allow"
-balance = "ignore"
-"""
+RULES = configuration.UNLIMITED.partition("[[execution")[0]
 
 
 class Outcome(msgspec.Struct):
@@ -249,9 +230,9 @@ def stretch(
     spy.written.clear()
     with two_venues(directory, seed) as venues:
         path, environment = write_configuration(directory, venues)
-        settings, configuration = load(path, environment)
+        settings, rules = load(path, environment)
         settings = msgspec.structs.replace(settings, data_dir=str(directory / "data"))
-        process = Process(settings=settings, configuration=configuration, environment=environment)
+        process = Process(settings=settings, configuration=rules, environment=environment)
         driver = Stretch(outcome, spy, venues, directory / "data", source, kills, passed)
         done = outcome.kills
 

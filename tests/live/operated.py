@@ -61,6 +61,10 @@ pipe = "{pipe}"
 SHORT_STALL = {'strategy_stall = "30s"': 'strategy_stall = "200ms"'}
 
 
+RATE_LIMIT = ('interval = "10s"\nlimit = 50', 'interval = "100ms"\nlimit = 1000\nguard_band = "1ms"')
+"""Short windows: a resumed session takes the present one as full."""
+
+
 class Pause:
     """A thread of a node that waits at the failpoint ``block:PIPE`` until it is let go; also as a context."""
 
@@ -101,7 +105,7 @@ def write(directory: Path, venue: Venue, strategy: str = "", changes: dict[str, 
     """A configuration that trades on two instruments (the market maker: on the first); ``changes``: other text."""
     path = configuration.write(directory, venue.symbols[:2], strategy or market_maker(venue.symbols[0]))
     text = path.read_text()
-    for old, new in (changes or {}).items():
+    for old, new in (RATE_LIMIT, *(changes or {}).items()):
         assert old in text
         text = text.replace(old, new)
     path.write_text(text)

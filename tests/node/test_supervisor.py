@@ -30,7 +30,7 @@ from livestack.core.events import (
 from livestack.core.obligations import CancelAllAtVenue
 from livestack.core.types import Origin
 from livestack.exceptions import LivestackError
-from livestack.node.supervisor import Phase, Supervisor
+from livestack.node.supervisor import SAME_SIGNAL_NS, Phase, Supervisor
 from livestack.venues.adapter import Inherited
 from tests.actors.fakes import FakeClock, FakeTimers, kill_switch, messages
 
@@ -48,6 +48,7 @@ class Bench:
         self.connector = Mailbox()
         self.gate = DispatchGate(["v"])
         self.timers = FakeTimers()
+        self.clock = FakeClock()
         self.clock = FakeClock()
         self.aside: list[tuple[Recorded, str]] = []
         self.restarted: list[str] = []
@@ -73,6 +74,7 @@ class Bench:
 
     def handle(self, *handled: object) -> Phase:
         for message in handled:
+            self.clock.time_ns += SAME_SIGNAL_NS
             self.supervisor.handle(message)
         return self.supervisor.phase
 
@@ -147,6 +149,15 @@ def test_the_second_signal_closes_the_gate_and_hurries(tmp_path: Path) -> None:
     bench.handle(STOP, STOP)
     assert 130 == bench.supervisor.exit_code
     assert Hold.SHUTDOWN is bench.gate.refusal("v", "", Passage.NEW)
+
+
+def test_one_signal_that_comes_twice_is_one(tmp_path: Path) -> None:
+    """A wrapper and the process group: both pass it on, and the stop stays an orderly one."""
+    bench = Bench(tmp_path)
+    bench.supervisor.handle(STOP)
+    bench.supervisor.handle(STOP)
+    assert Phase.STOPPING is bench.supervisor.phase
+    assert Phase.DONE is bench.handle(STOP)
 
 
 def test_a_dead_actor_ends_the_node_safely(tmp_path: Path) -> None:

@@ -245,3 +245,24 @@ def test_many_threads_may_send() -> None:
         assert all(payload == payload[:1] * 2_000 for payload in payloads)
         connection.close()
         heard.next("close")
+
+
+def test_a_receiver_that_raises_ends_its_connection_and_nothing_else(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Whatever it raises, a thread's death too: the last call comes with the reason, and no traceback is printed."""
+    for error in (ValueError("odd frame"), SystemExit("gone")):
+
+        def fail(error: BaseException = error) -> None:
+            raise error
+
+        with open_to(hold) as peer:
+            heard = Heard(on_wake=fail)
+            connection = connect(peer, heard)
+            heard.next("open")
+            connection.wake()
+            reason = heard.next("close")
+        assert str(reason).startswith(
+            f"the reader failed: {type(error).__name__}: {error} at test_websocket.py:"
+        )
+    assert "Traceback" not in capfd.readouterr().err
