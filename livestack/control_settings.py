@@ -27,7 +27,8 @@ class ControlSettings(msgspec.Struct, frozen=True, kw_only=True):
     ``tcp://HOST:PORT`` (all or none; with CURVE, so they need keys).
 
     ``publish_every``: how often what operators are shown is renewed. ``rate``: requests a second that one key may
-    send, ``kill`` not counted. ``four_eyes``: commands that a second key has to confirm ``confirm_within`` so long.
+    send, ``kill`` not counted. ``four_eyes``: commands that a second key has to confirm ``confirm_within`` so long;
+    without ``listen`` there is no second key, because all who use the sockets in the data directory are one sender.
     """
 
     listen: str = ""
@@ -47,6 +48,8 @@ class ControlSettings(msgspec.Struct, frozen=True, kw_only=True):
                 raise ValueError(f'listen addresses must be tcp://HOST:PORT, not "{address}"')
         if any(addresses) and not all(addresses):
             raise ValueError("listen, listen_kill and listen_publish go together")
+        if self.four_eyes and not self.listen:
+            raise ValueError("four_eyes needs listen: without it nobody has a second key to confirm with")
 
 
 class WatchdogSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -27,7 +27,8 @@ class NodeActor(pykka.ThreadingActor):
 
     Subclasses implement :meth:`on_batch`. A subclass can be built without being started, and its ``on_receive`` be
     called by a test or by the simulation, on whatever thread that is. Its thread is a daemon: an actor that cannot be
-    stopped is reported, and must not keep the process from ending.
+    stopped is reported, and must not keep the process from ending. ``turns`` counts the begins and the ends of batches:
+    odd while it is at one, for the watchdog.
     """
 
     use_daemon_thread = True
@@ -38,6 +39,7 @@ class NodeActor(pykka.ThreadingActor):
         self._death_told = False
         self._has_ended = False
         self.name = name
+        self.turns = 0
         super().__init__()
 
     def _create_actor_inbox(self) -> Any:  # type: ignore[override]
@@ -46,12 +48,15 @@ class NodeActor(pykka.ThreadingActor):
     def on_receive(self, message: Any) -> Any:
         if isinstance(message, Ping):
             return self.name
+        self.turns += 1
         try:
             return self.on_batch(message)
         except Exception:
             raise
         except BaseException as error:
             raise RuntimeError(f"{type(error).__name__} in {self.name}") from error
+        finally:
+            self.turns += 1
 
     def on_batch(self, batch: list[Any]) -> None:
         """Handle messages, oldest first. Actor's thread."""

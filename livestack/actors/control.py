@@ -67,6 +67,11 @@ BACKLOG_MAX = 200
 """Batches of Events that wait to be published; a follower that needs them all reads the journal."""
 
 
+LOOK_AGAIN_NS = 1_000_000_000
+LOOKS_MAX = 10
+"""A harness that answers no question has enough of them."""
+
+
 class Publisher(Protocol):
     """Where publications go: the server."""
 
@@ -78,8 +83,8 @@ class Publisher(Protocol):
 class Proof(Protocol):
     """Proves after a kill that nothing is left, and shows on the board how far it is. Control actor's thread."""
 
-    def begin(self, engagement: Engagement) -> None:
-        """The kill-switch was pulled."""
+    def follow(self, engagements: tuple[Engagement, ...]) -> None:
+        """What is engaged now, one for each scope; what is new among it is to be proven. Empty: it is reset."""
 
     def seen(self, view: View) -> None:
         """What State says now."""
@@ -88,7 +93,7 @@ class Proof(Protocol):
         """Time passes."""
 
     def end(self) -> None:
-        """The kill-switch is reset, or the session is over."""
+        """The session is over."""
 
 
 class Waiting(msgspec.Struct):
@@ -131,14 +136,16 @@ class ControlActor(NodeActor):
         self._timers = timers
         self._batch: deque[Any] = deque()
         self._at: object = None
-        self._resets: dict[tuple[str, str], int] = {}
         self._waiting: dict[tuple[str, str], Waiting] = {}
-        self._looking = False
+        self._look_again_ns = 0
         self._cancel_tick: Callable[[], None] = lambda: None
         self._log = structlog.get_logger("control")
 
     def on_start(self) -> None:
         self._desk.is_running = True
+        engaged = self._kill_switch.engagements()
+        if engaged:  # perhaps one that another actor died over
+            self._proof.follow(engaged)
         self._tick()
 
     def on_stop(self) -> None:
@@ -157,8 +164,8 @@ class ControlActor(NodeActor):
         self._desk.is_running = False
         self._cancel_tick()
         self._tell_waiting("the control actor failed", [self._at])
-        for message in self._batch:
-            self._mailbox.tell(message)
+        at = [self._at] if isinstance(self._at, Answered) else []
+        self._mailbox.put_back([*at, *self._batch])
         super().on_failure(*error)
 
     def _tell_waiting(self, sentence: str, messages: list[Any]) -> None:
@@ -182,8 +189,8 @@ class ControlActor(NodeActor):
                     self._viewed(view)
                 case Committed(records):
                     self._publish(records)
-                case Engaged(engagement):
-                    self._proof.begin(engagement)
+                case Engaged():
+                    self._proof.follow(self._kill_switch.engagements())
                     self._look()
                 case Tick():
                     self._tick()
@@ -210,10 +217,7 @@ class ControlActor(NodeActor):
         )
         self._waiting[who, request.request_id] = Waiting(request, answer, self._clock.now_ns() + ANSWER_NS)
         if isinstance(payload, ResetKillSwitch):
-            number = self._kill_switch.ask_reset(command)
-            self._resets.setdefault(
-                (who, request.request_id), number
-            )  # asked again it is still the first one
+            self._kill_switch.ask_reset(command)
         else:
             self._harness.tell_control([command])
 
@@ -221,13 +225,12 @@ class ControlActor(NodeActor):
         command = answered.command
         if isinstance(command.command, StopSession) and not _refused(answered):
             self._supervisor.tell(StopRequested(command.who, command.why))
-        key = command.who, command.request_id
-        reset = self._resets.pop(key, None)
-        is_reset = reset is not None and any(isinstance(one, KillSwitchReset) for one in answered.derived)
-        # Whether its sender still waits or not; a repeated reset is no new one.
-        if reset is not None and is_reset and self._kill_switch.release(reset):
-            self._proof.end()
+        is_reset = any(isinstance(one, KillSwitchReset) for one in answered.derived)
+        # Whether its sender still waits or not.
+        if isinstance(command.command, ResetKillSwitch) and self._kill_switch.settle_reset(command, is_reset):
+            self._proof.follow(self._kill_switch.engagements())
             self._end_incidents(command.who)
+        key = command.who, command.request_id
         waiting = self._waiting.pop(key, None)
         self._look()
         if waiting is None:
@@ -289,9 +292,10 @@ class ControlActor(NodeActor):
         )
 
     def _look(self) -> None:
-        """Ask for a view, unless one is on its way."""
-        if not self._looking:
-            self._looking = True
+        """Ask for a view, unless one is on its way; after a second it is not coming, and is asked for again."""
+        now_ns = self._clock.now_ns()
+        if now_ns >= self._look_again_ns and len(self._harness.looks) < LOOKS_MAX:
+            self._look_again_ns = now_ns + LOOK_AGAIN_NS
             self._harness.tell_look(self._take_view)
 
     def _take_view(self, runtime: CoreRuntime) -> Told:
@@ -320,7 +324,7 @@ class ControlActor(NodeActor):
         )
 
     def _viewed(self, view: View) -> None:
-        self._looking = False
+        self._look_again_ns = 0
         self._board.view = view
         self._board.phase = view.phase
         self._proof.seen(view)

@@ -65,6 +65,11 @@ class Mailbox:
         self._messages.append(message)
         self._signal.set()
 
+    def put_back(self, messages: Sequence[object]) -> None:
+        """Leave messages in front of those that wait, for the actor that takes a failed one's place. Owner's thread."""
+        self._messages.extendleft(reversed(messages))
+        self._signal.set()
+
     def put(self, envelope: Envelope[Any]) -> None:
         """Pykka's way in, used for ping and stop only."""
         self._system.append(envelope)

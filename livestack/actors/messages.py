@@ -122,9 +122,7 @@ class Engagement(msgspec.Struct, frozen=True):
 
 
 class Engaged(msgspec.Struct, frozen=True):
-    """The kill-switch was pulled: prove that nothing is left."""
-
-    engagement: Engagement
+    """The kill-switch was pulled: see what is engaged, and prove that nothing is left."""
 
 
 class Answered(msgspec.Struct, frozen=True):

@@ -11,7 +11,6 @@ from typing import Any
 
 import click
 
-from livestack.cli.main import data_directory
 from livestack.cli.node import Target, on_node
 from livestack.cli.parameters import complete_session
 from livestack.cli.showing import echo_json
@@ -35,34 +34,28 @@ EXIT_DIFFERENT = 6
     shell_complete=complete_session,
     help="What the journal of this session holds; of the running one with --follow: what is added.",
 )
-@click.option(
-    "--publish-endpoint",
-    default="",
-    help="With --endpoint: control.listen_publish there.",
-    metavar="ADDRESS",
-)
 @on_node
-def events(target: Target, follow: bool, session: str, publish_endpoint: str) -> None:
+def events(target: Target, follow: bool, session: str) -> None:
     """Print Events, one JSON object per line (with or without --json)."""
-    if target.endpoint:
+    if target.data_dir is None:
         if session or not follow:
             raise UsageError("a journal is read where it is: with --endpoint there is only --follow")
-        if not publish_endpoint:
+        if not target.publish_endpoint:
             raise UsageError(
                 "--endpoint needs --publish-endpoint ADDRESS (control.listen_publish) for events"
             )
     elif not follow or session:
-        directory = DataDirectory(data_directory(target.data_dir))
+        directory = DataDirectory(target.data_dir)
         name, live = resolve(directory, session or "latest")
         if not (follow and live):
             _print_journal(directory, name, live)
             return
-    _follow(target, publish_endpoint)
+    _follow(target)
 
 
-def _follow(target: Target, publish_endpoint: str) -> None:
+def _follow(target: Target) -> None:
     expected: int | None = None
-    with _until_a_signal(), target.connect(publish_endpoint=publish_endpoint) as node:
+    with _until_a_signal(), target.connect() as node:
         for publication in node.subscribe(("event",)):
             if expected is not None and publication.seq > expected:
                 click.echo(

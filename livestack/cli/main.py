@@ -6,6 +6,7 @@ A ``LivestackError`` becomes its sentence on stderr and its exit code; nothing s
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import sys
 from pathlib import Path
@@ -105,6 +106,7 @@ def main(arguments: list[str] | None = None) -> None:
     except click.exceptions.Exit as ended:
         code = ended.exit_code
     except click.ClickException as error:
+        tell_tools(error, arguments)
         error.show()
         code = error.exit_code
     except click.Abort:
@@ -136,6 +138,16 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:
         silence()
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def tell_tools(error: click.ClickException, arguments: list[str]) -> None:
+    """A command on a node tells tools on stdout, too, that it was used wrongly."""
+    context = getattr(error, "ctx", None)
+    if "--json" not in arguments or context is None:
+        return
+    if any(one.name == "endpoint" for one in context.command.params):
+        told = {"outcome": "refused", "seq": None, "code": "usage", "message": error.format_message()}
+        click.echo(json.dumps(told | {"request_id": ""}))
 
 
 def silence() -> None:

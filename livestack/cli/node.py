@@ -9,62 +9,114 @@ from typing import Any, NamedTuple
 
 import click
 
+from livestack.cli.failures import for_tools, in_words
 from livestack.cli.main import data_directory
 from livestack.cli.parameters import data_dir_option
 from livestack.cli.showing import echo_json
 from livestack.client import ControlClient
 from livestack.control.commands import REASON_CHARACTERS_MAX
 from livestack.control.exchange import REPLY_LIMIT_S
-from livestack.core.validation import encodable
-from livestack.exceptions import OutcomeUnknownError, RefusedError, UsageError
+from livestack.control.forgiving import one_line
+from livestack.exceptions import LivestackError, UsageError
 from livestack.wire import control_pb2 as wire
 
 Decorated = Callable[..., Any]
 
 
 class Target(NamedTuple):
-    """Which node, and how its answer is wanted."""
+    """Which node, and how its answer is wanted. ``data_dir`` None: it is elsewhere, at ``endpoint``."""
 
     data_dir: Path | None
     endpoint: str
+    kill_endpoint: str
+    publish_endpoint: str
     keys: Path | None
     as_json: bool
 
-    def connect(self, kill_endpoint: str = "", publish_endpoint: str = "") -> ControlClient:
+    def connect(self) -> ControlClient:
         """A client; it says where it looked when there is no node."""
-        if not self.endpoint:
-            if self.keys is not None:
+        if self.data_dir is not None:
+            if self.keys is not None and _is_typed("keys"):
                 raise UsageError(
                     "--keys goes with --endpoint tcp://HOST:PORT; on this machine no key is needed"
                 )
-            return ControlClient.of_data_dir(data_directory(self.data_dir), REPLY_LIMIT_S)
+            return ControlClient.of_data_dir(self.data_dir, REPLY_LIMIT_S)
         if self.endpoint.startswith("tcp:") and self.keys is None:
             raise UsageError(
                 f"{self.endpoint} needs --keys FILE: the key that livestack keys new NAME --role ROLE made"
             )
-        return ControlClient.at(self.endpoint, kill_endpoint, self.keys, publish_endpoint, REPLY_LIMIT_S)
+        keys = self.keys if self.endpoint.startswith("tcp:") else None
+        return ControlClient.at(
+            self.endpoint, self.kill_endpoint, keys, self.publish_endpoint, REPLY_LIMIT_S
+        )
+
+
+def _is_typed(name: str) -> bool:
+    """Whether the option is on the command line itself: that counts more than a variable that always is there."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source is click.core.ParameterSource.COMMANDLINE
+
+
+def _target(data_dir: Path | None, endpoint: str, as_json: bool, **given: Any) -> Target:
+    if endpoint and not _is_typed("endpoint") and _is_typed("data_dir"):
+        endpoint = ""
+    directory = None if endpoint else data_directory(data_dir)
+    return Target(directory, endpoint, as_json=as_json, **given)
+
+
+_NODE_OPTIONS = (
+    click.option("--json", "as_json", is_flag=True, help="For tools."),
+    click.option(
+        "--publish-endpoint",
+        default="",
+        help="With --endpoint, for events: control.listen_publish there.",
+        metavar="ADDRESS",
+    ),
+    click.option(
+        "--kill-endpoint",
+        default="",
+        help="With --endpoint, for kill: control.listen_kill there.",
+        metavar="ADDRESS",
+    ),
+    click.option(
+        "--keys",
+        type=click.Path(path_type=Path, dir_okay=False),
+        envvar="LIVESTACK_KEYS",
+        default=None,
+        help="Your key, for --endpoint tcp://...",
+        metavar="FILE",
+    ),
+    click.option(
+        "--endpoint",
+        envvar="LIVESTACK_ENDPOINT",
+        default="",
+        help="A node elsewhere: tcp://HOST:PORT.",
+        metavar="ADDRESS",
+    ),
+    data_dir_option,
+)
+_NAMES = ("data_dir", "endpoint", "kill_endpoint", "publish_endpoint", "keys", "as_json")
 
 
 def on_node(command: Decorated) -> Decorated:
-    """``--data-dir``, ``--endpoint``, ``--keys`` and ``--json``: the command's first argument is a :class:`Target`."""
+    """The options that say which node: the command's first argument is a :class:`Target`. Its failures are told."""
 
     @functools.wraps(command)
-    def run_(data_dir: Path | None, endpoint: str, keys: Path | None, as_json: bool, **given: Any) -> Any:
-        return command(Target(data_dir, endpoint, keys, as_json), **given)
+    def run_(**given: Any) -> Any:
+        target = _target(**{name: given.pop(name) for name in _NAMES})
+        try:
+            return command(target, **given)
+        except UnicodeEncodeError:
+            failure: LivestackError = UsageError("names and values have to be text in UTF-8")
+        except LivestackError as error:
+            failure = error
+        told = in_words(failure, target.data_dir)
+        if target.as_json:
+            echo_json(for_tools(told))
+        raise told from failure
 
     run: Decorated = run_
-    for option in (
-        click.option("--json", "as_json", is_flag=True, help="For tools."),
-        click.option(
-            "--keys",
-            type=click.Path(path_type=Path, dir_okay=False),
-            default=None,
-            help="Your key, for --endpoint tcp://...",
-            metavar="FILE",
-        ),
-        click.option("--endpoint", default="", help="A node elsewhere: tcp://HOST:PORT.", metavar="ADDRESS"),
-        data_dir_option,
-    ):
+    for option in _NODE_OPTIONS:
         run = option(run)
     return run
 
@@ -96,9 +148,8 @@ def changes(default: str | None = None) -> Callable[[Decorated], Decorated]:
 
 
 def the_reason(reason: str) -> str:
-    """``reason`` as one line, or a usage error that asks for one. No odd character may keep a kill from going out."""
-    shown = "".join(one if one.isprintable() else " " for one in encodable(reason))
-    reason = " ".join(shown.split())
+    """``reason`` as one line, or a usage error that asks for one."""
+    reason = one_line(reason)
     if not reason:
         raise click.UsageError("say why with --reason TEXT: it is recorded with the command")
     if len(reason) > REASON_CHARACTERS_MAX:
@@ -125,29 +176,12 @@ def carry_out(
 ) -> None:
     """Give a command and tell what became of it; ``done`` is the sentence for people where all went well."""
     with target.connect() as node:
-        reply = told(target, lambda: command(node))
+        reply = command(node)
     tell(target, reply, done if isinstance(done, str) else done(reply), more(reply))
 
 
-def told(target: Target, command: Callable[[], wire.Reply]) -> wire.Reply:
-    """The reply to ``command``. What went wrong becomes JSON for tools too, besides the sentence and the exit code."""
-    try:
-        return command()
-    except RefusedError as error:
-        if target.as_json:
-            echo_json(_failed("refused", error.code.lower(), str(error.sentence), error.request_id))
-        raise
-    except UnicodeEncodeError:
-        raise UsageError("names and values have to be text in UTF-8") from None
-    except OutcomeUnknownError as error:
-        if target.as_json:
-            echo_json(_failed("unknown", "timed_out", str(error), error.request_id))
-        click.echo(f"the same command with --request-id {error.request_id} asks again", err=True)
-        raise
-
-
 def tell(target: Target, reply: wire.Reply, done: str, more: dict[str, Any]) -> None:
-    """The reply for whoever asked."""
+    """The reply for whoever asked; what the node has to say to it is a sentence of its own."""
     awaiting = reply.outcome == wire.AWAITING
     if target.as_json:
         echo_json(
@@ -162,22 +196,19 @@ def tell(target: Target, reply: wire.Reply, done: str, more: dict[str, Any]) -> 
         )
     elif awaiting:
         click.echo(f"not done yet: somebody with another key says livestack confirm {reply.request_id}")
+        if reply.message:
+            click.echo(reply.message, err=True)
     else:
         seq = seq_of(reply)
         click.echo(done if seq is None else f"{done} (seq {seq:,})")
-    if reply.message and not target.as_json:
-        click.echo(reply.message, err=True)
+        say_message(reply)
+
+
+def say_message(reply: wire.Reply) -> None:
+    """What the node adds to a command that is done: mostly what is not as one might think."""
+    if reply.message:
+        click.secho(reply.message, fg="yellow")
 
 
 def seq_of(reply: wire.Reply) -> int | None:
     return reply.seq if reply.HasField("seq") else None
-
-
-def _failed(outcome: str, code: str, message: str, request_id: str) -> dict[str, Any]:
-    return {
-        "outcome": outcome,
-        "seq": None,
-        "code": code,
-        "message": message,
-        "request_id": request_id,
-    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -10,13 +11,19 @@ from typing import Any
 import click
 import msgspec
 from google.protobuf.message import Message
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from livestack.cli.outcome import short
 
-PIPE_WIDTH = 80  # characters; fits a terminal, a mail and a page of the documents
+PIPE_WIDTH = 80  # characters; of text that is made to be read, in a pipe too
+
+UNFOLDED = 10_000
+"""Characters; wider than anything that is shown."""
+
+MARKS = ">!?"
 
 COLOURS = {
     "live": "green",
@@ -69,6 +76,12 @@ def utc(wall_ns: int) -> str | None:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"
 
 
+def moment(wall_ns: int) -> str:
+    """``2026-11-21 15:57:09.690 UTC``, for people; empty for 0."""
+    text = utc(wall_ns)
+    return "" if text is None else f"{text[:10]} {text[11:23]} UTC"
+
+
 def time_of_day(wall_ns: int) -> str:
     """``14:03:27.250``; ``-`` for 0."""
     text = utc(wall_ns)
@@ -80,28 +93,76 @@ def echo_json(content: object) -> None:
     click.echo(msgspec.json.encode(content))
 
 
-class NodeConsole(Console):
-    """As wide as the terminal, 80 columns in a pipe; a reader who has seen enough is the command line's to end."""
+def terminal_width() -> int | None:
+    """Characters; None where stdout is no terminal: what another program reads is folded nowhere."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
-    def __init__(self) -> None:
-        super().__init__(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False)
+
+class NodeConsole(Console):
+    """As wide as the terminal, but at least ``needed``; a reader who has seen enough is the command line's to end."""
+
+    def __init__(self, needed: int = 0) -> None:
+        super().__init__(width=max(terminal_width() or UNFOLDED, needed), highlight=False)
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError
 
 
 def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """``columns`` that begin with ``>`` hold numbers. A table without rows is a line that says so."""
-    table = Table(title=title, title_justify="left", box=None, padding=(0, 1), pad_edge=False)
-    for name in columns:
-        right = name.startswith(">")
-        table.add_column(name.removeprefix(">"), justify="right" if right else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell, style=COLOURS.get(cell, "")) for cell in row))
-    if not table.row_count:
+    """A table without rows is a line that says so.
+
+    Columns that begin with ``>`` hold numbers, with ``!`` names: neither is ever broken. ``?`` is a column that goes
+    where there is no room, the last one first; all others are folded between words. A venue that all names of
+    instruments begin with is said in the title instead.
+    """
+    columns, rows = list(columns), [list(row) for row in rows]
+    if not rows:
         NodeConsole().print(Text(f"{title}: none"))
         return
-    NodeConsole().print(table)
+    title = _without_venue(title, columns, rows)
+    width = terminal_width() or UNFOLDED
+    while (needed := _needed(columns, rows)) > width and any(name.startswith("?") for name in columns):
+        last = max(place for place, name in enumerate(columns) if name.startswith("?"))
+        for line in (columns, *rows):
+            del line[last]
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 1), pad_edge=False)
+    for name in columns:
+        table.add_column(
+            name.lstrip(MARKS),
+            justify="right" if ">" in name[:2] else "left",
+            overflow="fold",
+            no_wrap=_is_whole(name),
+        )
+    for row in rows:
+        table.add_row(*(Text(cell, style=COLOURS.get(cell, "")) for cell in row))
+    NodeConsole(needed).print(table)
+
+
+def _is_whole(name: str) -> bool:
+    return bool({">", "!"} & set(name[:2]))
+
+
+def _needed(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """Characters without which a name or a number would be broken."""
+    width = -2
+    for place, name in enumerate(columns):
+        cells = [name.lstrip(MARKS), *(row[place] for row in rows)]
+        parts = cells if _is_whole(name) else [word for cell in cells for word in cell.split()]
+        width += 2 + max(map(cell_len, parts), default=0)
+    return width
+
+
+def _without_venue(title: str, columns: list[str], rows: list[list[str]]) -> str:
+    """``title``, with the venue where all instruments are of one; its name goes from ``rows`` then."""
+    if "!instrument" not in columns:
+        return title
+    place = columns.index("!instrument")
+    venues = {row[place].partition(":")[0] if ":" in row[place] else "" for row in rows}
+    if len(venues) > 1 or "" in venues:
+        return title
+    for row in rows:
+        row[place] = row[place].partition(":")[2]
+    return f"{title} ({venues.pop()})"
 
 
 def age(milliseconds: int) -> str:

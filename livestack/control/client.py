@@ -59,7 +59,10 @@ class ControlClient:
     def of_data_dir(cls, path: Path, limit_s: float = REPLY_LIMIT_S) -> ControlClient:
         """The node that runs in ``path``, on this machine. Whoever may open its sockets has the role admin."""
         addresses = endpoints(path)
-        advice = f"start one: livestack start -c FILE --data-dir {path}"
+        advice = (
+            f"livestack guard status --data-dir {path} tells what one has left; "
+            f"livestack start -c FILE --data-dir {path} starts one"
+        )
         kill_advice = f"a file named KILL in {path} stops a node there that still runs"
         return cls(
             Place(addresses.control, advice, stuck=STUCK),
@@ -140,8 +143,13 @@ class ControlClient:
         know.
         """
         request = wire.Request(kill=wire.Kill(venue=kill_name(venue), instrument=kill_name(instrument)))
-        places = (self._kill, self._main)
-        return self._command(request, kill_reason(reason), kill_request_id(request_id), places)
+        places, reason = (self._kill, self._main), kill_reason(reason)
+        try:
+            return self._command(request, reason, kill_request_id(request_id), places)
+        except RefusedError as error:
+            if error.code != "REQUEST_ID_REUSED":
+                raise
+        return self._command(request, reason, None, places)
 
     def kill_reset(
         self, reason: str, accept_unknown: bool = False, request_id: str | None = None

@@ -40,17 +40,23 @@ class Role(IntEnum):
 
 
 class Sender(msgspec.Struct, frozen=True):
-    """Who sent a request. ``confirmed_by``: the second key, where a command needs one."""
+    """Who sent a request. ``confirmed_by``: the second key, where a command needs one, and where that one is."""
 
     name: str
     role: Role
     address: str
     confirmed_by: str = ""
+    confirmed_at: str = ""
 
     @property
     def by(self) -> str:
         """For the record: ``anna``, or ``anna, confirmed by ben``."""
         return f"{self.name}, confirmed by {self.confirmed_by}" if self.confirmed_by else self.name
+
+    @property
+    def origin(self) -> str:
+        """For the record: ``10.0.0.7``, or ``10.0.0.7, confirmed from ipc``."""
+        return f"{self.address}, confirmed from {self.confirmed_at}" if self.confirmed_by else self.address
 
 
 Check = Callable[[Any], str]
@@ -88,8 +94,12 @@ def fault(request: control_pb2.Request, command: Command) -> str:
 
 
 def four_eyes_name(request: control_pb2.Request, command: Command) -> str:
-    """What ``four_eyes`` calls it: trading and strategy have a name of their own when they are enabled."""
-    if command.name == "trading" and request.trading.state == control_pb2.ACTIVE:
+    """What ``four_eyes`` calls it: trading and strategy have a name of their own when they are enabled.
+
+    What the state of trading is now is not known here, and REDUCING lets orders leave where it was HALTED: so all but
+    HALTED is taken for more.
+    """
+    if command.name == "trading" and request.trading.state != control_pb2.HALTED:
         return "trading.enable"
     if command.name == "strategy" and request.strategy.enabled:
         return "strategy.enable"

@@ -82,7 +82,9 @@ class Confirmations:
         if sender is None or sender.role < one.command.role:
             raise Unconfirmed(f"{one.sender.name}, who sent {request_id}, may not give it any more")
         del self._awaiting[request_id]
-        return one, msgspec.structs.replace(sender, confirmed_by=confirmer.name)
+        return one, msgspec.structs.replace(
+            sender, confirmed_by=confirmer.name, confirmed_at=confirmer.address
+        )
 
     def expired(self, now_ns: int) -> list[Awaiting]:
         """Those that nobody confirmed in time; they wait no longer."""

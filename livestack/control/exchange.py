@@ -85,11 +85,11 @@ class Exchange:
                     del remaining[0]
                     failure = failure or error
                     continue
-                try:
-                    channel.socket.send(payload, zmq.NOBLOCK)
-                except zmq.Again:  # lost this very moment: to send would wait for the node to come back
+                # A connection that is lost this very moment takes nothing, and to wait for it would be without an end.
+                if not channel.socket.poll(int(min(left_s, ASK_PAUSE_S) * 1_000) + 1, zmq.POLLOUT):
                     self._drop([channel])
                     continue
+                channel.socket.send(payload)
                 del remaining[0]
                 asked.append(channel)
                 was_sent = True

@@ -1,7 +1,7 @@
 """What a request passes before the node's desk sees it, and how its reply finds back. No sockets; the server's thread.
 
 In this order: size, decoding, protocol, unknown fields, request id; the sender's rate (kill has none) and whether the
-key is still listed; a request that was seen before gets its reply; the lane, the role, the age, the reason, the fields
+key is still listed; a request that was seen before gets its reply, but for a kill, which is carried out; the lane, the role, the age, the reason, the fields
 of the command; four eyes. What fails is answered with a code and a sentence, told to the desk for the audit, and
 counted. A desk may answer from any thread, once: what it says is posted to the server's thread.
 """
@@ -31,7 +31,7 @@ from livestack.control.commands import (
 )
 from livestack.control.confirmations import Confirmations, Unconfirmed
 from livestack.control.limits import Limits
-from livestack.control.replies_given import QUERY_BYTES_MAX, Give, Given, RepliesGiven, content_of
+from livestack.control.replies_given import QUERY_BYTES_MAX, Give, Given, RepliesGiven, Served, content_of
 from livestack.wire import control_pb2
 
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ class Desk(Protocol):
     """Who carries requests out."""
 
     def serve(self, request: control_pb2.Request, sender: Sender, answer: Answer) -> None:
-        """On the server's thread; must not block. The same request comes again only where its outcome was UNKNOWN."""
+        """On the server's thread; must not block. The same request comes again, in the same name, only where its outcome
+        was UNKNOWN; a kill, whenever it is sent."""
 
     def refused(self, request_id: str, command: str, sender: Sender, code: int) -> None:
         """For the audit: a request that never reached :meth:`serve`, or a handshake. Any server's thread."""
@@ -177,12 +178,13 @@ class Reception:
                 raise Refusal(control_pb2.RATE_LIMITED, f"a key may send {rate} requests a second")
         if origin.refusal:
             raise Refusal(control_pb2.PERMISSION_DENIED, origin.refusal)
-        given = self._given.find(origin.sender.name, request.request_id)
-        if given is not None:
-            self._repeat(given, request, command, origin, give)
+        given = None if is_kill else self._given.find(origin.sender.name, request.request_id)
+        if given is not None and self._repeat(given, request, origin.sender, give):
             return
         self._check(request, command, origin.sender)
-        given = self._remember(request, command, origin.sender)
+        if given is None:
+            given = self._remember(request, command, origin.sender)
+        given.is_final = False
         given.wait(give)
         if command.name == "confirm":
             self._confirm(request, given, origin.sender)
@@ -194,11 +196,11 @@ class Reception:
             told = _stamped(reply, request.request_id)
             given.answer(told, told, is_final=False)
         else:
-            self._serve(request, command, origin.sender, ((request.request_id, given),))
+            asked = ((request.request_id, given),)
+            self._serve(Served(request, command, origin.sender, origin.key, asked))
 
-    def _repeat(
-        self, given: Given, request: control_pb2.Request, command: Command, origin: Origin, give: Give
-    ) -> None:
+    def _repeat(self, given: Given, request: control_pb2.Request, sender: Sender, give: Give) -> bool:
+        """Whether it is answered, or will be; False: it never got as far as the desk, and is taken as a new one."""
         if given.content != content_of(request):
             raise Refusal(
                 control_pb2.REQUEST_ID_REUSED, "a request with another content has to have another id"
@@ -208,11 +210,25 @@ class Reception:
             give(given.reply)
         elif not given.is_final:
             given.wait(give)
+        elif given.served is not None:
+            self._serve_again(given, given.served, sender, give)
         else:
-            self._check_role(command, origin.sender)
-            given.is_final = False
-            given.wait(give)
-            self._serve(request, command, origin.sender, ((request.request_id, given),))
+            return False
+        return True
+
+    def _serve_again(self, given: Given, served: Served, sender: Sender, give: Give) -> None:
+        """Nobody knows what became of it. Both who ask for it and in whose name it was given must still have the right."""
+        self._check_role(served.command, sender)
+        is_sender = sender.name == served.sender.name
+        now = sender if is_sender else self._current(served.sender, served.key)
+        if now is None or now.role < served.command.role:
+            raise Refusal(
+                control_pb2.PERMISSION_DENIED, f"{served.sender.name} may not give {served.command.name} any more"
+            )
+        for _, one in served.asked:
+            one.is_final = False
+        given.wait(give)
+        self._serve(served)
 
     def _check(self, request: control_pb2.Request, command: Command, sender: Sender) -> None:
         if self._kill_only and command.name not in KILL_LANE:
@@ -253,11 +269,12 @@ class Reception:
 
     def _remember(self, request: control_pb2.Request, command: Command, sender: Sender) -> Given:
         now_ns = self._clock.now_ns()
-        is_kill = command.name == "kill"
-        given = Given(content_of(request), now_ns, is_kept=not is_kill)
+        given = Given(content_of(request), now_ns)
+        if command.name == "kill":
+            return given  # found by nobody: what engaged once may have been reset since
         if not command.changes:
             self._given.add_query(sender.name, request.request_id, given)
-        elif not self._given.add_command(sender.name, request.request_id, given, now_ns) and not is_kill:
+        elif not self._given.add_command(sender.name, request.request_id, given, now_ns):
             raise Refusal(
                 control_pb2.BUSY,
                 f"{sender.name} has sent too many commands in the last {REMEMBERED_NS // _SECOND_NS} s",
@@ -274,18 +291,14 @@ class Reception:
             return
         one.given.reply = None
         both = ((one.request.request_id, one.given), (request.request_id, given))
-        self._serve(one.request, one.command, by, both)
+        self._serve(Served(one.request, one.command, by, one.key, both))
 
-    def _serve(
-        self,
-        request: control_pb2.Request,
-        command: Command,
-        sender: Sender,
-        asked: tuple[tuple[str, Given], ...],
-    ) -> None:
-        answer = _Answer(asked, self._post, is_query=not command.changes)
+    def _serve(self, served: Served) -> None:
+        for _, given in served.asked:
+            given.served = served
+        answer = _Answer(served.asked, self._post, is_query=not served.command.changes)
         try:
-            self._desk.serve(request, sender, answer)
+            self._desk.serve(served.request, served.sender, answer)
         except Exception as error:  # noqa: BLE001 - a desk that fails must not end the server, nor leave its client waiting
             self._unexpected(error)
             answer(_failure())

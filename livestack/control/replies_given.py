@@ -1,8 +1,8 @@
 """What was answered, so that the same request again gets the same reply and changes nothing. Pure; server's thread.
 
 Bounded for each sender. A command that changes something is not forgotten while its request could still be taken for
-a new one: where there is no room left, the new command is refused instead. Queries and kills may be forgotten at any
-time: the one changes nothing, and a kill is in force however often it comes.
+a new one: where there is no room left, the new command is refused instead. Queries may be forgotten at any time, they
+change nothing; a kill is not remembered at all: it is carried out however often it comes.
 """
 
 from __future__ import annotations
@@ -11,6 +11,9 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Callable
 
+import msgspec
+
+from livestack.control.commands import Command, Sender
 from livestack.wire import control_pb2
 
 Give = Callable[[bytes], None]
@@ -29,17 +32,29 @@ WAITING_MAX = 16
 SENDERS_MAX = 1_000
 
 
+class Served(msgspec.Struct, frozen=True, eq=False):
+    """What the desk was given, and in whose name. ``key``: the sender's public key; empty: local. ``asked``: who is
+    told of the outcome, under which ids: the sender, and who confirmed it."""
+
+    request: control_pb2.Request
+    command: Command
+    sender: Sender
+    key: str
+    asked: tuple[tuple[str, Given], ...]
+
+
 class Given:
     """One request. Not ``is_final``: its outcome is still to come, ``reply`` is what is said until then, if anything.
-    ``is_final`` without a ``reply``: the node is to be asked again."""
+    ``is_final`` without a ``reply``: the node is to be asked again, for exactly what was ``served``, so that nothing
+    that was confirmed once is carried out in another name; None: nothing was."""
 
-    __slots__ = ("at_ns", "content", "is_final", "is_kept", "reply", "waiting")
+    __slots__ = ("at_ns", "content", "is_final", "reply", "served", "waiting")
 
-    def __init__(self, content: bytes, at_ns: int, *, is_kept: bool) -> None:
+    def __init__(self, content: bytes, at_ns: int) -> None:
         self.content = content
         self.at_ns = at_ns
-        self.is_kept = is_kept
         self.reply: bytes | None = None
+        self.served: Served | None = None
         self.is_final = False
         self.waiting: list[Give] = []
 
@@ -50,6 +65,8 @@ class Given:
     def answer(self, reply: bytes | None, told: bytes, *, is_final: bool) -> None:
         """``told`` to all who wait; ``reply`` to whoever asks later."""
         self.reply, self.is_final = reply, is_final
+        if is_final and reply is not None:
+            self.served = None  # it is not asked for again, and may be long
         waiting, self.waiting = self.waiting, []
         for give in waiting:
             give(told)
@@ -79,7 +96,7 @@ class RepliesGiven:
         self._commands.move_to_end(sender)
         if len(commands) >= COMMANDS_MAX:
             for name, one in commands.items():
-                if not one.is_kept or (one.is_final and now_ns - one.at_ns > self._fresh_ns):
+                if one.is_final and now_ns - one.at_ns > self._fresh_ns:
                     del commands[name]
                     break
             else:

@@ -6,13 +6,16 @@ view formats it on a thread of their own, and only once its ``seq`` is committed
 
 from __future__ import annotations
 
+from collections import Counter
+from itertools import chain, islice
+
 import msgspec
 
 from livestack.core.configuration import Configuration
 from livestack.core.events import InstrumentDefined, OrderFill
 from livestack.core.orders import Order
 from livestack.core.pending import Pending
-from livestack.core.state import ExecutionState, InstrumentMarket, State
+from livestack.core.state import ExecutionState, ExternalOrder, InstrumentMarket, State
 from livestack.core.types import OrderType, RequestKind, Side, TradingState
 from livestack.core.versions import EarlierVersion
 
@@ -205,26 +208,36 @@ def fill_view(seq: int, ts: int, fill: OrderFill, definition: InstrumentDefined)
 
 
 def _orders(state: State) -> tuple[OrderView, ...]:
+    """Those of unknown fate first, whatever there are: a proof that nothing is left is made of them."""
     execution, markets = state.execution, state.market.instruments
-    out = [_pending(one, markets) for one in execution.queue.pending.values() if one.kind is RequestKind.NEW]
-    # Those of unknown fate first, whatever there are: a proof that nothing is left is made of them.
     unknown = {one: execution.orders[one] for one in unknown_of(execution) if one in execution.orders}
-    out += [_order(order, state) for order in unknown.values()]
-    for order in execution.orders.values():
-        if len(out) >= ORDERS_MAX:
-            break
-        if order.order_id not in unknown:
-            out.append(_order(order, state))
-    for one in execution.external.values():
-        if len(out) >= ORDERS_MAX:
-            break
-        out.append(
-            OrderView(
-                0, one.client_id, one.venue_order_id, one.venue, one.instrument, one.side, None, "accepted",
-                one.price, one.leaves_qty, 0, *_decimals(markets.get(one.instrument)), external=True,
-            )
-        )  # fmt: skip
-    return tuple(out)
+    known = (one for one in execution.orders.values() if one.order_id not in unknown)
+    pending = (one for one in execution.queue.pending.values() if one.kind is RequestKind.NEW)
+    everything = chain(
+        (_order(one, state) for one in unknown.values()),
+        (_order(one, state) for one in known),
+        (_external(one, markets) for one in execution.external.values()),
+        (_pending(one, markets) for one in pending),
+    )
+    return tuple(islice(everything, ORDERS_MAX))
+
+
+def _external(one: ExternalOrder, markets: dict[str, InstrumentMarket]) -> OrderView:
+    return OrderView(
+        0,
+        one.client_id,
+        one.venue_order_id,
+        one.venue,
+        one.instrument,
+        one.side,
+        None,
+        "accepted",
+        one.price,
+        one.leaves_qty,
+        0,
+        *_decimals(markets.get(one.instrument)),
+        external=True,
+    )
 
 
 def _order(order: Order, state: State) -> OrderView:
@@ -315,9 +328,11 @@ def _instrument(market: InstrumentMarket) -> InstrumentView:
 def _venues(state: State) -> tuple[VenueView, ...]:
     control, execution = state.control, state.execution
     names = dict.fromkeys(one.definition.venue for one in state.market.instruments.values())
+    open_orders = Counter(one.venue for one in execution.orders.values())
+    doubtful = dict.fromkeys((*execution.unresolved, *execution.in_doubt))
+    unknown = Counter(execution.orders[one].venue for one in doubtful if one in execution.orders)
     views = []
     for venue in names:
-        orders = [one for one in execution.orders.values() if one.venue == venue]
         status, feed = control.venue_status.get(venue), control.feed_status.get(venue)
         rates = execution.rates.get(venue)
         views.append(
@@ -325,8 +340,8 @@ def _venues(state: State) -> tuple[VenueView, ...]:
                 venue,
                 status.name.lower() if status is not None else "disconnected",
                 feed.name.lower() if feed is not None else "disconnected",
-                len(orders),
-                sum(_is_unknown(one.order_id, execution) for one in orders),
+                open_orders[venue],
+                unknown[venue],
                 tuple(
                     (asset, one.free, one.locked, one.decimals)
                     for asset, one in execution.balances.get(venue, {}).items()

@@ -87,11 +87,25 @@ def session_stopped(state: State, event: events.SessionStopped, out: Derivation)
 
 def kill_switch_engaged(state: State, event: events.KillSwitchEngaged, out: Derivation) -> None:
     control = state.control
+    venue, instrument = _kill_scope(state, event)
     record = KillRecord(control.ts, event.trigger, event.by, event.reason)
-    control.kill.setdefault(event.instrument or event.venue, record)
-    out.withdraw(WithdrawReason.KILL_SWITCH, event.venue, event.instrument)
+    control.kill.setdefault(instrument or venue, record)
+    out.withdraw(WithdrawReason.KILL_SWITCH, venue, instrument)
     if state.configuration.kill.cancel_open_orders:
-        out.close_orders(RequestSource.CORE, event.venue, event.instrument)
+        out.close_orders(RequestSource.CORE, venue, instrument)
+
+
+def _kill_scope(state: State, event: events.KillSwitchEngaged) -> tuple[str, str]:
+    """What is no venue or instrument of this session is everything, as it is for the host's gate; so there are no more
+    scopes than the session has."""
+    venue, instruments = event.venue, state.market.instruments
+    if event.instrument:
+        market = instruments.get(event.instrument)
+        if market is None or venue not in ("", market.definition.venue):
+            return "", ""
+        return market.definition.venue, event.instrument
+    is_known = any(one.definition.venue == venue for one in instruments.values())
+    return (venue, "") if is_known else ("", "")
 
 
 def feed_status_changed(state: State, event: events.FeedStatusChanged, out: Derivation) -> None:

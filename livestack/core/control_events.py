@@ -124,7 +124,8 @@ class SessionStopped(msgspec.Struct, frozen=True, array_like=True, kw_only=True,
 class OperatorCommand(msgspec.Struct, frozen=True, array_like=True, kw_only=True, tag=64):
     """``who`` asks once: the same ``request_id`` again gets the same answer and changes nothing; '' is no id.
 
-    ``base_version``: the Configuration that a change was made against; 0: whichever is active.
+    ``base_version``: the Configuration that a change was made against; 0: whichever is active. ``origin``: the address
+    that it came from, for the record ('' in older journals).
     """
 
     request_id: str
@@ -132,9 +133,12 @@ class OperatorCommand(msgspec.Struct, frozen=True, array_like=True, kw_only=True
     who: str
     why: str
     base_version: int
+    origin: str = ""
 
 
 class KillSwitchEngaged(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False, tag=65):
+    """A scope that is no venue or instrument of the session is everything."""
+
     trigger: str
     by: str
     reason: str

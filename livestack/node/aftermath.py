@@ -10,22 +10,19 @@ import os
 import queue
 import socket
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 import structlog
 
+from livestack.control.disk import Disk
 from livestack.control.latch import Latch
 from livestack.exceptions import HeldError
 from livestack.journal.directory import LOCK_NAME, DataDirectory
 from livestack.node.guard_report import GuardReport, VenueReport, write_report
 from livestack.node.sweep import Sweep
 from livestack.transports.clock import Clock
-
-DISK_WAIT_S = 1.0
-"""How long a disk may delay the next step: an fsync of a healthy one takes a hundredth of it."""
 
 HOLD_NS = 60_000_000_000
 """How long nobody may start a node behind the dead one's back, where the venues are not flat before."""
@@ -37,36 +34,6 @@ LOOK_S = 0.5
 """Between two looks at the time and the latch."""
 
 HOLDER = "the guard, process {pid} on {host}: it cancels what a dead node left open"
-
-
-class Disk:
-    """One thread for everything that a disk can delay for ever."""
-
-    def __init__(self) -> None:
-        self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        threading.Thread(target=self._run, name="disk", daemon=True).start()
-
-    def do(self, job: Callable[[], object], wait_s: float = DISK_WAIT_S) -> BaseException | None:
-        """Do ``job`` after the ones before it; None: it is done. What it raised, or TimeoutError: not yet."""
-        done: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
-
-        def perform() -> None:
-            try:
-                job()
-            except Exception as error:  # noqa: BLE001 - it is handed over
-                done.put(error)
-            else:
-                done.put(None)
-
-        self._jobs.put(perform)
-        try:
-            return done.get(timeout=wait_s)
-        except queue.Empty:
-            return TimeoutError("the disk does not answer")
-
-    def _run(self) -> None:
-        while True:
-            self._jobs.get()()
 
 
 class Aftermath:

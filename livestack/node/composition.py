@@ -59,6 +59,10 @@ class Launcher(Protocol):
     def look_after(self) -> None:
         """Have every actor whose thread has ended by itself tell of it."""
 
+    @property
+    def actors(self) -> Sequence[NodeActor]:
+        """Those that were started. Any thread."""
+
 
 class ThreadLauncher:
     """Pykka threads."""
@@ -93,6 +97,10 @@ class ThreadLauncher:
     def look_after(self) -> None:
         for actor in self._actors:
             actor.is_dead()
+
+    @property
+    def actors(self) -> Sequence[NodeActor]:
+        return tuple(self._actors)
 
 
 class Surface(msgspec.Struct, frozen=True):
@@ -189,7 +197,7 @@ class Node:
         self.surface.kill_switch.attach(
             self.harness.tell_control,
             self._connectors,
-            lambda engagement: mailbox.tell(Engaged(engagement)),
+            lambda: mailbox.tell(Engaged()),
             state.control.kill,
             self.surface.board.kill_cancels,
         )
@@ -216,6 +224,10 @@ class Node:
     def look_after(self) -> None:
         """Have dead actors tell of it. Any thread."""
         self._seams.launcher.look_after()
+
+    def actors(self) -> Sequence[NodeActor]:
+        """Those that were started, dead ones among them. Any thread."""
+        return self._seams.launcher.actors
 
     def restart(self, actor: str) -> None:
         """Another one in the place of a feed, connector or control actor that failed. Supervisor's thread.

@@ -25,9 +25,10 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from livestack.control.disk import Disk
 from livestack.control.latch import Latch, LatchEntry
 from livestack.node import triggers
-from livestack.node.aftermath import Aftermath, Disk
+from livestack.node.aftermath import Aftermath
 from livestack.node.guard_report import GuardReport, VenueReport
 from livestack.node.node_process import NodeProcess
 from livestack.node.shared_progress import Phase, Progress, ProgressReader

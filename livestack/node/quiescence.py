@@ -3,8 +3,9 @@
 Theory of operation. For each venue in scope one thread cancels and asks, by plain requests with the key alone
 (:mod:`livestack.node.sweep`), so that a connector that is stuck holds nothing up. A venue's answer counts if it was
 asked for after the gate was closed. It proves that nothing is left if, moreover, no request of ours was in flight or of
-unknown fate when it was asked for: what State says of that comes with each view. The receipt on the board always shows
-how far the proof is; it is recorded as ``KillReceipt`` when every venue has answered first, and when it is flat.
+unknown fate, and none open as far as State knows, when it was asked for: that comes with each view. The receipt on the
+board shows how far the proof is; it is recorded as ``KillReceipt`` when every venue has answered first, and when it is
+flat.
 Runs on: the control actor's thread; :meth:`_sweep` on a thread per venue.
 """
 
@@ -34,6 +35,10 @@ WAIT_S = 0.25
 """After the first round that was not the last; twice as long after each following one."""
 
 WAIT_S_MAX = 10.0
+
+
+AGAIN_NS = 10_000_000_000
+"""Between two proofs of the same: one weighs about 200 of the 6 000 that a venue gives a minute."""
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -81,8 +86,10 @@ class Quiescence:
         symbols: Mapping[str, Mapping[str, str]],
         clock: Clock,
         keep: Callable[[pb.KillReceipt], None] = lambda receipt: None,
+        durable: Callable[[], bool] = lambda: True,
     ) -> None:
         self._keep = keep
+        self._durable = durable
         self._kept = b""
         self._known: tuple[OrderView, ...] = ()
         self._board = board
@@ -94,6 +101,7 @@ class Quiescence:
         self._venues: dict[str, _Venue] = {}
         self._engagements: list[Engagement] = []
         self._unknown: tuple[OrderView, ...] | None = None
+        self._begun_ns = 0
         self._clear_ns = 0
         self._recorded: tuple[bool, bool] = (False, False)
         self._log = structlog.get_logger("kill_switch")
@@ -129,12 +137,23 @@ class Quiescence:
             },
             clock=seams.clock,
             keep=receipts.keep,
+            durable=lambda: node.surface.kill_switch.is_durable,
         )
 
-    def begin(self, engagement: Engagement) -> None:
-        """Prove it for this one and for those before it that are still engaged."""
+    def follow(self, engagements: Sequence[Engagement]) -> None:
+        """Prove it for what is new among ``engagements``, together with the rest; with none it is over.
+
+        What was pulled again though it is proven is proven again, but not more often than a venue bears.
+        """
+        now_ns = self._clock.now_ns()
+        if not engagements:
+            self.end()
+            return
+        is_new = {one.number for one in engagements} != {one.number for one in self._engagements}
+        if not is_new and not (self._recorded[1] and now_ns - self._begun_ns >= AGAIN_NS):
+            return
         self._stop()
-        self._engagements.append(engagement)
+        self._engagements, self._begun_ns = list(engagements), now_ns
         self._unknown, self._clear_ns, self._recorded = None, 0, (False, False)
         for venue, sweep in self._sweeps.items():
             only = self._scope(venue)
@@ -148,14 +167,16 @@ class Quiescence:
         self._show()
 
     def seen(self, view: View) -> None:
-        """``view`` may say that nothing is in flight any more: then the next answer of a venue proves it."""
+        """``view`` may say that nothing is open or in flight any more: then the next answer of a venue proves it."""
         if not self._venues or self._recorded[1] or view.ts <= self._engagements[-1].closed_ns:
             return  # what is proven once is proven: nothing has left since
-        self._known = tuple(one for one in view.orders if one.status != "pending")
+        ours = [one for one in view.orders if not one.external and one.status != "pending"]
+        self._known = tuple(one for one in ours if self._covers(one.venue, one.instrument))
         wanted = frozenset(view.unknown)
-        unknown = [one for one in view.orders if one.order_id in wanted and not one.external]
-        self._unknown = tuple(one for one in unknown if self._covers(one.venue, one.instrument))
-        if self._unknown:
+        self._unknown = tuple(one for one in self._known if one.order_id in wanted)
+        listed = sum(one.status != "pending" for one in view.orders)
+        is_whole = listed >= view.orders_total and wanted <= {one.order_id for one in ours}
+        if self._known or not is_whole:
             self._clear_ns = 0
         elif not self._clear_ns:
             self._clear_ns = self._clock.now_ns()
@@ -234,7 +255,7 @@ class Quiescence:
         receipt = pb.KillReceipt(
             engaged=True,
             session=self._board.view.session if self._board.view is not None else "",
-            durable=all(one.durable for one in self._engagements),
+            durable=self._durable(),
             flat=flat,
             gate_closed_at_ns=self._engagements[0].closed_at_ns,
             last_new_sent_at_ns=max(one.last_new_at_ns for one in self._engagements),

@@ -97,22 +97,25 @@ class LocalTriggers:
         self._kill_switch.engage("signal", f"uid {os.getuid()}", "SIGUSR1 received")
 
     def _look(self) -> None:
-        """Engage once for each file that appears."""
+        """Engage once for each file that appears. A link is one, wherever it leads; so is what cannot be looked at."""
+        by = "livestack"
         try:
-            found = self._file.stat()
+            found = self._file.lstat()
         except FileNotFoundError:
             self._seen = None
             return
-        stamp = (found.st_ino, found.st_mtime_ns)
-        if stamp == self._seen:
-            return
-        self._seen = stamp
-        self._kill_switch.engage("file", f"uid {found.st_uid}", self._reason())
+        except OSError as error:
+            stamp, reason = (-1, error.errno or 0), f"{KILL_NAME} cannot be looked at: {error.strerror}"
+        else:
+            stamp, by, reason = (found.st_ino, found.st_mtime_ns), f"uid {found.st_uid}", ""
+        if stamp != self._seen:
+            self._kill_switch.engage("file", by, reason or self._reason())
+            self._seen = stamp
 
     def _reason(self) -> str:
         try:
-            # Neither a pipe nor a file of any size keeps this thread from its work.
-            file = os.open(self._file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            # Neither a pipe nor a file of any size keeps this thread from its work; what a link leads to is not told.
+            file = os.open(self._file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:
                 text = os.read(file, 4 * TEXT_MAX).decode(errors="replace")
             finally:

@@ -41,7 +41,7 @@ class Bench:
         self.gate = DispatchGate(["v"])
         self.switch = kill_switch(self.gate, directory)
         self.lane: list[InputEvent] = []
-        self.switch.attach(self.lane.extend, {}, lambda engagement: None, ())
+        self.switch.attach(self.lane.extend, {}, lambda: None, ())
         self.mailbox = Mailbox()
         self.board = Board("demo", 5, self.clock, self.gate)
         self.desk = Desk(self.board, self.switch, self.mailbox)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from livestack.core import apply_commands, configuration, derivation, runtime, versions
+from livestack.core import apply_commands, apply_control, configuration, derivation, runtime, versions
 from tests.campaigns.mutants import Change, Mutant, edit
 
 TESTS = (
@@ -57,6 +57,36 @@ def commands() -> list[Mutant]:
             unknown,
             "if control.killed(order.venue, order.instrument):",
             "if True:",
+        ),
+        (
+            "a kill of an instrument that nobody knows covers nothing",
+            apply_control._kill_scope,
+            'market is None or venue not in ("", market.definition.venue)',
+            "False",
+        ),
+        (
+            "a kill of an instrument that is elsewhere covers nothing",
+            apply_control._kill_scope,
+            'or venue not in ("", market.definition.venue)',
+            "",
+        ),
+        (
+            "a kill has to name the venue of its instrument",
+            apply_control._kill_scope,
+            'not in ("", market',
+            'not in ("no venue", market',
+        ),
+        (
+            "a kill of a venue that nobody knows covers nothing",
+            apply_control._kill_scope,
+            '(venue, "") if is_known else ("", "")',
+            '(venue, "")',
+        ),
+        (
+            "a kill of a venue covers everything",
+            apply_control._kill_scope,
+            '(venue, "") if is_known else ("", "")',
+            '("", "")',
         ),
         ("the reset resets nothing", derivation._kill_reset, "out.state.control.kill = {}", "pass"),
         (

@@ -83,10 +83,13 @@ def close_all(model: Model, source: RequestSource, venue: str = "", instrument: 
 
 
 def kill(model: Model, event: events.KillSwitchEngaged) -> None:
-    model.killed[event.instrument or event.venue] = None
-    model.withdraw_all(WithdrawReason.KILL_SWITCH, event.venue, event.instrument)
+    venue, instrument = event.venue, event.instrument
+    if not any(covers(venue, instrument, name) for name in model.definitions):
+        venue = instrument = ""  # nobody knows it: everything
+    model.killed[instrument or venue] = None
+    model.withdraw_all(WithdrawReason.KILL_SWITCH, venue, instrument)
     if model.rules.cancel_open_orders:
-        close_all(model, RequestSource.CORE, event.venue, event.instrument)
+        close_all(model, RequestSource.CORE, venue, instrument)
 
 
 def feed_status(model: Model, event: events.FeedStatusChanged) -> None:

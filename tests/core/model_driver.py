@@ -278,8 +278,8 @@ class Driver(Venue):
         self.last = one
         self.session.feed(one, wait_ns)
 
-    def kill(self, scope: int, wait_ns: int) -> None:
-        venue, instrument = self.scope(scope)
+    def kill(self, scope: tuple[str, str], wait_ns: int) -> None:
+        venue, instrument = scope
         one = events.KillSwitchEngaged(trigger="t", by="op", reason="", venue=venue, instrument=instrument)
         self.session.feed(one, wait_ns)
 
@@ -329,7 +329,7 @@ class Driver(Venue):
     ) -> None:
         """Something that is in the way of trading from then on."""
         if what == "kill":
-            self.kill(scope, wait_ns)
+            self.kill(("", NOWHERE) if pick == 5 else self.scope(scope), wait_ns)
         elif what == "resume":
             self.resume(pick == 0, wait_ns)
         elif what == "define":

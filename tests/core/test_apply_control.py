@@ -102,6 +102,38 @@ def test_kill_scopes() -> None:
     assert (False, True) == (control.killed(VENUE, INSTRUMENT), control.killed(VENUE, "sim:ETHUSDT"))
 
 
+@pytest.mark.parametrize(
+    ("venue", "instrument", "scope"),
+    [
+        (VENUE, "", VENUE),
+        (VENUE, INSTRUMENT, INSTRUMENT),
+        ("", INSTRUMENT, INSTRUMENT),
+        ("nowhere", "", ""),
+        ("", "nowhere:BTCUSDT", ""),
+        (VENUE, "sim:NOTHING", ""),
+        ("nowhere", INSTRUMENT, ""),
+        (INSTRUMENT, "", ""),
+        ("", VENUE, ""),
+    ],
+)
+def test_a_kill_of_what_nobody_knows_is_of_everything(venue: str, instrument: str, scope: str) -> None:
+    """State remembers a venue or an instrument of the session, or everything; what is covered is cancelled."""
+    bench = Bench().start()
+    order_id = opened(bench)
+    step = bench.feed(support.killed(venue, instrument))
+    assert [scope] == list(bench.state.control.kill)
+    assert [(RequestKind.CANCEL, order_id)] == [(one.kind, one.order_id) for one in step.dispatches]
+
+
+def test_kills_without_number_are_no_scopes_without_number() -> None:
+    """Whatever is named, there are no more scopes than venues and instruments, and one for everything."""
+    bench = Bench().start()
+    for number in range(1_000):
+        bench.feed(support.killed("" if number % 2 else f"v{number}", f"v:{number}" if number % 2 else ""))
+    bench.feed(support.killed(VENUE))
+    assert ["", VENUE] == list(bench.state.control.kill)
+
+
 def test_reducing_cancels_what_could_increase() -> None:
     """On entry resting orders on the increasing side go, those that bring the position home stay."""
     bench = Bench().start()

@@ -52,6 +52,11 @@ def cancel_only(bench: Bench) -> None:
     bench.feed(definition(status=InstrumentStatus.CANCEL_ONLY))
 
 
+def other_venue_killed(bench: Bench) -> None:
+    bench.feed(support.definition("other:ETHUSDT", base="ETH"))
+    bench.feed(support.killed("other"))
+
+
 ORDER: dict[str, Any] = {"side": Side.BUY, "qty": 10, "price": 9_990}
 MARKET: dict[str, Any] = {"type": OrderType.MARKET, "price": 0}
 
@@ -63,13 +68,8 @@ CASES: dict[str, tuple[list[Any], list[Any]]] = {
     ),
     "monitored_limits": ([{}, {}, nothing, {}], [{"max_unattended_fills": None}, {}, nothing, {}]),
     "kill_switch": (
-        [{}, {}, lambda b: b.feed(events.KillSwitchEngaged(trigger="t", by="b", reason="r", venue="x")), {}],
-        [
-            {},
-            {},
-            lambda b: b.feed(events.KillSwitchEngaged(trigger="t", by="b", reason="r", venue="sim")),
-            {},
-        ],
+        [{}, {}, other_venue_killed, {}],
+        [{}, {}, lambda b: b.feed(support.killed("sim")), {}],
     ),
     "trading_state": ([{}, {}, nothing, {}], [{}, {}, halted, {}]),
     "instrument_tradable": ([{}, {}, nothing, {}], [{}, {}, cancel_only, {}]),

@@ -119,6 +119,8 @@ def test_every_combination(phase: SessionPhase, state: TradingState, kill: bool)
 def test_every_scope_of_the_kill_switch(venue: str, instrument: str, expected: str) -> None:
     """Session, venue and instrument cover the order; another instrument or venue does not."""
     bench, offer = holding()
+    for other in ("sim:ETHUSDT", "other:ETHUSDT"):
+        bench.feed(support.definition(other, base="ETH"))
     bench.feed(support.killed(venue, instrument))
     assert expected == judged(bench, intent_of("sell", bench, offer))
     assert "allowed" == judged(bench, intent_of("cancel", bench, offer))
@@ -214,6 +216,8 @@ def test_every_happening_has_its_row() -> None:
 def test_what_happens_to_the_queue(name: str) -> None:
     """New and Replace leave with their reason where the table says so, Cancels never."""
     bench, ids = waiting()
+    if name.endswith("of another"):
+        bench.feed(support.definition("other:ETHUSDT", base="ETH"))
     event, wait_ns = HAPPENINGS[name]
     step = bench.feed(event, wait_ns=wait_ns)
     left = {one.order_id: one.reason for one in step.derived if isinstance(one, events.IntentWithdrawn)}

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from livestack.control.disk import Disk
 from livestack.control.latch import Latch, LatchEntry
 from livestack.exceptions import HeldError
 from livestack.journal.directory import DataDirectory
-from livestack.node.aftermath import HOLD_NS, Aftermath, Disk
+from livestack.node.aftermath import HOLD_NS, Aftermath
 from livestack.node.guard_report import GuardReport, VenueReport, read_report
 from tests.actors.fakes import FakeClock
 
@@ -140,23 +141,3 @@ def test_it_asks_for_a_proof(tmp_path: Path) -> None:
     settled_ns, deadline_ns = bench.sweep.asked
     assert bench.clock.time_ns + 5 == settled_ns
     assert deadline_ns > settled_ns + HOLD_NS
-
-
-def test_a_disk_that_hangs_is_not_waited_for() -> None:
-    """Only for the time that is said; what comes behind it waits its turn."""
-    disk, free = Disk(), threading.Event()
-    assert isinstance(disk.do(lambda: free.wait(WAIT_S), 0.01), TimeoutError)
-    assert isinstance(disk.do(lambda: None, 0.01), TimeoutError)
-    free.set()
-    assert disk.do(lambda: None, WAIT_S) is None
-
-
-def test_what_a_disk_refuses_is_told() -> None:
-    """And the next job is done."""
-
-    def refuse() -> None:
-        raise OSError(28, "No space left on device")
-
-    disk = Disk()
-    assert "No space left" in str(disk.do(refuse, WAIT_S))
-    assert disk.do(lambda: None, WAIT_S) is None

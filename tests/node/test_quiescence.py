@@ -101,6 +101,7 @@ class Bench:
             clock=self.clock,
         )
         self.number = 0
+        self.engaged: list[Engagement] = []
 
     def kill(self, venue: str = "", instrument: str = "") -> Engagement:
         self.number += 1
@@ -108,7 +109,8 @@ class Bench:
         one = Engagement(
             self.number, "operator", "anna", "r", venue, instrument, at_ns, at_ns, at_ns - 1, True
         )
-        self.proof.begin(one)
+        self.engaged.append(one)
+        self.proof.follow(self.engaged)
         return one
 
     def view(self, unknown: bool = False) -> View:
@@ -118,8 +120,8 @@ class Bench:
         view = view_of(core.state, 9, self.clock.now_ns())
         placed = [msgspec.structs.replace(one, venue="v", instrument="v:A") for one in view.orders]
         if not unknown:
-            return msgspec.structs.replace(view, orders=(), unknown=())
-        return msgspec.structs.replace(view, orders=tuple(placed))
+            return msgspec.structs.replace(view, orders=(), orders_total=0, unknown=())
+        return msgspec.structs.replace(view, orders=tuple(placed), orders_total=len(placed))
 
     def is_flat(self) -> bool:
         self.proof.tick()
@@ -304,3 +306,44 @@ def test_the_record_has_the_times_of_gate_and_last_order(bench: Bench) -> None:
         receipt.gate_closed_ns, receipt.last_new_ns, receipt.open_orders,
     )  # fmt: skip
     assert one.last_new_at_ns == bench.board.receipt.last_new_sent_at_ns
+
+
+def test_an_open_order_of_ours_is_not_flat_whatever_the_venue_says(bench: Bench) -> None:
+    """Its answer may be older than the order, or come from behind it: State has to know that it is gone."""
+    bench.kill()
+    view = bench.view(unknown=True)
+    known = tuple(msgspec.structs.replace(one, status="accepted") for one in view.orders)
+    bench.proof.seen(msgspec.structs.replace(view, orders=known, unknown=()))
+    bench.answered(2)
+    assert not bench.is_flat()
+    bench.proof.seen(bench.view())
+    until(bench.is_flat)
+
+
+def test_a_view_that_is_cut_off_proves_nothing(bench: Bench) -> None:
+    """Orders that it does not list may be open."""
+    bench.kill()
+    bench.proof.seen(msgspec.structs.replace(bench.view(), orders_total=1))
+    bench.answered(2)
+    assert not bench.is_flat()
+
+
+def test_orders_known_to_be_open_are_listed_while_the_venue_is_silent(bench: Bench) -> None:
+    """Whoever reads the receipt has to see what may be there."""
+    bench.accounts["v"].setback = Setback("no answer")
+    bench.kill()
+    bench.proof.seen(bench.view(unknown=True))
+    silent = next(one for one in bench.board.receipt.venues if one.venue == "v")
+    assert (False, 1) == (silent.answered, len(silent.known_open_orders))
+
+
+def test_what_is_pulled_again_and_again_is_not_asked_again_and_again(bench: Bench) -> None:
+    """Proven again after a while only: the venue counts."""
+    bench.kill()
+    bench.proof.seen(bench.view())
+    until(bench.is_flat)
+    asked = bench.accounts["v"].asked
+    for _ in range(50):
+        bench.proof.follow(bench.engaged)
+    assert asked == bench.accounts["v"].asked
+    assert bench.is_flat()

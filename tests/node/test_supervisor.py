@@ -69,7 +69,7 @@ class Bench:
             resumed=resumed,
         )
         self.told: list[InputEvent] = []
-        switch.attach(self.told.extend, {"v": self.connector}, lambda engagement: None, ())
+        switch.attach(self.told.extend, {"v": self.connector}, lambda: None, ())
         self.supervisor.started()
 
     def handle(self, *handled: object) -> Phase:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from livestack.actors.gate import DispatchGate
 from livestack.control.latch import Latch
+from livestack.core.events import InputEvent, KillSwitchEngaged
 from livestack.node.triggers import KILL_NAME, TEXT_MAX, LocalTriggers
 from tests.actors.fakes import kill_switch
 from tests.control.support import until
@@ -25,10 +26,11 @@ class Bench:
         self.file = directory / KILL_NAME
         self.switch = kill_switch(DispatchGate(["v"]), directory)
         self.pulled: list[tuple[str, str]] = []
-        self.switch.attach(
-            lambda events: None, {}, lambda one: self.pulled.append((one.trigger, one.reason)), ()
-        )
+        self.switch.attach(self.told, {}, lambda: None, ())
         self.triggers = LocalTriggers(self.switch, directory)
+
+    def told(self, events: Sequence[InputEvent]) -> None:
+        self.pulled += [(one.trigger, one.reason) for one in events if isinstance(one, KillSwitchEngaged)]
 
     def reason(self, content: bytes) -> str:
         self.file.write_bytes(content)
