@@ -22,13 +22,15 @@ PROTOCOL = 1
 LIMIT_MS = 5_000
 
 
-def arguments(what: str, *, changes: bool) -> argparse.Namespace:
-    """ENDPOINT, --keys FILE and, for what changes something, --reason TEXT."""
+def arguments(what: str, *, changes: bool, reason: str | None = None) -> argparse.Namespace:
+    """ENDPOINT, --keys FILE and, for what changes something, --reason TEXT; ``reason``: where nobody gives one."""
     parser = argparse.ArgumentParser(description=what)
     parser.add_argument("endpoint", help="ipc://DATA_DIR/run/control, or tcp://HOST:PORT with --keys")
     parser.add_argument("--keys", type=Path, help="the file that livestack keys new NAME made")
     if changes:
-        parser.add_argument("--reason", required=True, help="why; it is recorded with the command")
+        parser.add_argument(
+            "--reason", required=reason is None, default=reason, help="why; it is recorded with the command"
+        )
     return parser.parse_args()
 
 
@@ -46,7 +48,7 @@ def connect(context: zmq.Context[Any], kind: int, endpoint: str, keys: Path | No
 
 
 def ask(given: argparse.Namespace, **command: Any) -> wire.Reply:
-    """The reply to one command. A refusal ends the program with exit code 2 (7: not allowed), silence with 3."""
+    """The reply to one command. A refusal ends the program: exit code 2, 7 (not allowed) or 3 (not now, or silence)."""
     request = wire.Request(
         protocol=PROTOCOL,
         request_id=uuid.uuid4().hex,  # the same one again would get the same reply and change nothing
@@ -60,7 +62,7 @@ def ask(given: argparse.Namespace, **command: Any) -> wire.Reply:
             end(3, f"no answer from {given.endpoint} within {LIMIT_MS} ms; request {request.request_id}")
         reply = wire.Reply.FromString(socket.recv())
     if reply.outcome == wire.REFUSED:
-        code = 7 if reply.code == wire.PERMISSION_DENIED else 2
+        code = {wire.PERMISSION_DENIED: 7, wire.BUSY: 3}.get(reply.code, 2)
         end(code, f"refused ({wire.ErrorCode.Name(reply.code)}): {reply.message}")
     if reply.outcome != wire.DONE:
         end(3, f"{wire.Outcome.Name(reply.outcome)}: {reply.message}; request {request.request_id}")

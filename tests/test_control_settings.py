@@ -32,6 +32,14 @@ def test_addresses_go_together() -> None:
             ControlSettings(**{**TCP, name: ""})
 
 
+def test_four_eyes_need_two_keys() -> None:
+    """All who use the sockets in the data directory are one sender, so nobody could ever confirm."""
+    both = ControlSettings(four_eyes=("kill.reset",), **TCP)
+    assert ("kill.reset",) == both.four_eyes
+    with pytest.raises(ValueError, match="four_eyes needs listen"):
+        ControlSettings(four_eyes=("kill.reset",))
+
+
 @pytest.mark.parametrize(
     "address", ["127.0.0.1:7501", "ipc:///tmp/x", "tcp://host", "tcp://host:port", "tcp://a b:1"]
 )

@@ -18,7 +18,6 @@ from tests.control.support import running
 from tests.support import ROOT
 
 LIMIT_S = 60
-CHANGING = ("kill", "cancel_all")
 
 
 def run(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
@@ -62,15 +61,24 @@ def test_cancel_all_prints_its_position(node: FakeNode) -> None:
     assert "seq 52\n" == done.stdout
 
 
-@pytest.mark.parametrize("script", CHANGING)
-def test_a_reason_has_to_be_given(script: str) -> None:
+def test_a_kill_needs_no_reason(node: FakeNode) -> None:
+    """What is missing, or too much, keeps it from nothing."""
+    with node:
+        assert 0 == run("kill", node.endpoints.kill).returncode
+        assert 0 == run("kill", node.endpoints.kill, "--reason", "x\n" * 999).returncode
+    (_, first), (_, second) = node.requests
+    assert "no reason given" == first.reason
+    assert 500 == len(second.reason)
+
+
+def test_a_reason_has_to_be_given() -> None:
     """A usage error says so."""
-    done = run(script, "ipc://nowhere")
+    done = run("cancel_all", "ipc://nowhere")
     assert 2 == done.returncode
     assert "--reason" in done.stderr
 
 
-@pytest.mark.parametrize(("code", "exit_code"), [(wire.PERMISSION_DENIED, 7), (wire.BUSY, 2)])
+@pytest.mark.parametrize(("code", "exit_code"), [(wire.PERMISSION_DENIED, 7), (wire.BUSY, 3)])
 def test_a_refusal_is_told(node: FakeNode, code: wire.ErrorCode, exit_code: int) -> None:
     """With the exit code that the command line has for it."""
     node.say = refuse(code, "not you")

@@ -73,7 +73,7 @@ class ConnectorActor(NodeActor):
 
     ``dispatch_age_ns_max``: a dispatch older than this when it reaches the gate is not sent any more. ``has_baseline``:
     a resumed session knows what it started from. ``start``: how many there were before in this run; frames of their
-    connections may still arrive.
+    connections and timers of theirs may still arrive.
     """
 
     def __init__(
@@ -109,6 +109,7 @@ class ConnectorActor(NodeActor):
         self._backoff = backoff
         self._dispatch_age_ns_max = dispatch_age_ns_max
         self._connection: Connection | None = None
+        self._start = start
         self._number = start << 32
         self._was_open = start > 0
         self._was_live = False
@@ -119,6 +120,7 @@ class ConnectorActor(NodeActor):
         self._released: deque[CommittedDispatch] = deque()
         self._questions: list[HostQuery] = []
         self._cancel_tick: Callable[[], None] = lambda: None
+        self._cancel_connect: Callable[[], None] = lambda: None
         gate.close(Hold.VENUE_DOWN, venue)
         gate.on_impatience(venue, self._shut)
 
@@ -127,26 +129,35 @@ class ConnectorActor(NodeActor):
         self._tick_later()
 
     def on_stop(self) -> None:
-        self._stopping = True
-        self._cancel_tick()
-        self._shut()
+        if self._is_retired:
+            self._hand_over("the connector did not start in time")
+        else:
+            self._cease()
 
     def on_failure(self, *error: Any) -> None:
+        self._hand_over("the connector failed")
+        super().on_failure(*error)
+
+    def _cease(self) -> None:
+        self._stopping = True
+        self._cancel_tick()
+        self._cancel_connect()
+        self._shut()
+
+    def _hand_over(self, reason: str) -> None:
         """Whatever was released and not looked at yet was certainly not sent; what comes later, and every question,
         waits for the next one.
 
         The one at hand is unknown: its request times out, and the venue is asked.
         """
-        self._stopping = True
         self._gate.close(Hold.VENUE_DOWN, self._venue)
-        self._cancel_tick()
-        self._shut()
+        self._cease()
         for dispatch in self._released:
-            self._not_sent(dispatch.request, "the connector failed")
+            self._not_sent(dispatch.request, reason)
         for message in self._batch:
             if isinstance(message, Release):
                 for dispatch in message.dispatches:
-                    self._not_sent(dispatch.request, "the connector failed")
+                    self._not_sent(dispatch.request, reason)
             elif isinstance(message, AskVenue):
                 self._mailbox.tell(message)
         for query in self._questions:
@@ -157,10 +168,9 @@ class ConnectorActor(NodeActor):
                 recv_ns=now_ns,
                 venue=self._venue,
                 status=ConnectionStatus.DISCONNECTED,
-                reason="the connector failed",
+                reason=reason,
             )
         )
-        super().on_failure(*error)
 
     def on_batch(self, batch: list[Any]) -> None:
         self._batch.extend(batch)
@@ -180,9 +190,9 @@ class ConnectorActor(NodeActor):
                     self._opened(now_ns)
                 case Closed(number) if number == self._number:
                     self._closed(message)
-                case Connect():
+                case Connect(start) if start == self._start:
                     self._connect()
-                case Tick():
+                case Tick(start) if start == self._start:
                     self._adapter.tick(self._clock.now_ns(), self._clock.wall_ns())
                     self._tick_later()
             self._pump()
@@ -339,9 +349,13 @@ class ConnectorActor(NodeActor):
         if not self._stopping:
             delay_ns = self._backoff.next_ns()
             self._log.warning("order_entry_closed", reason=message.reason, retry_ms=delay_ns // 1_000_000)
-            self._timers.at(self._clock.now_ns() + delay_ns, lambda: self._mailbox.tell(Connect()))
+            self._cancel_connect = self._timers.at(
+                self._clock.now_ns() + delay_ns, lambda: self._mailbox.tell(Connect(self._start))
+            )
 
     def _connect(self) -> None:
+        if self._connection is not None:
+            return
         self._number += 1
         self._connection = self._websocket.connect(self._url, _Forwarder(self._number, self._mailbox))
 
@@ -353,5 +367,5 @@ class ConnectorActor(NodeActor):
     def _tick_later(self) -> None:
         if not self._stopping:
             self._cancel_tick = self._timers.at(
-                self._clock.now_ns() + TICK_NS, lambda: self._mailbox.tell(Tick())
+                self._clock.now_ns() + TICK_NS, lambda: self._mailbox.tell(Tick(self._start))
             )

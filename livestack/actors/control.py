@@ -16,6 +16,7 @@ import msgspec
 import structlog
 
 from livestack.actors.base import NodeActor
+from livestack.actors.commands import payload_of, refusal_of, unknown, warning_of
 from livestack.actors.desk import Board, Desk, refusal
 from livestack.actors.kill_switch import GUARD_ACTED, KillSwitch
 from livestack.actors.mailbox import HarnessMailbox, Mailbox, Told
@@ -32,30 +33,20 @@ from livestack.actors.messages import (
 )
 from livestack.actors.progress import Progress
 from livestack.control import replies
+from livestack.control.commands import Sender
 from livestack.control.view import View, view_of
 from livestack.core.describe import describe_event
 from livestack.core.events import (
-    CancelAll,
-    CancelOrder,
     Checkpoint,
-    Command,
-    CommandRefused,
     ConfigurationChanged,
     IncidentClosed,
     KillSwitchReset,
     OperatorCommand,
-    OrderFill,
     Recorded,
     ResetKillSwitch,
-    RollBackConfiguration,
-    SetConfiguration,
-    SetStrategyEnabled,
-    SetTradingState,
     StopSession,
-    TakeCheckpoint,
 )
 from livestack.core.runtime import CoreRuntime
-from livestack.core.types import TradingState
 from livestack.failpoints import failpoint
 from livestack.transports.clock import Clock, Timers
 from livestack.wire import control_pb2 as pb
@@ -170,10 +161,10 @@ class ControlActor(NodeActor):
 
     def _tell_waiting(self, sentence: str, messages: list[Any]) -> None:
         for waiting in self._waiting.values():
-            waiting.answer(_unknown(waiting.request, sentence))
+            waiting.answer(unknown(waiting.request, sentence))
         for message in messages:
             if isinstance(message, Asked):
-                message.answer(_unknown(message.request, sentence))
+                message.answer(unknown(message.request, sentence))
 
     def on_batch(self, batch: list[Any]) -> None:
         self._batch.extend(batch)
@@ -182,7 +173,7 @@ class ControlActor(NodeActor):
             failpoint("control.before_message")
             match message:
                 case Asked(request, sender, answer):
-                    self._ask(request, sender.by, answer)
+                    self._ask(request, sender, answer)
                 case Answered():
                     self._answered(message)
                 case Viewed(view):
@@ -197,8 +188,8 @@ class ControlActor(NodeActor):
 
     # -- Commands ------------------------------------------------------------------------------------------------
 
-    def _ask(self, request: pb.Request, who: str, answer: Answer) -> None:
-        payload = _command(request)
+    def _ask(self, request: pb.Request, sender: Sender, answer: Answer) -> None:
+        payload, who = payload_of(request), sender.by
         if payload is None:
             name = request.WhichOneof("command")
             answer(refusal(request, pb.INVALID, f"{name} is no command for a running session"))
@@ -214,6 +205,7 @@ class ControlActor(NodeActor):
             who=who,
             why=request.reason,
             base_version=request.expected_version or (view.configuration.version if view is not None else 0),
+            origin=sender.origin,
         )
         self._waiting[who, request.request_id] = Waiting(request, answer, self._clock.now_ns() + ANSWER_NS)
         if isinstance(payload, ResetKillSwitch):
@@ -223,7 +215,7 @@ class ControlActor(NodeActor):
 
     def _answered(self, answered: Answered) -> None:
         command = answered.command
-        if isinstance(command.command, StopSession) and not _refused(answered):
+        if isinstance(command.command, StopSession) and not refusal_of(answered):
             self._supervisor.tell(StopRequested(command.who, command.why))
         is_reset = any(isinstance(one, KillSwitchReset) for one in answered.derived)
         # Whether its sender still waits or not.
@@ -247,7 +239,7 @@ class ControlActor(NodeActor):
         )
 
     def _reply(self, waiting: Waiting, answered: Answered) -> pb.Reply:
-        refused = _refused(answered)
+        refused = refusal_of(answered)
         if refused is not None:
             code = pb.VERSION_CONFLICT if refused.startswith("made against version") else pb.REFUSED_BY_CORE
             reply = refusal(waiting.request, code, refused)
@@ -260,7 +252,7 @@ class ControlActor(NodeActor):
             protocol=replies.PROTOCOL,
             request_id=waiting.request.request_id,
             outcome=pb.DONE,
-            message=_warning(answered),
+            message=warning_of(answered),
             seq=answered.seq,
         )
         for event in answered.derived:
@@ -276,7 +268,7 @@ class ControlActor(NodeActor):
         for key in [key for key, waiting in self._waiting.items() if waiting.deadline_ns <= now_ns]:
             waiting = self._waiting.pop(key)
             text = "the Core did not take it in 5 s; it may yet: ask again with the same request id"
-            waiting.answer(_unknown(waiting.request, text))
+            waiting.answer(unknown(waiting.request, text))
 
     # -- What is shown -------------------------------------------------------------------------------------------
 
@@ -307,7 +299,7 @@ class ControlActor(NodeActor):
             fills=tuple(progress.fills),
             denials=tuple((rule, *told) for rule, told in progress.denials.items()),
             events=sum(progress.counts.values()),
-            fills_total=progress.counts.get(OrderFill, 0),
+            fills_total=progress.fills_counted,
             metrics=self._metrics(),
         )
         return Told(self._mailbox, Viewed(view))
@@ -326,7 +318,8 @@ class ControlActor(NodeActor):
     def _viewed(self, view: View) -> None:
         self._look_again_ns = 0
         self._board.view = view
-        self._board.phase = view.phase
+        if self._board.phase != "failing":
+            self._board.phase = view.phase
         self._proof.seen(view)
         if self._publisher.is_subscribed("status"):
             publication = pb.Publication(seq=view.seq, ts_ns=view.ts, status=self._board.status())
@@ -347,64 +340,3 @@ class ControlActor(NodeActor):
     def _tell_refusals(self) -> None:
         for (who, name, code), times in self._desk.take_refusals().items():
             self._log.warning("request_refused", who=who, command=name, code=code, times=times)
-
-
-def _warning(answered: Answered) -> str:
-    """What is in force now, where it is not just what was asked for."""
-    command, kill = (
-        answered.command.command,
-        "the kill-switch is engaged: nothing leaves" if answered.killed else "",
-    )
-    still = f"trading is still {answered.trading.name}"
-    if answered.halting:
-        still += f" while these incidents are open: {', '.join(answered.halting)}"
-    match command:
-        case SetTradingState(TradingState.ACTIVE) if answered.trading is not TradingState.ACTIVE:
-            return "; ".join(filter(None, (still, kill)))
-        case SetTradingState(TradingState.ACTIVE) | SetStrategyEnabled(True):
-            return kill
-        case SetTradingState() | SetStrategyEnabled() | SetConfiguration() | RollBackConfiguration():
-            return "in force until this session ends; the next one begins as its file says"
-        case ResetKillSwitch() if answered.trading is TradingState.ACTIVE:
-            return "trading is ACTIVE: orders may leave now"
-        case ResetKillSwitch():
-            return still
-        case _:
-            return ""
-
-
-def _refused(answered: Answered) -> str | None:
-    return next((one.reason for one in answered.derived if isinstance(one, CommandRefused)), None)
-
-
-def _unknown(request: pb.Request, sentence: str) -> pb.Reply:
-    reply = refusal(request, pb.TIMED_OUT, sentence)
-    reply.outcome = pb.UNKNOWN
-    return reply
-
-
-def _command(request: pb.Request) -> Command | None:
-    """The request as the Core's payload. Its fields were checked by the server."""
-    match request.WhichOneof("command"):
-        case "trading":
-            one = request.trading
-            return SetTradingState(TradingState(one.state), one.venue, one.instrument)
-        case "cancel":
-            return CancelOrder(request.cancel.order_id)
-        case "cancel_all":
-            return CancelAll(request.cancel_all.venue, request.cancel_all.instrument)
-        case "strategy":
-            return SetStrategyEnabled(request.strategy.enabled)
-        case "configuration_set":
-            settings = request.configuration_set.settings
-            return SetConfiguration(tuple((one.key, one.json_value) for one in settings))
-        case "configuration_roll_back":
-            return RollBackConfiguration(request.configuration_roll_back.version)
-        case "kill_reset":
-            return ResetKillSwitch(request.kill_reset.accept_unknown)
-        case "checkpoint":
-            return TakeCheckpoint()
-        case "session_stop":
-            return StopSession()
-        case _:
-            return None

@@ -129,6 +129,7 @@ class Desk:
             who=sender.by,
             why=request.reason,
             base_version=0,
+            origin=sender.origin,
         )
         done = self._kill_switch.engage("operator", sender.by, request.reason, venue, instrument, audit)
         return _reply(request, killed=killed(done), message=_warning(done, instrument or venue))

@@ -8,7 +8,9 @@ never half-dropped (live-stack.md section 1).
 
 from __future__ import annotations
 
+import threading
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -30,7 +32,8 @@ ROOM_TO_RESUME = 0.5
 
 
 class FeedReader:
-    """Receiver of one connection after the other; every method but :meth:`attach` runs on its reader thread."""
+    """Receiver of one connection after the other; every method runs on its reader thread, but for :meth:`begin`,
+    :meth:`attach` and :meth:`retire`. Once it is retired nothing of it reaches anybody."""
 
     def __init__(
         self,
@@ -53,6 +56,9 @@ class FeedReader:
         self._connection: Connection | None = None
         self._number = 0
         self._overflowed = False
+        self._is_over = False
+        self._has_closed = False
+        self._delivering = threading.Lock()
         self.frames = 0
         self.refused = 0
 
@@ -60,6 +66,7 @@ class FeedReader:
         """A new connection is about to be made, by the actor's thread; no reader thread runs now."""
         self._number = number
         self._connection = None
+        self._has_closed = False
         self._answers.clear()
         self._unsent.clear()
 
@@ -67,6 +74,13 @@ class FeedReader:
         """The actor's thread got ``connection``; what was to be sent before may be waiting."""
         self._connection = connection
         connection.wake()
+
+    def retire(self, reason: str, now_ns: int) -> None:
+        """Say that the feed is gone, unless its reader thread did. The actor's thread; it may hold that one up."""
+        with self._delivering:
+            if not self._is_over and not self._has_closed:
+                self._tell_status(ConnectionStatus.DISCONNECTED, reason, now_ns)
+            self._is_over = True
 
     def on_open(self, now_ns: int) -> None:
         self._actor.tell(Opened(self._number, now_ns))
@@ -94,10 +108,14 @@ class FeedReader:
         try:
             self._adapter.disconnected(reason, now_ns)
             events = self._adapter.events()
-            self._tell_backoff(events)
-            self._harness.tell_feed_status(
-                [event for event in events if isinstance(event, FeedStatusChanged)]
-            )
+            with self._delivering:
+                if self._is_over:
+                    return
+                self._has_closed = True
+                self._tell_backoff(events)
+                self._harness.tell_feed_status(
+                    [event for event in events if isinstance(event, FeedStatusChanged)]
+                )
             self._adapter.outgoing()
             self._overflowed = False
         finally:
@@ -109,9 +127,13 @@ class FeedReader:
 
     def _pump(self, now_ns: int) -> None:
         events = self._adapter.events()
-        if events and not self._harness.offer_market(events):
-            self._tell_backoff(events)
-            self._overflow(events, now_ns)
+        if events:
+            with self._delivering:
+                if self._is_over:
+                    return
+                if not self._harness.offer_market(events):
+                    self._tell_backoff(events)
+                    self._overflow(events, now_ns)
         self._unsent.extend(self._adapter.outgoing())
         if self._unsent and self._connection is not None:
             self._send(self._connection)
@@ -127,17 +149,13 @@ class FeedReader:
         self._overflowed = True
         self.refused += len(events)
         self._log.warning("market_lane_full", refused=len(events), depth=self._harness.market_depth())
-        self._harness.tell_feed_status(
-            [
-                FeedStatusChanged(
-                    recv_ns=now_ns,
-                    venue=self._venue,
-                    instrument="",
-                    status=ConnectionStatus.DEGRADED,
-                    reason="gap: market lane full",
-                )
-            ]
+        self._tell_status(ConnectionStatus.DEGRADED, "gap: market lane full", now_ns)
+
+    def _tell_status(self, status: ConnectionStatus, reason: str, now_ns: int) -> None:
+        changed = FeedStatusChanged(
+            recv_ns=now_ns, venue=self._venue, instrument="", status=status, reason=reason
         )
+        self._harness.tell_feed_status([changed])
 
     def _has_room(self, now_ns: int) -> bool:
         if self._harness.market_depth() > self._harness.market_lane_max * ROOM_TO_RESUME:
@@ -216,20 +234,27 @@ class FeedActor(NodeActor):
         self._timers = timers
         self._backoff = backoff
         self._connection: Connection | None = None
-        self._number = 0
+        self._start = start
+        self._number = start << 32
         self._was_open = start > 0
         self._stopping = False
+        self._cancel_connect: Callable[[], None] = lambda: None
 
     def on_start(self) -> None:
         self._connect()
 
     def on_stop(self) -> None:
+        """Closing the connection tells the Core that the feed is gone."""
+        if self._is_retired:
+            self.reader.retire("the feed did not start in time", self._clock.now_ns())
         self._stopping = True
+        self._cancel_connect()
         if self._connection is not None:
             self._connection.close()
 
     def on_failure(self, *error: Any) -> None:
-        """Closing the connection tells the Core that the feed is gone."""
+        """The Core hears of it now: the reader thread may be late, and would speak of the next one's connection."""
+        self.reader.retire("the feed failed", self._clock.now_ns())
         self.on_stop()
         super().on_failure(*error)
 
@@ -237,26 +262,31 @@ class FeedActor(NodeActor):
         for message in batch:
             failpoint("feed.before_message")
             match message:
-                case Opened():
+                case Opened(number) if number == self._number:
                     self._was_open = True
                     self._backoff.reset()
                     self._log.info("feed_open", url=self._url)
-                case Closed():
+                case Closed(number) if number == self._number:
                     self._closed(message)
-                case Connect():
+                case Connect(start) if start == self._start:
                     self._connect()
 
     def _connect(self) -> None:
+        if self._connection is not None:
+            return
         self._number += 1
         self.reader.begin(self._number)
         self._connection = self._websocket.connect(self._url, self.reader)
         self.reader.attach(self._connection)
 
     def _closed(self, message: Closed) -> None:
+        self._connection = None
         if not self._was_open:
             self._supervisor.tell(Unreachable(self._url, message.reason))
         if self._stopping:
             return
         delay_ns = self._backoff.next_ns()
         self._log.warning("feed_closed", reason=message.reason, retry_ms=delay_ns // 1_000_000)
-        self._timers.at(self._clock.now_ns() + delay_ns, lambda: self._mailbox.tell(Connect()))
+        self._cancel_connect = self._timers.at(
+            self._clock.now_ns() + delay_ns, lambda: self._mailbox.tell(Connect(self._start))
+        )

@@ -86,7 +86,7 @@ class HarnessActor(NodeActor):
             False  # in this run: a session that was stopping when it was interrupted is told so again
         )
         self._quiescent = False
-        self._ended = False
+        self._session_ended = False
         self._unscheduled = True  # what a resumed Core owes from before is owed still
 
     def poison(self) -> Recorded | None:
@@ -104,7 +104,7 @@ class HarnessActor(NodeActor):
         self._progress.busy_ns = self._clock.now_ns()
         try:
             for event in batch:
-                if self._ended:
+                if self._session_ended:
                     break  # whatever comes behind SessionStopped is the next session's to find out
                 obligations_changed |= self._sequence(event)
             self._look()
@@ -112,7 +112,7 @@ class HarnessActor(NodeActor):
             self._hand_over()  # whole steps are kept, whatever the one after them did
             self._progress.busy_ns = 0
         self._current = None
-        if self._ended:
+        if self._session_ended:
             return
         if obligations_changed:
             self._schedule()
@@ -147,9 +147,9 @@ class HarnessActor(NodeActor):
         if noted is not None:
             noted(record, step)
         self._stopping |= type(event) is SessionStopping
-        self._ended = type(event) is SessionStopped
-        if step.dispatches or self._ended:
-            self._hand_over(final=self._ended)
+        self._session_ended = type(event) is SessionStopped
+        if step.dispatches or self._session_ended:
+            self._hand_over(final=self._session_ended)
         return step.obligations_changed
 
     def _count_denial(self, denied: IntentDenied) -> None:
@@ -191,6 +191,7 @@ class HarnessActor(NodeActor):
         if duplicates != self._duplicates.get(fill.instrument, 0):
             self._duplicates[fill.instrument] = duplicates
             return
+        self._progress.fills_counted += 1
         market = self._runtime.state.market.instruments.get(fill.instrument)
         if market is not None:
             self._progress.fills.append(fill_view(record.seq, record.ts, fill, market.definition))

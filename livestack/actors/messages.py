@@ -44,11 +44,15 @@ class AskVenue(msgspec.Struct, frozen=True):
 
 
 class Connect(msgspec.Struct, frozen=True):
-    """Timer to feed or connector: it is time to connect."""
+    """Timer to feed or connector: it is time to connect. ``start``: that of the actor which is meant."""
+
+    start: int
 
 
 class Tick(msgspec.Struct, frozen=True):
-    """Timer to connector: let the adapter look at the time."""
+    """Timer to an actor: time has passed. ``start``: that of the connector which is meant."""
+
+    start: int = 0
 
 
 class Opened(msgspec.Struct, frozen=True):
@@ -150,11 +154,13 @@ class Committed(msgspec.Struct, frozen=True):
 
 
 class ActorFailed(msgspec.Struct, frozen=True):
-    """An actor met an exception that it does not handle and is dead now. ``poison``: the Event it was at, if any."""
+    """An actor met an exception that it does not handle and is dead now. ``poison``: the Event it was at, if any;
+    ``number``: which one it was of those that have its name."""
 
     actor: str
     error: str
     poison: Recorded | None = None
+    number: int = 0
 
 
 class Unreachable(msgspec.Struct, frozen=True):
@@ -183,17 +189,21 @@ class SessionEnded(msgspec.Struct, frozen=True):
 
 
 class DeadlinePassed(msgspec.Struct, frozen=True):
-    """A time limit that the supervisor set for itself; ``name`` says which."""
+    """A time limit that the supervisor set for itself; ``name`` says which, ``failure`` after which one of the actor
+    in it, where that matters."""
 
     name: str
+    failure: int = 0
 
 
 class ConnectorWanted(msgspec.Struct, frozen=True):
-    """What the connector of ``venue`` that takes a failed one's place begins with."""
+    """What the connector of ``venue`` that takes a failed one's place begins with. ``failure``: after which one of
+    them somebody asked for it."""
 
     venue: str
     inherited: Inherited
     has_baseline: bool
+    failure: int = 0
 
 
 SupervisorMessage = (

@@ -14,7 +14,8 @@ class Progress:
     """``committed`` and ``journal_free`` (bytes) are written by the recorder, everything else by the harness.
 
     ``busy_ns``: session time since when the harness has been at one step, 0: it waits for Events. ``followed``: the
-    control actor wants every batch. ``fills``: the last ones of this run; ``incidents``: open ones, by name and scope.
+    control actor wants every batch. ``fills``: the last ones of this run, ``fills_counted``: all of them;
+    ``incidents``: open ones, by name and scope.
 
     ``counts``: Events by type. ``denials``: by rule how often, and the first one's sentence.
     ``notices``: what an operator has to know of, by its sentence, and how often.
@@ -26,6 +27,7 @@ class Progress:
         "counts",
         "denials",
         "fills",
+        "fills_counted",
         "followed",
         "incidents",
         "journal_free",
@@ -39,6 +41,7 @@ class Progress:
         self.journal_free = 0
         self.busy_ns = 0
         self.followed = False
+        self.fills_counted = 0
         self.fills: deque[FillView] = deque(maxlen=FILLS_MAX)
         self.incidents: dict[tuple[str, str], IncidentView] = {}
         self.counts: dict[type, int] = {}

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 import click
 
-from livestack.cli.node import Target, carry_out, changes, on_node
+from livestack.cli.config_changes import changes_between, lines
+from livestack.cli.node import Target, changes, on_node, tell
 from livestack.cli.showing import echo_json
-from livestack.core.validation import join_key
+from livestack.client import ControlClient
+from livestack.control.commands import NUMBER_MAX
+from livestack.exceptions import RefusedError, UnreachableError
 from livestack.wire import control_pb2 as wire
+
+SHOWN_LIMIT_S = 3.0
+"""How long a new version is waited for: some renewals of what the node shows."""
+
+LOOK_EVERY_S = 0.1
 
 _ASSIGNMENT = re.compile(r'((?:[^"=]|"[^"]*")+)=(.*)', re.DOTALL)
 """KEY=VALUE; an equals sign in a quoted part of KEY is KEY's."""
@@ -25,7 +34,9 @@ def config() -> None:
 
 
 @config.command()
-@click.option("--version", type=click.IntRange(min=0), default=0, help="An earlier one.", show_default=False)
+@click.option(
+    "--version", type=click.IntRange(0, NUMBER_MAX), default=0, help="An earlier one.", show_default=False
+)
 @on_node
 def show(target: Target, version: int) -> None:
     """Show the active Configuration, a key per line as "config set" takes them."""
@@ -43,7 +54,7 @@ def show(target: Target, version: int) -> None:
             }
         )
         return
-    for key, value in _lines(content, ""):
+    for key, value in lines(content):
         click.echo(f"{key}={json.dumps(value, ensure_ascii=False)}")
     others = ", ".join(map(str, found.versions)) or "none"
     click.echo(
@@ -55,7 +66,7 @@ def show(target: Target, version: int) -> None:
 @click.argument("assignments", nargs=-1, required=True, metavar="KEY=VALUE...")
 @click.option(
     "--expected-version",
-    type=click.IntRange(min=0),
+    type=click.IntRange(0, NUMBER_MAX),
     default=0,
     show_default=False,
     help="Refuse if another version is active by now.",
@@ -76,19 +87,18 @@ def set_(
         livestack config set 'risk.instrument."binance_spot:BTCUSDT".max_position=0.05' --reason "smaller"
     """
     settings = parse(assignments)
-    carry_out(
+    _change(
         target,
         lambda node: node.configuration_set(settings, reason, expected_version, request_id),
-        lambda reply: f"the configuration is version {reply.configuration_version.version}",
-        _version,
+        "the configuration is version {version}",
     )
 
 
 @config.command("roll-back")
-@click.argument("version", type=click.IntRange(min=1))
+@click.argument("version", type=click.IntRange(1, NUMBER_MAX))
 @click.option(
     "--expected-version",
-    type=click.IntRange(min=0),
+    type=click.IntRange(0, NUMBER_MAX),
     default=0,
     show_default=False,
     help="Refuse if another version is active by now.",
@@ -99,20 +109,47 @@ def roll_back(
     target: Target, version: int, expected_version: int, reason: str, request_id: str | None
 ) -> None:
     """Make the Configuration what it was in VERSION; it gets a new number."""
-    carry_out(
+    _change(
         target,
         lambda node: node.configuration_roll_back(version, reason, expected_version, request_id),
-        lambda reply: (
-            f"the configuration is version {reply.configuration_version.version}, with what {version} had"
-        ),
-        _version,
+        f"the configuration is version {{version}}, with what {version} had",
     )
 
 
-def _version(reply: wire.Reply) -> dict[str, Any]:
-    found = reply.configuration_version
-    known = reply.HasField("configuration_version")
-    return {"version": found.version if known else None, "digest": found.digest if known else None}
+def _change(target: Target, command: Callable[[ControlClient], wire.Reply], done: str) -> None:
+    """Give the command, and tell each key that it has changed: old and new."""
+    with target.connect() as node:
+        before = _content(node)
+        reply = command(node)
+        known = reply.HasField("configuration_version")
+        after = _content(node, reply.configuration_version.version) if known else None
+    found = [] if before is None or after is None else changes_between(before, after)
+    version = reply.configuration_version
+    more = {
+        "version": version.version if known else None,
+        "digest": version.digest if known else None,
+        "changes": [one._asdict() for one in found],
+    }
+    tell(target, reply, done.format(version=version.version), more)
+    if not target.as_json:
+        for one in found:
+            click.secho(str(one), fg="yellow" if one.note else None)
+
+
+def _content(node: ControlClient, version: int = 0) -> dict[str, Any] | None:
+    """None where it is not told: that keeps nobody from changing it. A new version is shown a moment later."""
+    deadline = time.monotonic() + SHOWN_LIMIT_S
+    while True:
+        try:
+            content: dict[str, Any] = json.loads(node.configuration(version).json or "{}")
+        except RefusedError as error:
+            if error.code != "NOT_FOUND" or time.monotonic() >= deadline:
+                return None
+        except (UnreachableError, ValueError):
+            return None
+        else:
+            return content
+        time.sleep(LOOK_EVERY_S)
 
 
 def parse(assignments: tuple[str, ...]) -> dict[str, str]:
@@ -136,12 +173,3 @@ def json_value(text: str) -> str:
     except (ValueError, RecursionError):
         return json.dumps(text)
     return json.dumps(text) if isinstance(value, Decimal) else json.dumps(value, default=str)
-
-
-def _lines(content: Mapping[str, Any], parent: str) -> Iterator[tuple[str, Any]]:
-    for name, value in content.items():
-        key = join_key(parent, name)
-        if isinstance(value, dict) and value:
-            yield from _lines(value, key)
-        else:
-            yield key, value

@@ -19,10 +19,14 @@ NOTHING_KILLED = "NOTHING WAS KILLED:"
 
 
 class CommandError(LivestackError):
-    """A failure in the words of the command that failed. ``outcome`` and ``code`` are those of ``--json``."""
+    """A failure in the words of the command that failed. ``outcome``, ``code`` and ``message`` are those of ``--json``;
+    ``message`` is what the node said, or the sentence."""
 
-    def __init__(self, outcome: str, code: str, sentence: str, exit_code: int, request_id: str = "") -> None:
-        super().__init__(outcome, code, sentence, exit_code, request_id)
+    def __init__(
+        self, outcome: str, code: str, sentence: str, exit_code: int, request_id: str = "", message: str = ""
+    ) -> None:
+        super().__init__(outcome, code, sentence, exit_code, request_id, message)
+        self.message = message or sentence
         self.outcome = outcome
         self.code = code
         self.sentence = sentence
@@ -40,10 +44,12 @@ def in_words(error: LivestackError, data_dir: Path | None) -> CommandError:
             return error
         case RefusedError(code="BUSY"):
             sentence = f"not now: {error.sentence or 'the node is busy'}"
-            return CommandError("refused", "busy", sentence, UnreachableError.exit_code, error.request_id)
+            return CommandError(
+                "refused", "busy", sentence, UnreachableError.exit_code, error.request_id, error.sentence
+            )
         case RefusedError():
             return CommandError(
-                "refused", error.code.lower(), str(error), error.exit_code, error.request_id
+                "refused", error.code.lower(), str(error), error.exit_code, error.request_id, error.sentence
             )
         case OutcomeUnknownError():
             sentence = f"{error}; the same command with --request-id {error.request_id} asks again"
@@ -71,6 +77,6 @@ def for_tools(error: CommandError) -> dict[str, Any]:
         "outcome": error.outcome,
         "seq": None,
         "code": error.code,
-        "message": error.sentence,
+        "message": error.message,
         "request_id": error.request_id,
     }

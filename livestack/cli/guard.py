@@ -15,12 +15,13 @@ import msgspec
 
 from livestack.cli.main import data_directory
 from livestack.cli.parameters import DURATION, data_dir_option
-from livestack.control.latch import Latch
+from livestack.control.latch import Latch, LatchEntry
 from livestack.exceptions import LivestackError, UnreachableError, UsageError
 from livestack.node.cancel_all import begin_by_hand, finish_by_hand, who_holds
 from livestack.node.guard import Guard, Instructions, Report, Trouble
 from livestack.node.guard_report import GuardReport, VenueReport, read_report
 from livestack.node.shared_progress import ProgressReader
+from livestack.node.triggers import KILL_NAME
 from livestack.node.venue_access import load_venues, make_sweeps
 from livestack.telemetry import logs
 from livestack.transports.clock import SystemClock
@@ -49,43 +50,55 @@ def status(data_dir: Path | None, path: Path | None, as_json: bool) -> None:
         configured, venues = load_venues(path, os.environ)
         data_dir = data_dir if data_dir is not None else Path(configured)
     directory = data_directory(data_dir)
-    entries = Latch(directory).entries()
-    opened: dict[str, tuple[OpenOrder, ...]] | None = None
-    if venues is not None:
-        opened = {}
-        for sweep in make_sweeps(venues, os.environ, SystemClock(), lambda _: True, lambda *_: None):
-            answer = sweep.look()
-            sweep.close()
-            if isinstance(answer, Setback):
-                raise UnreachableError(f"venue {sweep.venue} at {venues[sweep.venue].rest_url}", answer.text)
-            opened[sweep.venue] = answer
-    holder, report = who_holds(directory), read_report(directory)
+    entries, holder, report = Latch(directory).entries(), who_holds(directory), read_report(directory)
+    if not as_json:
+        _print_node(entries, holder, report)
+    opened: dict[str, tuple[OpenOrder, ...] | None] = {}
+    failures: dict[str, UnreachableError] = {}
+    sweeps = [] if venues is None else make_sweeps(venues, os.environ, SystemClock(), *_NO_NEWS)
+    for sweep in sweeps:
+        answer = sweep.look()
+        sweep.close()
+        if isinstance(answer, Setback):
+            address = f"venue {sweep.venue} at {venues[sweep.venue].rest_url}" if venues else sweep.venue
+            failures[sweep.venue] = UnreachableError(address, answer.text)
+            opened[sweep.venue] = None
+            continue
+        opened[sweep.venue] = answer
+        if not as_json:
+            _list(sweep.venue, answer)
     if as_json:
         content: dict[str, Any] = {
             "latched": bool(entries),
             "latch": entries,
             "node_alive": holder == "node",
             "guard_acting": holder == "guard",
-            "open_orders_at_venue": opened,
+            "open_orders_at_venue": None if venues is None else opened,
+            "trouble": {venue: str(failure) for venue, failure in failures.items()},
             "report": report,
         }
         click.echo(msgspec.json.encode(content))
-        return
-    if entries:
-        for entry in entries:
-            click.echo(
-                f"kill-switch: latched for {entry.scope or 'everything'} by {entry.by} ({entry.trigger}): "
-                f"{entry.reason}"
-            )
-    else:
+    for failure in failures.values():
+        click.secho(f"livestack: {failure}", fg="red", err=True)
+    if failures:
+        sys.exit(UnreachableError.exit_code)
+
+
+_NO_NEWS = (lambda _: True, lambda *_: None)
+
+
+def _print_node(entries: tuple[LatchEntry, ...], holder: str, report: GuardReport | None) -> None:
+    for entry in entries:
+        click.echo(
+            f"kill-switch: latched for {entry.scope or 'everything'} by {entry.by} ({entry.trigger}): {entry.reason}"
+        )
+    if not entries:
         click.echo("kill-switch: not latched")
     click.echo(
         {"node": "node: running", "guard": "node: dead, its guard is acting", "": "node: not running"}[holder]
     )
     if report is not None:
         click.echo(f"what was done last: {report}")
-    for venue, orders in (opened or {}).items():
-        _list(venue, orders)
 
 
 @guard.command("cancel-all")
@@ -120,10 +133,10 @@ def cancel_all(
         raise UsageError(f"--reason must be 1 to {REASON_MAX} characters")
     configured, venues = load_venues(path, os.environ)
     directory = data_directory(data_dir if data_dir is not None else Path(configured))
-    logs.configure("warning", json=as_json)
+    logs.configure("error", json=as_json)  # what there is to say is said in sentences
     clock = SystemClock()
     report = begin_by_hand(directory, clock, _user(), reason.strip())
-    _warn(report)
+    _warn(directory, report)
     try:
         report = finish_by_hand(
             directory,
@@ -178,7 +191,7 @@ def _user() -> str:
         return f"user {os.getuid()}"
 
 
-def _warn(report: GuardReport) -> None:
+def _warn(directory: Path, report: GuardReport) -> None:
     """On stderr, before anything is sent: what stays behind this command."""
     if report.latched:
         click.secho(
@@ -188,7 +201,12 @@ def _warn(report: GuardReport) -> None:
             err=True,
         )
     if not report.node_ended:
-        click.secho("A node is running: it is told to engage its kill-switch.", fg="yellow", err=True)
+        click.secho(
+            f"A node is running: {directory / KILL_NAME} is written, which engages its kill-switch. It has to be "
+            "removed before `livestack kill reset`.",
+            fg="yellow",
+            err=True,
+        )
     if report.note:
         click.secho(f"Beware: {report.note}", fg="red", err=True)
 

@@ -29,7 +29,7 @@ def orders(target: Target) -> None:
 
 def show_orders(title: str, found: Iterable[wire.Order]) -> None:
     """Orders as a table."""
-    columns = (">order", "instrument", "side", "type", ">price", ">quantity", ">filled", "status")
+    columns = (">order", "!instrument", "side", "?type", ">price", ">quantity", ">filled", "status")
     show_table(title, columns, [_order(one) for one in found])
 
 
@@ -56,7 +56,7 @@ def positions(target: Target) -> None:
     if not target.as_json:
         show_table(
             _title("Positions", found.age_ms),
-            ("instrument", ">quantity", ">average price", ">realised", ">unrealised", "", "fees"),
+            ("!instrument", ">quantity", ">average price", ">realised", ">unrealised", "!", "?fees"),
             [
                 (
                     one.instrument,
@@ -88,7 +88,7 @@ def fills(target: Target, last: int | None) -> None:
     if not target.as_json:
         show_table(
             _title("Fills", found.age_ms),
-            ("time", ">order", "instrument", "side", ">price", ">quantity", ">fee", "", "as"),
+            ("!time", ">order", "!instrument", "side", ">price", ">quantity", "?>fee", "?!", "?as"),
             [
                 (
                     time_of_day(one.ts_ns),
@@ -116,7 +116,7 @@ def feeds(target: Target) -> None:
     if not target.as_json:
         show_table(
             _title("Feeds", found.age_ms),
-            ("feed", "instrument", "status", "book", ">bid", ">ask", ">age"),
+            ("?feed", "!instrument", "status", "book", ">bid", ">ask", ">age"),
             [
                 (
                     feed.status,
@@ -143,7 +143,7 @@ def venues(target: Target) -> None:
     if not target.as_json:
         show_table(
             _title("Venues", found.age_ms),
-            ("venue", "status", ">open", ">unknown", ">clock", "asset", ">free", ">locked"),
+            ("!venue", "status", ">open", ">unknown", "?>clock", "!asset", ">free", ">locked"),
             [row for one in found.venues for row in _venue(one)],
         )
 
@@ -171,7 +171,7 @@ def metrics(target: Target) -> None:
     _print(target, found.metrics)
     if not target.as_json:
         rows = [(one.name, f"{one.value:,}") for one in found.metrics]
-        show_table(_title("Metrics", found.age_ms), ("metric", ">value"), rows)
+        show_table(_title("Metrics", found.age_ms), ("!metric", ">value"), rows)
 
 
 def _print(target: Target, messages: Iterable[Message]) -> None:

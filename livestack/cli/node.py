@@ -46,9 +46,7 @@ class Target(NamedTuple):
                 f"{self.endpoint} needs --keys FILE: the key that livestack keys new NAME --role ROLE made"
             )
         keys = self.keys if self.endpoint.startswith("tcp:") else None
-        return ControlClient.at(
-            self.endpoint, self.kill_endpoint, keys, self.publish_endpoint, REPLY_LIMIT_S
-        )
+        return ControlClient.at(self.endpoint, self.kill_endpoint, keys, self.publish_endpoint, REPLY_LIMIT_S)
 
 
 def _is_typed(name: str) -> bool:

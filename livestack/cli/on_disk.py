@@ -36,7 +36,11 @@ class OnDisk(NamedTuple):
         """What a guard, or somebody by hand, has done since the last node; empty: nothing."""
         if self.report is None or self.holder == "node":
             return ""
-        who = "its guard" if self.report.trigger == "guard" else f"livestack guard cancel-all ({self.report.by})"
+        who = (
+            "its guard"
+            if self.report.trigger == "guard"
+            else f"livestack guard cancel-all ({self.report.by})"
+        )
         since = moment(self.report.began_ns) or "a time that is not known"
         open_ = [name for name, venue in self.report.venues.items() if not venue.flat]
         end = f"{', '.join(open_)} not flat" if open_ else "all venues flat"
@@ -121,12 +125,9 @@ def kept_receipts(path: Path) -> list[KeptReceipt]:
     return [_read(file) for file in sorted((path / DIRECTORY_NAME).glob("*.json"))]
 
 
-def newest_receipt(path: Path, since_ns: int = 0) -> KeptReceipt | None:
-    """The newest one that can be read, of a gate that was closed at ``since_ns`` or later."""
-    for kept in reversed(kept_receipts(path)):
-        if not kept.trouble:
-            return kept if kept.receipt.gate_closed_at_ns >= since_ns else None
-    return None
+def newest_receipt(path: Path) -> KeptReceipt | None:
+    """The newest one that can be read."""
+    return next((kept for kept in reversed(kept_receipts(path)) if not kept.trouble), None)
 
 
 def _read(file: Path) -> KeptReceipt:

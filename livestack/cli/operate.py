@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from livestack.cli.node import Decorated, Target, carry_out, changes, on_node
+from livestack.control.commands import NUMBER_MAX
+from livestack.wire import control_pb2 as wire
+
+
+class OrderNumber(click.ParamType[int]):
+    """Our number of an order."""
+
+    name = "order"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        text = str(value).strip()
+        if not (text.isascii() and text.isdigit() and len(text) < 20 and 1 <= int(text) <= NUMBER_MAX):
+            self.fail(
+                f"{text[:40]} cannot be an order: ORDER_ID is a number as in livestack orders", param, ctx
+            )
+        return int(text)
 
 
 @click.group()
@@ -104,7 +122,7 @@ def stop(target: Target, reason: str, request_id: str | None) -> None:
 
 
 @click.command()
-@click.argument("order_id", type=click.IntRange(min=1), required=False, metavar="ORDER_ID")
+@click.argument("order_id", type=OrderNumber(), required=False, metavar="ORDER_ID")
 @click.option("--all", "everything", is_flag=True, help="Every open order of ours.")
 @click.option("--venue", default="", help="With --all: only there.")
 @click.option("--instrument", default="", help="With --all: only of this one.", metavar="VENUE:SYMBOL")
@@ -157,4 +175,21 @@ def checkpoint(target: Target, reason: str, request_id: str | None) -> None:
 @on_node
 def confirm(target: Target, confirmed: str, reason: str, request_id: str | None) -> None:
     """Let the request REQUEST_ID of another key be carried out (control.four_eyes)."""
-    carry_out(target, lambda node: node.confirm(confirmed, reason, request_id), f"{confirmed} is confirmed")
+    carry_out(
+        target,
+        lambda node: node.confirm(confirmed, reason, request_id),
+        lambda reply: f"{confirmed} is confirmed{_what(reply)}",
+    )
+
+
+def _what(reply: wire.Reply) -> str:
+    """What was confirmed, as far as the answer tells it."""
+    match reply.WhichOneof("answer"):
+        case "killed":
+            return f": the kill-switch is engaged for {reply.killed.scope or 'everything'}"
+        case "configuration_version":
+            return f": the configuration is version {reply.configuration_version.version}"
+        case "digest":
+            return ": checkpoint recorded"
+        case _:
+            return ""

@@ -48,7 +48,7 @@ def risk(target: Target) -> None:
         return
     show_table(
         f"Risk limits, {age(found.age_ms)} ago",
-        ("rule", "scope", "limit", ">denied", "last"),
+        ("!rule", "scope", "!limit", ">denied", "last"),
         [
             (one.rule, one.scope or "default", one.limit, f"{one.denied:,}", one.last_detail)
             for one in found.limits

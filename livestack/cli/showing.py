@@ -115,26 +115,26 @@ def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]
     where there is no room, the last one first; all others are folded between words. A venue that all names of
     instruments begin with is said in the title instead.
     """
-    columns, rows = list(columns), [list(row) for row in rows]
-    if not rows:
+    names, cells = list(columns), [list(row) for row in rows]
+    if not cells:
         NodeConsole().print(Text(f"{title}: none"))
         return
-    title = _without_venue(title, columns, rows)
+    title = _without_venue(title, names, cells)
     width = terminal_width() or UNFOLDED
-    while (needed := _needed(columns, rows)) > width and any(name.startswith("?") for name in columns):
-        last = max(place for place, name in enumerate(columns) if name.startswith("?"))
-        for line in (columns, *rows):
+    while (needed := _needed(names, cells)) > width and any(name.startswith("?") for name in names):
+        last = max(place for place, name in enumerate(names) if name.startswith("?"))
+        for line in (names, *cells):
             del line[last]
     table = Table(title=title, title_justify="left", box=None, padding=(0, 1), pad_edge=False)
-    for name in columns:
+    for name in names:
         table.add_column(
             name.lstrip(MARKS),
             justify="right" if ">" in name[:2] else "left",
             overflow="fold",
             no_wrap=_is_whole(name),
         )
-    for row in rows:
-        table.add_row(*(Text(cell, style=COLOURS.get(cell, "")) for cell in row))
+    for line in cells:
+        table.add_row(*(Text(cell, style=COLOURS.get(cell, "")) for cell in line))
     NodeConsole(needed).print(table)
 
 

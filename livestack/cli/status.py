@@ -16,6 +16,10 @@ from livestack.wire import control_pb2 as wire
 
 EXIT_NOT_GOOD = 8
 
+NOT_YET = "not yet"
+PHASES_BEFORE = ("standby", "starting")
+"""Where a value of nothing only means that there is none yet."""
+
 GRADES_NOT_GOOD = ("critical", "halting")
 AGE_MAX_NS = 10_000_000_000
 """Some renewals of what is shown, also at the slowest ``control.publish_every`` but one."""
@@ -28,7 +32,7 @@ AGE_MAX_NS = 10_000_000_000
     "age_max_ns",
     type=DURATION,
     default=AGE_MAX_NS,
-    help="With --check: how old what is shown may be (default 10s).",
+    help="With --check: how old what is shown, and a feed's last message, may be (default 10s).",
 )
 @on_node
 def status(target: Target, check: bool, age_max_ns: int) -> None:
@@ -60,6 +64,8 @@ def _problems(found: wire.Status, age_max_ms: int) -> Iterator[str]:
     for feed in found.feeds:
         if feed.status != "live":
             yield f"the feed of {feed.venue} is {feed.status}"
+        if found.trading_state == "active":
+            yield from _silence(feed, age_max_ms)
     for incident in found.incidents:
         if incident.grade in GRADES_NOT_GOOD:
             yield f"{incident.grade}: {' '.join(filter(None, (incident.name, incident.scope, incident.detail)))}"
@@ -67,6 +73,15 @@ def _problems(found: wire.Status, age_max_ms: int) -> Iterator[str]:
         yield "the guard is lost"
     if found.age_ms > age_max_ms:
         yield f"what is shown is {age(found.age_ms)} old: the node makes no progress"
+
+
+def _silence(feed: wire.Feed, age_max_ms: int) -> Iterator[str]:
+    """Nothing came of any of its instruments: one that is quiet alone is the risk rules' affair."""
+    ages = [one.age_ms for one in feed.instruments if one.age_ms >= 0]
+    if feed.instruments and not ages:
+        yield f"the feed of {feed.venue} has sent nothing yet"
+    elif ages and min(ages) > age_max_ms:
+        yield f"the last message of the feed of {feed.venue} is {age(min(ages))} old"
 
 
 def _show(found: wire.Status) -> None:
@@ -79,7 +94,7 @@ def _show(found: wire.Status) -> None:
     console.print(table)
     show_table(
         "Venues",
-        ("venue", "status", "feed", ">open", ">unknown", ">clock"),
+        ("!venue", "status", "feed", ">open", ">unknown", "?>clock"),
         [
             (
                 one.venue,
@@ -94,7 +109,7 @@ def _show(found: wire.Status) -> None:
     )
     show_table(
         "Instruments",
-        ("instrument", "status", "book", ">bid", ">ask", ">age"),
+        ("!instrument", "status", "?book", ">bid", ">ask", ">age"),
         [
             (
                 one.instrument,
@@ -111,16 +126,17 @@ def _show(found: wire.Status) -> None:
     if found.incidents:
         show_table(
             "Incidents",
-            ("grade", "name", "scope", "detail"),
+            ("!grade", "!name", "scope", "detail"),
             [(one.grade, one.name, one.scope, one.detail) for one in found.incidents],
         )
 
 
 def _rows(found: wire.Status) -> Iterator[tuple[str, str]]:
-    yield "session", f"{found.session or 'none'} of node {found.node}"
-    yield "since", utc(found.started_at_ns) or "-"
+    begins = found.phase in PHASES_BEFORE
+    yield "session", f"{found.session or (NOT_YET if begins else 'none')} of node {found.node}"
+    yield "since", utc(found.started_at_ns) or (NOT_YET if begins else "-")
     yield "phase", found.phase
-    yield "trading", found.trading_state
+    yield "trading", NOT_YET if begins else found.trading_state
     for one in found.trading:
         if one.scope:
             yield "", f"{one.scope} {one.value}"
@@ -131,7 +147,12 @@ def _rows(found: wire.Status) -> Iterator[tuple[str, str]]:
         yield "kill-switch", f"ENGAGED for {kill.scope or 'everything'} ({kill.trigger}{who}): {kill.reason}"
     for hold in found.holds:
         yield "held", f"{hold.name} {hold.instrument or hold.venue or 'everything'}"
-    yield "strategy", "enabled" if found.strategy_enabled else "disabled"
+    yield "strategy", NOT_YET if begins else "enabled" if found.strategy_enabled else "disabled"
+    if begins and not found.seq:
+        yield from ((name, NOT_YET) for name in ("orders", "so far", "configuration"))
+        yield "guard", found.guard or NOT_YET
+        yield "as of", NOT_YET
+        return
     yield "orders", f"{found.open_orders:,} open, {found.unknown_orders:,} of unknown fate"
     yield (
         "so far",

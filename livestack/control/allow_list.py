@@ -38,6 +38,11 @@ class AllowList:
         client = self._fresh().get(public_key)
         return client if client is not None and not self._is_over(client) else None
 
+    def expired(self, public_key: str) -> str:
+        """Whose key this is, where it is listed and its time is over; else empty."""
+        client = self._fresh().get(public_key)
+        return client.name if client is not None and self._is_over(client) else ""
+
     def usable(self) -> frozenset[str]:
         """Every key that may be used now."""
         return frozenset(key for key, client in self._fresh().items() if not self._is_over(client))
@@ -46,9 +51,9 @@ class AllowList:
         """Why :meth:`find` found nothing."""
         if self.trouble:
             return "the node cannot read its list of clients, so it lets nobody in over tcp"
-        known = self._clients.get(public_key)
-        if known is not None and self._is_over(known):
-            return f"the key of {known.name} has expired"
+        name = self.expired(public_key)
+        if name:
+            return f"the key of {name} has expired"
         return "this key is not, or no longer, on the node's list of clients"
 
     def _is_over(self, client: Client) -> bool:

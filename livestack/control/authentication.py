@@ -29,14 +29,14 @@ _AT_ONCE = 32
 
 
 class Authenticator:
-    """One for each context. ``refused`` hears the address of who was not let in."""
+    """One for each context. ``refused`` hears the address of who was not let in, and the name if it is known."""
 
     def __init__(
         self,
         context: zmq.Context[zmq.Socket[bytes]],
         allow_list: AllowList,
         counts: Counter[str],
-        refused: Callable[[str], None],
+        refused: Callable[[str, str], None],
     ) -> None:
         self._context = context
         self._allow_list = allow_list
@@ -90,8 +90,10 @@ class Authenticator:
             status, text = b"200", b"OK"
         else:
             self._counts["not_let_in"] += 1
-            status, text, key = b"400", b"this key is not on the list", ""
-            self._refused(address.decode("ascii", "replace"))
+            name = self._allow_list.expired(key) if key else ""
+            text = b"this key has expired" if name else b"this key is not on the list"
+            status, key = b"400", ""
+            self._refused(address.decode("ascii", "replace"), name)
         socket.send_multipart(
             [route, b"", _VERSION, request, status, text, key.encode("ascii"), b""], zmq.DONTWAIT
         )

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import zmq
 from zmq.utils.monitor import parse_monitor_message
 
+from livestack.control.endpoints import stranger
 from livestack.exceptions import NodeUnreachableError, PermissionDeniedError, UsageError
 
 OPEN_LIMIT_S = 2.0
@@ -86,6 +87,8 @@ class Channel:
         ``PermissionDeniedError`` where it refuses the key.
         """
         path = self.place.address.removeprefix(_IPC)
+        if path != self.place.address and (cause := stranger(Path(path))):
+            raise NodeUnreachableError(self.place.address, cause)
         if path != self.place.address and not Path(path).exists():
             raise self._unreachable("no node runs there (there is no such socket)")
         try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -36,16 +37,18 @@ def endpoints(data_dir: Path) -> Endpoints:
 
 
 def prepare(data_dir: Path) -> Endpoints:
-    """Make the directory that holds the sockets, for nobody else; the node calls it before it binds."""
+    """Make the directory that holds the sockets, for nobody else; the node calls it before it binds.
+
+    One of ours that others have rights to is tightened; what else stands in its place is refused, and left as it is.
+    """
     data_dir = data_dir.absolute()
     run, directory = data_dir / "run", _directory(data_dir)
     if run.is_symlink() and run.readlink() != directory:
         run.unlink()
     for one in (data_dir, directory):
-        one.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if directory.stat().st_uid == os.geteuid():
-        directory.chmod(0o700)
-    check_private(directory)
+        with suppress(FileExistsError):  # what is there instead of a directory is refused below
+            one.mkdir(mode=0o700, parents=True)
+    _tighten(directory)
     if directory != run and not run.is_symlink():
         if run.is_dir():
             run.rmdir()
@@ -56,12 +59,46 @@ def prepare(data_dir: Path) -> Endpoints:
 def check_private(directory: Path) -> None:
     """Whoever may open a socket in ``directory`` is an administrator of the node: it has to be ours alone."""
     found = directory.lstat()
+    _check_ours(directory, found)
+    if found.st_mode & 0o077:
+        raise HeldError(str(directory), "nobody else may have rights to it (chmod 700)")
+
+
+def stranger(socket: Path) -> str:
+    """Why a client may not believe that who listens at ``socket`` is a node of its own user; empty: it is one, or none.
+
+    Somebody else may have put a socket where one is looked for, and would be told commands and answer as they like.
+    """
+    try:
+        check_private(socket.parent.resolve())
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    except HeldError as error:
+        return f"{error.what} is not to be trusted: {error.holder}"
+    except OSError as error:
+        return f"{socket.parent}: {error.strerror or error}"
+    return ""
+
+
+def _tighten(directory: Path) -> None:
+    """What is looked at is what is changed: not what a link leads to, and not what has come in its place since."""
+    try:
+        number = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        check_private(directory)  # says what it is, where it is not just one that cannot be opened
+        return
+    try:
+        _check_ours(directory, os.fstat(number))
+        os.fchmod(number, 0o700)
+    finally:
+        os.close(number)
+
+
+def _check_ours(directory: Path, found: os.stat_result) -> None:
     if not stat.S_ISDIR(found.st_mode):
         raise HeldError(str(directory), "it has to be a directory")
     if found.st_uid != os.geteuid():
         raise HeldError(str(directory), "it has to belong to the user that runs the node")
-    if found.st_mode & 0o077:
-        raise HeldError(str(directory), "nobody else may have rights to it (chmod 700)")
 
 
 def _directory(data_dir: Path) -> Path:

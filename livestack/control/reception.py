@@ -1,9 +1,10 @@
 """What a request passes before the node's desk sees it, and how its reply finds back. No sockets; the server's thread.
 
 In this order: size, decoding, protocol, unknown fields, request id; the sender's rate (kill has none) and whether the
-key is still listed; a request that was seen before gets its reply, but for a kill, which is carried out; the lane, the role, the age, the reason, the fields
-of the command; four eyes. What fails is answered with a code and a sentence, told to the desk for the audit, and
-counted. A desk may answer from any thread, once: what it says is posted to the server's thread.
+key is still listed; a request that was seen before gets its reply, but for a kill, which is carried out; the lane, the
+role, the age, the reason, the fields of the command; four eyes. What fails is answered with a code and a sentence, told
+to the desk for the audit, and counted. A desk may answer from any thread, once: what it says is posted to the server's
+thread.
 """
 
 from __future__ import annotations
@@ -57,8 +58,8 @@ class Desk(Protocol):
     """Who carries requests out."""
 
     def serve(self, request: control_pb2.Request, sender: Sender, answer: Answer) -> None:
-        """On the server's thread; must not block. The same request comes again, in the same name, only where its outcome
-        was UNKNOWN; a kill, whenever it is sent."""
+        """On the server's thread; must not block. The same request comes again, in the same name, only where its
+        outcome was UNKNOWN; a kill, whenever it is sent."""
 
     def refused(self, request_id: str, command: str, sender: Sender, code: int) -> None:
         """For the audit: a request that never reached :meth:`serve`, or a handshake. Any server's thread."""
@@ -217,13 +218,15 @@ class Reception:
         return True
 
     def _serve_again(self, given: Given, served: Served, sender: Sender, give: Give) -> None:
-        """Nobody knows what became of it. Both who ask for it and in whose name it was given must still have the right."""
+        """Nobody knows what became of it. Who asks for it and in whose name it was given must both still have the
+        right."""
         self._check_role(served.command, sender)
         is_sender = sender.name == served.sender.name
         now = sender if is_sender else self._current(served.sender, served.key)
         if now is None or now.role < served.command.role:
             raise Refusal(
-                control_pb2.PERMISSION_DENIED, f"{served.sender.name} may not give {served.command.name} any more"
+                control_pb2.PERMISSION_DENIED,
+                f"{served.sender.name} may not give {served.command.name} any more",
             )
         for _, one in served.asked:
             one.is_final = False

@@ -54,7 +54,8 @@ UNLISTED = "unlisted"
 
 
 class Health(msgspec.Struct, frozen=True):
-    """``passed_ns``: session time of the loop's last pass, at most a quarter of a second ago where all is well.
+    """``passed_ns``: session time of the loop's last pass, at most a quarter of a second ago where all is well; of
+    starting, before the first one. A loop that cannot open its sockets does not pass.
     ``is_guarded``: handshakes over tcp are answered; None: there is no tcp. ``is_whole``: every socket is bound.
     ``trouble``: why the list of clients lets nobody in, or empty."""
 
@@ -93,11 +94,12 @@ class ControlServer:
         self._context: lanes.Context | None = None
         self._authenticator: Authenticator | None = None
         self._usable: frozenset[str] = frozenset()
+        self._told_expired: set[str] = set()
         self._posted: deque[Callable[[], None]] = deque()
         self._wake_in: system.socket | None = None
         self._is_woken = False
         self._stopping = False
-        self._passed_ns = 0
+        self._passed_ns = clock.now_ns()
         self._ready = threading.Event()
         self._failure: Exception | None = None
         self._log = structlog.get_logger("control")
@@ -126,6 +128,7 @@ class ControlServer:
         """Returns once every socket is bound, or raises why that cannot be."""
         self._wake_in, self._wake_out = system.socketpair()
         self._wake_in.setblocking(False)
+        self._passed_ns = self._clock.now_ns()
         self._thread.start()
         self._ready.wait()
         if self._failure is not None:
@@ -298,7 +301,8 @@ class ControlServer:
         client = self._keys.allow_list.find(received.key)
         source = received.key.encode("ascii", "replace")
         if client is None:
-            unlisted = Sender(UNLISTED, Role.VIEWER, received.address)
+            name = self._keys.allow_list.expired(received.key) or UNLISTED
+            unlisted = Sender(name, Role.VIEWER, received.address)
             return Origin(unlisted, received.key, source, self._keys.allow_list.refusal(received.key))
         return Origin(Sender(client.name, client.role, received.address), received.key, source)
 
@@ -331,8 +335,14 @@ class ControlServer:
             self.counts["authenticator_failed"] += 1
             self._log.error("authenticator_cannot_start", error=type(error).__name__)
 
-    def _not_let_in(self, address: str) -> None:
-        sender = Sender(UNLISTED, Role.VIEWER, address)
+    def _not_let_in(self, address: str, expired: str) -> None:
+        """``expired``: whose key it is, where that is known. Who asks for the key has proven by then to have it."""
+        if expired:
+            self.counts["expired_keys"] += 1
+            if expired not in self._told_expired:  # a client tries ten times a second
+                self._told_expired.add(expired)
+                self._log.warning("key_expired", name=expired, address=address)
+        sender = Sender(expired or UNLISTED, Role.VIEWER, address)
         self._reception.note(sender, control_pb2.PERMISSION_DENIED, "", "handshake")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
+import stat
 from pathlib import Path
 from types import TracebackType
 
@@ -19,9 +20,16 @@ SESSIONS_NAME = "sessions"
 REMOVING_PREFIX = "removing-"
 """What is about to go, so that half of it is never taken for all of it."""
 
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+
 
 class DataDirectory:
-    """``path`` and what is below it; made on :meth:`acquire`, for its owner alone (mode 0700)."""
+    """``path`` and what is below it; made on :meth:`acquire`, for its owner alone (mode 0700).
+
+    One that is there and that others may write to is refused: they could put a latch, a list of keys or a session of
+    their own into it. That others may look into it is left as its owner wants it: they see names, because every file
+    that a node makes, and every directory with sockets, keys or sessions, has rights for its owner alone.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -31,6 +39,11 @@ class DataDirectory:
     def acquire(self) -> DataDirectory:
         """Take the directory for this process. ``HeldError`` names who has it, or why it cannot be used."""
         try:
+            make_private(self.path)
+            if self.path.stat().st_mode & _OTHERS_WRITE:
+                raise HeldError(
+                    f"data directory {self.path}", "nobody but its owner may write to it (chmod 700)"
+                )
             make_private(self.sessions)
             lock = os.open(self.path / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:

@@ -34,8 +34,9 @@ from livestack.node.beginning import (
     refuse_to_lose,
     unfinished,
 )
-from livestack.node.composition import Seams, ThreadLauncher
+from livestack.node.composition import Seams
 from livestack.node.guarding import Guarding, guarded
+from livestack.node.launcher import ThreadLauncher
 from livestack.node.recovery import Recovered
 from livestack.node.service import ControlService
 from livestack.node.session import Surroundings, Watching, run_session

@@ -82,7 +82,6 @@ def unfinished(
     A damaged segment goes into quarantine. ``UsageError`` for a session of other accounts, ``JournalFormatError`` for a
     journal that is not ours, or newer: then nothing is touched.
     """
-    # A node that died before its first segment was there left a name and nothing else.
     sessions = directory.sessions
     # A node that died before its first segment was there left a name and nothing else.
     begun = [

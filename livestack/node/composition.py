@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
 
 import msgspec
-import pykka
 
-from livestack.actors.base import NodeActor, Ping
+from livestack.actors.base import NodeActor
 from livestack.actors.connector import ConnectorActor
 from livestack.actors.control import ControlActor, Proof, Publisher
 from livestack.actors.desk import Board, Desk
@@ -29,9 +27,9 @@ from livestack.core.events import InputEvent, InstrumentDefined, Recorded
 from livestack.core.runtime import CoreRuntime
 from livestack.core.state import ExecutionState
 from livestack.core.types import RequestKind, SessionPhase
-from livestack.exceptions import LivestackError
 from livestack.journal.space import Space
 from livestack.journal.writer import JournalWriter
+from livestack.node.launcher import Launcher
 from livestack.node.supervisor import Supervisor
 from livestack.settings import Settings
 from livestack.transports.backoff import Backoff
@@ -39,68 +37,6 @@ from livestack.transports.base import HttpTransport, WebSocketTransport
 from livestack.transports.clock import Clock, Timers
 from livestack.venue_settings import VenueSettings
 from livestack.venues.adapter import Credentials, Inherited, InheritedOrder, VenueModule
-
-PING_TIMEOUT_S = 10.0
-"""An actor that does not answer its first ping by then did not start; generous, machines are shared."""
-
-STOP_TIMEOUT_S = 15.0
-"""An actor that does not stop by then is reported as leaked: longer than the slowest bounded write and commit."""
-
-
-class Launcher(Protocol):
-    """Brings actors to life. Threads in a node, the scheduler in the simulation."""
-
-    def start(self, actor_class: type[NodeActor], **arguments: Any) -> None:
-        """Start one actor and return once it answered a ping."""
-
-    def stop_all(self) -> list[str]:
-        """Stop every actor in reverse order of start; returns the names of those that did not stop."""
-
-    def look_after(self) -> None:
-        """Have every actor whose thread has ended by itself tell of it."""
-
-    @property
-    def actors(self) -> Sequence[NodeActor]:
-        """Those that were started. Any thread."""
-
-
-class ThreadLauncher:
-    """Pykka threads."""
-
-    def __init__(self) -> None:
-        self._references: list[Any] = []
-        self._actors: list[NodeActor] = []  # Pykka's references are weak, and a dead actor has to be asked
-
-    def start(self, actor_class: type[NodeActor], **arguments: Any) -> None:
-        reference = actor_class.start(**arguments)
-        self._references.append(reference)
-        actor = reference._actor_weakref()
-        try:
-            answer = reference.ask(Ping(), timeout=PING_TIMEOUT_S)
-        except (pykka.ActorDeadError, pykka.Timeout) as error:
-            raise LivestackError(f"{actor_class.__name__} did not start: {error}") from error
-        if answer is None:  # its last act, see NodeActor
-            raise LivestackError(f"{actor_class.__name__} did not start: it ended at once")
-        if actor is not None:
-            self._actors.append(actor)
-
-    def stop_all(self) -> list[str]:
-        leaked = []
-        for reference in reversed(self._references):
-            try:
-                reference.stop(block=True, timeout=STOP_TIMEOUT_S)
-            except pykka.Timeout:
-                leaked.append(reference.actor_class.__name__)
-        self._references, self._actors = [], []
-        return leaked
-
-    def look_after(self) -> None:
-        for actor in self._actors:
-            actor.is_dead()
-
-    @property
-    def actors(self) -> Sequence[NodeActor]:
-        return tuple(self._actors)
 
 
 class Surface(msgspec.Struct, frozen=True):
@@ -177,12 +113,15 @@ class Node:
             gate=self.gate,
             kill_switch=surface.kill_switch,
             restart=self.restart,
+            ask_for_connector=self._ask_for_connector,
             start_connector=self._start_connector,
+            on_failing=self._show_failing,
             clock=seams.clock,
             timers=seams.timers,
             timeout_ns=settings.shutdown.timeout_ns,
             set_aside=set_aside,
             resumed=runtime.state.control.seq > 0,
+            inherits=_leaves_open(runtime.state.execution),
         )
 
     def start(self, first: Sequence[InputEvent], proof: Proof) -> None:
@@ -229,26 +168,23 @@ class Node:
         """Those that were started, dead ones among them. Any thread."""
         return self._seams.launcher.actors
 
-    def restart(self, actor: str) -> None:
-        """Another one in the place of a feed, connector or control actor that failed. Supervisor's thread.
-
-        A connector's adapter begins with what the Core knows, so the harness is asked first: the supervisor hears
-        ``ConnectorWanted`` then.
-        """
+    def restart(self, actor: str) -> int:
+        """Another one in the place of a feed or control actor that failed; its number. Supervisor's thread."""
         kind, _, venue = actor.partition(" ")
-        if kind == "feed":
-            self._feeds[venue] = Mailbox(self._seams.signal(actor))
-            self._start_feed(venue)
-        elif kind == "control":
-            self._start_control()
-        else:
+        return self._start_feed(venue) if kind == "feed" else self._start_control()
 
-            def look(runtime: CoreRuntime) -> Told:
-                execution = runtime.state.execution
-                wanted = ConnectorWanted(venue, _inherited(venue, execution), venue in execution.baselines)
-                return Told(self.supervisor.mailbox, wanted)
+    def _ask_for_connector(self, venue: str, failure: int) -> None:
+        """A connector's adapter begins with what the Core knows: the supervisor hears ``ConnectorWanted`` with it."""
 
-            self.harness.tell_look(look)
+        def look(runtime: CoreRuntime) -> Told:
+            execution = runtime.state.execution
+            inherited, has_baseline = _inherited(venue, execution), venue in execution.baselines
+            return Told(self.supervisor.mailbox, ConnectorWanted(venue, inherited, has_baseline, failure))
+
+        self.harness.tell_look(look)
+
+    def _show_failing(self) -> None:
+        self.surface.board.phase = "failing"
 
     def _start_recorder(self) -> None:
         self._seams.launcher.start(
@@ -267,9 +203,9 @@ class Node:
             timers=self._seams.timers,
         )
 
-    def _start_control(self) -> None:
+    def _start_control(self) -> int:
         surface = self.surface
-        self._seams.launcher.start(
+        return self._seams.launcher.start(
             ControlActor,
             mailbox=surface.mailbox,
             supervisor=self.supervisor.mailbox,
@@ -300,11 +236,11 @@ class Node:
             uncommitted_max=self.settings.harness.uncommitted_max,
         )
 
-    def _start_connector(self, wanted: ConnectorWanted) -> None:
-        """The first one of a venue, or the next. Main thread."""
+    def _start_connector(self, wanted: ConnectorWanted) -> int:
+        """The first one of a venue, or the next; its number. Main thread."""
         venue, inherited = wanted.venue, wanted.inherited
         parts, start = self._venues[venue], self._count_start(f"connector {venue}")
-        self._seams.launcher.start(
+        return self._seams.launcher.start(
             ConnectorActor,
             venue=venue,
             account=parts.settings.account,
@@ -328,13 +264,13 @@ class Node:
         self._starts[actor] = self._starts.get(actor, -1) + 1
         return self._starts[actor]
 
-    def _start_feed(self, venue: str) -> None:
+    def _start_feed(self, venue: str) -> int:
         parts, start = self._venues[venue], self._count_start(f"feed {venue}")
         before = self._http.pop(venue, None)
         if before is not None:
             before.close()
         http = self._http[venue] = self._seams.http(f"feed {venue}")
-        self._seams.launcher.start(
+        return self._seams.launcher.start(
             FeedActor,
             venue=venue,
             mailbox=self._feeds[venue],
@@ -350,6 +286,11 @@ class Node:
             backoff=Backoff(self._seams.random),
             start=start,
         )
+
+
+def _leaves_open(execution: ExecutionState) -> bool:
+    """Whether something may be open at a venue from before this run."""
+    return bool(execution.orders or execution.requests or execution.unresolved)
 
 
 def _inherited(venue: str, execution: ExecutionState) -> Inherited:

@@ -33,6 +33,10 @@ from livestack.settings import Settings
 from livestack.transports.clock import Clock
 from livestack.wire import control_pb2 as pb
 
+STUCK_NS = 10_000_000_000
+STUCK_LOOKS = 100
+"""A server's loop passes four times a second; one that has not for so long will not let an operator in any more."""
+
 
 class ControlService:
     """``with ControlService(...) as service``: sockets are bound inside, and gone behind."""
@@ -59,6 +63,7 @@ class ControlService:
         self._started = threading.Event()
         self._order: OperatorCommand | None = None
         self._stopped_by = ""
+        self._passes: dict[str, tuple[int, int]] = {}
 
     def __enter__(self) -> ControlService:
         with ExitStack() as stack:
@@ -84,10 +89,17 @@ class ControlService:
 
     def look_after(self) -> str:
         """Why the node cannot be controlled any more, as a sentence; empty: it can. Watchdog's thread."""
-        dead = [
-            name for name, one in (("control", self.main), ("kill", self.kill_lane)) if not one.is_alive()
-        ]
-        return f"the thread of the {' and the '.join(dead)} socket has ended" if dead else ""
+        for name, server in (("control", self.main), ("kill", self.kill_lane)):
+            health = server.health()
+            if not health.is_alive:
+                return f"the thread of the {name} socket has ended"
+            passed_ns, looks = self._passes.get(name, (0, 0))
+            looks = looks + 1 if health.passed_ns == passed_ns else 0
+            self._passes[name] = (health.passed_ns, looks)
+            # Looks and time: a machine that slept has had neither thread run.
+            if looks >= STUCK_LOOKS and self.board.clock.now_ns() - passed_ns >= STUCK_NS:
+                return f"the thread of the {name} socket is stuck"
+        return ""
 
     def stand_by(self) -> OperatorCommand:
         """Wait for ``session start``; returns the command, for the record. ``StoppedEarly`` where it was ``stop``."""
@@ -111,6 +123,7 @@ class ControlService:
                 who=sender.by,
                 why=request.reason,
                 base_version=0,
+                origin=sender.origin,
             )
         else:
             self._stopped_by = sender.by

@@ -29,7 +29,7 @@ from livestack.node.kill_receipts import KillReceipts
 from livestack.node.quiescence import Quiescence
 from livestack.node.service import ControlService
 from livestack.node.summary import summarise
-from livestack.node.supervisor import EXIT_CLEAN, EXIT_FAIL_SAFE, EXIT_UNREACHABLE
+from livestack.node.supervisor import EXIT_FAIL_SAFE, EXITS_IN_ORDER
 from livestack.node.watchdog import LOOK_NS_MAX, STACKS_NAME, Watchdog
 from livestack.settings import Settings
 from livestack.summary import SessionSummary
@@ -93,10 +93,10 @@ def run_session(
     watchdog = _watchdog(node, setting, sessions / header.session / STACKS_NAME)
     with _signals(node), watching(node), watched:
         try:
+            watchdog.start()  # before the first order may be open, as the guard expects its pulse from then on
             guard.runs(header.session)
             node.start((*beginning.events, *guard.acted()), proof)
             node.harness.tell_look(lambda runtime: Told(guard, "the report is taken in"))
-            watchdog.start()
             following.start()
             gc.collect()
             gc.freeze()
@@ -104,7 +104,7 @@ def run_session(
             _stop_after(duration_ns, node, seams)
             exit_code = node.supervisor.run()
             node.gate.close(Hold.SHUTDOWN)
-            guard.ends(in_order=exit_code in (EXIT_CLEAN, EXIT_UNREACHABLE))
+            guard.ends(in_order=exit_code in EXITS_IN_ORDER and node.supervisor.leaves_nothing)
         finally:
             guard.close()
             watchdog.stop()
@@ -130,6 +130,7 @@ def _watchdog(node: Node, setting: Surroundings, stacks: Path) -> Watchdog:
         gate=node.gate,
         harness=node.harness,
         progress=node.progress,
+        actors=node.actors,
         clock=setting.seams.clock,
         stall_ns=settings.watchdog.stall_ns,
         beat=setting.guard.beat,

@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from enum import IntEnum
 from typing import Any
 
+import msgspec
 import structlog
 
 from livestack.actors.gate import DispatchGate, Hold
@@ -43,6 +44,7 @@ EXIT_CLEAN = 0
 EXIT_UNREACHABLE = 3
 EXIT_FAIL_SAFE = 4
 EXIT_SECOND_SIGNAL = 130
+EXITS_IN_ORDER = (EXIT_CLEAN, EXIT_UNREACHABLE)
 
 MASS_CANCEL_NS = 2_000_000_000
 """After a failure: how long the venues get to cancel everything before the process ends."""
@@ -69,6 +71,10 @@ ENDING_NS = 10_000_000_000
 """How long the last commit may take before the end is forced: ten slow disk flushes of a second."""
 
 
+ANSWER_NS = 5_000_000_000
+"""What the Core says to a question is held back until it is durable; one that takes longer may never come."""
+
+
 class Phase(IntEnum):
     STARTING = 1
     RUNNING = 2
@@ -78,8 +84,33 @@ class Phase(IntEnum):
     DONE = 6
 
 
+class Stage(IntEnum):
+    """Of an actor that may be replaced. Only the one that lives can fail, and only once."""
+
+    LIVES = 1
+    DUE = 2
+    """It failed, or did not start; a timer runs until its successor's start."""
+    ASKED = 3
+    """The Core is asked what its successor begins with."""
+
+
+class Life(msgspec.Struct):
+    """What became of the actors of one name. ``number``: that of the last one that started; older ones' failures are
+    known. ``failures``: in this run; ``recent``: when the latest were."""
+
+    stage: Stage = Stage.LIVES
+    number: int = 0
+    failures: int = 0
+    recent: list[int] = []
+    is_failing: bool = False
+
+
 class Supervisor:
-    """Decides when and how the node ends. ``timeout_ns`` bounds the wait for outcomes of open orders at a stop."""
+    """Decides when and how the node ends. ``timeout_ns`` bounds the wait for outcomes of open orders at a stop.
+
+    ``restart`` and ``start_connector`` give the number of the actor that they started. ``inherits``: something may be
+    open at a venue from before. ``on_failing`` is called at a fail-safe, once.
+    """
 
     def __init__(
         self,
@@ -89,13 +120,16 @@ class Supervisor:
         connectors: Mapping[str, Mailbox],
         gate: DispatchGate,
         kill_switch: KillSwitch,
-        restart: Callable[[str], None],
+        restart: Callable[[str], int],
+        ask_for_connector: Callable[[str, int], None],
+        start_connector: Callable[[ConnectorWanted], int],
+        on_failing: Callable[[], None],
         clock: Clock,
         timers: Timers,
         timeout_ns: int,
         set_aside: Callable[[Recorded, str], None],
-        start_connector: Callable[[ConnectorWanted], None],
         resumed: bool = False,
+        inherits: bool = False,
     ) -> None:
         self.mailbox = mailbox
         self.phase = Phase.STARTING
@@ -107,14 +141,18 @@ class Supervisor:
         self._gate = gate
         self._kill_switch = kill_switch
         self._restart = restart
+        self._ask_for_connector = ask_for_connector
         self._start_connector = start_connector
-        self._failures: dict[str, list[int]] = {}
-        self._failing: set[str] = set()
+        self._on_failing = on_failing
+        self._lives: dict[str, Life] = {}
         self._clock = clock
         self._timers = timers
         self._timeout_ns = timeout_ns
         self._set_aside = set_aside
         self._resumed = resumed
+        self._inherits = inherits
+        self._quiescent = False
+        self._last_new_ns = gate.last_new_ns()
         self._log = structlog.get_logger("supervisor")
 
     def run(self) -> int:
@@ -123,6 +161,14 @@ class Supervisor:
             for message in self.mailbox.get().message:
                 self.handle(message)
         return self.exit_code
+
+    @property
+    def leaves_nothing(self) -> bool:
+        """Whether no order of ours can be open at a venue, but those that Configuration leaves there on purpose.
+
+        True once the Core was seen quiescent while stopping, or where nothing was open before and nothing was sent.
+        """
+        return self._quiescent or not (self._inherits or self._gate.last_new_ns() > self._last_new_ns)
 
     def started(self) -> None:
         """Every actor answered its ping."""
@@ -134,8 +180,10 @@ class Supervisor:
         match message:
             case StopRequested():
                 self._stop(message)
-            case Quiescent() if self.phase is Phase.STOPPING:
-                self._deadline_in(AFTERMATH_NS, "aftermath")
+            case Quiescent():
+                self._quiescent = True
+                if self.phase is Phase.STOPPING:
+                    self._deadline_in(AFTERMATH_NS, "aftermath")
             case SessionEnded() if self.phase is Phase.ENDING:
                 self.phase = Phase.DONE
             case Unreachable(address, cause) if self.phase in (Phase.STARTING, Phase.RUNNING) or (
@@ -145,9 +193,9 @@ class Supervisor:
             case ActorFailed():
                 self._actor_failed(message)
             case ConnectorWanted() if self.phase in (Phase.RUNNING, Phase.STOPPING):
-                self._revive(f"connector {message.venue}", lambda: self._start_connector(message))
-            case DeadlinePassed(name):
-                self._deadline(name)
+                self._connector_wanted(message)
+            case DeadlinePassed(name, failure):
+                self._deadline(name, failure)
 
     def _stop(self, message: StopRequested) -> None:
         first_ns, now_ns = self._signalled_ns, self._clock.now_ns()
@@ -186,21 +234,29 @@ class Supervisor:
         self._deadline_in(ENDING_NS, "last commit")
 
     def _actor_failed(self, message: ActorFailed) -> None:
+        """Nothing comes of a death that is known: who wanted to start the actor told of it, or another one lives."""
+        life = self._lives.setdefault(message.actor, Life())
+        if life.stage is Stage.LIVES and message.number >= life.number:
+            self._replace(message, life)
+
+    def _replace(self, message: ActorFailed, life: Life) -> None:
         """Another one in its place, or the fail-safe."""
         self._log.error("actor_failed", actor=message.actor, error=message.error)
         kind = message.actor.partition(" ")[0]
         now_ns = self._clock.now_ns()
-        recent = [at for at in self._failures.get(message.actor, []) if now_ns - at < RESTARTS_WITHIN_NS]
-        self._failures[message.actor] = [*recent, now_ns]
+        recent = [at for at in life.recent if now_ns - at < RESTARTS_WITHIN_NS]
+        life.failures += 1
+        life.recent = [*recent, now_ns]
         too_often = len(recent) >= RESTARTS_MAX
         if kind not in RESTARTABLE or (too_often and kind == "control"):
             self._fail(message)
             return
         if self.phase not in (Phase.STARTING, Phase.RUNNING, Phase.STOPPING):
             return
-        if too_often and message.actor not in self._failing:
-            self._failing.add(message.actor)
+        if too_often and not life.is_failing:
+            life.is_failing = True
             self._tell_incident(message.actor, message.error)
+        life.stage = Stage.DUE
         self._deadline_in(
             RESTART_AGAIN_NS if too_often else RESTART_NS << len(recent), f"restart {message.actor}"
         )
@@ -214,21 +270,44 @@ class Supervisor:
             ]
         )
 
-    def _revive(self, actor: str, start: Callable[[], None]) -> None:
+    def _restart_due(self, actor: str, life: Life) -> None:
+        if life.stage is not Stage.DUE:
+            return
+        if actor.startswith("connector"):
+            life.stage = Stage.ASKED
+            self._ask(actor, life)
+        else:
+            self._revive(actor, life, lambda: self._restart(actor))
+
+    def _ask(self, actor: str, life: Life) -> None:
+        """Have the Core say what a connector begins with; again where no answer has come."""
+        self._ask_for_connector(actor.partition(" ")[2], life.failures)
+        self._deadline_in(ANSWER_NS, f"answer {actor}", life.failures)
+
+    def _connector_wanted(self, message: ConnectorWanted) -> None:
+        """The first answer to what was asked after the last failure: any other one is out of date."""
+        actor = f"connector {message.venue}"
+        life = self._lives.get(actor)
+        if life is not None and life.stage is Stage.ASKED and life.failures == message.failure:
+            self._revive(actor, life, lambda: self._start_connector(message))
+
+    def _revive(self, actor: str, life: Life, start: Callable[[], int]) -> None:
         """Start another ``actor``. One that does not start has failed again."""
         try:
-            start()
-        except LivestackError as error:
-            self._actor_failed(ActorFailed(actor, str(error)))
+            life.number = start()
+        except Exception as error:  # noqa: BLE001 - whatever keeps one actor from starting, the node goes on
+            text = str(error) if isinstance(error, LivestackError) else f"{type(error).__name__}: {error}"
+            self._replace(ActorFailed(actor, text), life)
             return
+        life.stage = Stage.LIVES
         self._log.warning("actor_restarted", actor=actor)
-        self._deadline_in(RESTARTS_WITHIN_NS, f"lasted {actor}")
+        self._deadline_in(RESTARTS_WITHIN_NS, f"lasted {actor}", life.failures)
 
-    def _lasted(self, actor: str) -> None:
-        """Whether it has been without a failure for a minute: then what it did is over."""
-        last_ns = self._failures.get(actor, [0])[-1]
-        if actor in self._failing and self._clock.now_ns() - last_ns >= RESTARTS_WITHIN_NS:
-            self._failing.remove(actor)
+    def _lasted(self, actor: str, life: Life) -> None:
+        """It has been without a failure for a minute: what was before is over."""
+        life.recent = []
+        if life.is_failing:
+            life.is_failing = False
             self._harness.tell_control([IncidentClosed(name=FAILING, scope=actor, detail="it runs again")])
 
     def fail_safe(self, cause: str) -> None:
@@ -241,6 +320,7 @@ class Supervisor:
         if self.phase in (Phase.FAILING, Phase.DONE):
             return
         self.phase = Phase.FAILING
+        self._on_failing()
         self.reason = f"{message.actor} failed: {message.error}"
         self._kill_switch.engage("fail_safe", "supervisor", self.reason)
         self._deadline_in(MASS_CANCEL_NS, "mass cancel")
@@ -254,7 +334,7 @@ class Supervisor:
         except Exception as failure:  # noqa: BLE001 - a full disk, or a value that does not encode
             self._log.error("poison_not_kept", seq=poison.seq, cause=str(failure))
 
-    def _deadline(self, name: str) -> None:
+    def _deadline(self, name: str, failure: int) -> None:
         match name, self.phase:
             case "outcomes", Phase.STOPPING:
                 self._outcomes_missing()
@@ -265,13 +345,23 @@ class Supervisor:
             case "mass cancel", Phase.FAILING:
                 self._finish(EXIT_FAIL_SAFE, self.reason)
             case _, Phase.STARTING | Phase.RUNNING | Phase.STOPPING:
-                task, _, actor = name.partition(" ")
-                if task == "restart" and actor.startswith("connector"):
-                    self._restart(actor)  # asks the Core first; ConnectorWanted is what comes of it
-                elif task == "restart":
-                    self._revive(actor, lambda: self._restart(actor))
-                elif task == "lasted":
-                    self._lasted(actor)
+                self._deadline_of_actor(name, failure)
+
+    def _deadline_of_actor(self, name: str, failure: int) -> None:
+        """Those that were set before its last failure are out of date; of restarts there is never but one."""
+        task, _, actor = name.partition(" ")
+        life = self._lives.get(actor)
+        if life is None:
+            return
+        if task == "restart":
+            self._restart_due(actor, life)
+        elif failure != life.failures:
+            return
+        elif task == "answer" and life.stage is Stage.ASKED:
+            self._log.warning("no_answer_from_the_core", actor=actor)
+            self._ask(actor, life)
+        elif task == "lasted" and life.stage is Stage.LIVES:
+            self._lasted(actor, life)
 
     def _outcomes_missing(self) -> None:
         """Orders may be open. A resumed session stays as it is, for the next start to settle."""
@@ -289,5 +379,6 @@ class Supervisor:
         self.reason = reason
         self.phase = Phase.DONE
 
-    def _deadline_in(self, wait_ns: int, name: str) -> None:
-        self._timers.at(self._clock.now_ns() + wait_ns, lambda: self.mailbox.tell(DeadlinePassed(name)))
+    def _deadline_in(self, wait_ns: int, name: str, failure: int = 0) -> None:
+        passed = DeadlinePassed(name, failure)
+        self._timers.at(self._clock.now_ns() + wait_ns, lambda: self.mailbox.tell(passed))

@@ -101,7 +101,7 @@ def test_a_thread_that_ended_unheard_is_told_of_once() -> None:
     actor = reference._actor_weakref()
     assert actor is not None
     until(actor.is_dead)
-    assert [ActorFailed("echo", "its thread ended")] == messages(supervisor)
+    assert [ActorFailed("echo", "its thread ended", None, actor.number)] == messages(supervisor)
     assert not actor.is_dead()
     assert [] == messages(supervisor)
     ended("Echo")
@@ -123,7 +123,7 @@ def test_an_actor_that_lives_is_not_dead() -> None:
     assert not actor.is_dead()
     mailbox.tell("die")
     assert 1 == len(supervisor.get().message)
-    until(lambda: actor._has_ended)
+    assert actor.has_ended(30)
     assert not actor.is_dead()
     assert [] == messages(supervisor)
 
@@ -157,3 +157,23 @@ def test_what_was_not_handled_waits_for_the_next_one() -> None:
     following = Echo.start(mailbox, supervisor, heard)
     until(lambda: heard == ["later"])
     following.stop(timeout=30)
+
+
+def test_one_whose_start_failed_ends_without_a_word() -> None:
+    """Who wanted to start it has told of that: neither its death nor its end is told again."""
+    supervisor, mailbox = Mailbox(), Mailbox()
+    reference = Echo.start(mailbox, supervisor, [])
+    actor = reference._actor_weakref()
+    assert actor is not None
+    actor.retire()
+    mailbox.tell("die")
+    assert actor.has_ended(30)
+    assert not actor.is_dead()
+    assert [] == messages(supervisor)
+    assert actor.death.startswith("RuntimeError: told to at test_base.py:")
+
+
+def test_later_actors_have_higher_numbers() -> None:
+    """So that a death that is told late is not taken for that of the one in its place."""
+    first, second = Echo(Mailbox(), Mailbox(), []), Echo(Mailbox(), Mailbox(), [])
+    assert first.number < second.number

@@ -14,9 +14,11 @@ from livestack.actors.messages import (
     ActorFailed,
     AskVenue,
     Closed,
+    Connect,
     FrameReceived,
     Opened,
     Release,
+    Tick,
     Unreachable,
 )
 from livestack.core.events import (
@@ -357,4 +359,73 @@ def test_a_later_connector_that_cannot_connect_does_not_end_the_session(tmp_path
     bench.actor = bench.started()
     messages(bench.supervisor)
     bench.actor.on_receive([Closed((1 << 32) + 1, "refused", 5)])
+    assert [] == messages(bench.supervisor)
+
+
+# -- What a dead one's timers, or a failed start, leave behind
+
+
+def succeeded(bench: Bench) -> None:
+    """It failed, and another one has its place."""
+    bench.actor.on_failure(RuntimeError, RuntimeError("bug"), None)
+    bench.adapter = FakeOrderEntry()
+    bench.actor = bench.started()
+
+
+def test_a_reconnect_that_a_dead_one_planned_never_comes(tmp_path: Path) -> None:
+    """Its timer is cancelled; the next one has one connection and one chain of ticks."""
+    bench = Bench(tmp_path)
+    bench.actor.on_receive([Closed(1, "gone", 6)])
+    succeeded(bench)
+    assert 1 == len(bench.timers.pending)
+    bench.timers.fire()
+    bench.actor.on_receive(messages(bench.mailbox))
+    assert 2 == len(bench.websocket.connections)
+    assert 1 == len(bench.timers.pending)
+
+
+def test_a_timer_that_fired_for_a_dead_one_moves_nothing(tmp_path: Path) -> None:
+    """Connect and Tick in the mailbox were not meant for its successor."""
+    bench = Bench(tmp_path)
+    bench.actor.on_receive([Closed(1, "gone", 6)])
+    bench.timers.fire()
+    succeeded(bench)
+    pending = list(bench.timers.pending)
+    left = messages(bench.mailbox)
+    assert {Connect(0), Tick(0)} == set(left)
+    bench.actor.on_receive(left)
+    assert 2 == len(bench.websocket.connections)
+    assert pending == bench.timers.pending
+    assert [] == bench.adapter.calls
+
+
+def test_it_never_has_two_connections(tmp_path: Path) -> None:
+    """Whoever says that it is time to connect."""
+    bench = Bench(tmp_path)
+    bench.actor.on_receive([Connect(0)])
+    assert 1 == len(bench.websocket.connections)
+
+
+def test_one_that_stops_plans_nothing_more(tmp_path: Path) -> None:
+    """Neither ticks nor connections."""
+    bench = Bench(tmp_path)
+    bench.actor.on_receive([Closed(1, "gone", 6)])
+    bench.actor.on_stop()
+    assert [] == bench.timers.pending
+    assert [] == messages(bench.harness)
+
+
+def test_one_that_started_too_late_hands_over(tmp_path: Path) -> None:
+    """It was given up: its venue is shut, its questions are the next one's, and nobody hears that it failed."""
+    bench = Bench(tmp_path, live=False)
+    query = QueryOpenOrders(scope="q", venue="v")
+    bench.actor.on_receive([AskVenue(query)])
+    bench.actor.retire()
+    bench.actor.on_stop()
+    assert bench.connection.closed
+    assert [AskVenue(query)] == messages(bench.mailbox)
+    (status,) = messages(bench.harness)
+    assert (ConnectionStatus.DISCONNECTED, "the connector did not start in time") == (
+        status.status, status.reason,
+    )  # fmt: skip
     assert [] == messages(bench.supervisor)

@@ -176,7 +176,10 @@ def test_each_request_is_one_command_of_the_core(
     """With who asked, why, and against which version; its reply comes only with the Core's answer."""
     handed = bench.hand_in(reason="because", expected_version=4, **fields)
     assert (
-        OperatorCommand(request_id="r", command=command, who="anna", why="because", base_version=4) == handed
+        OperatorCommand(
+            request_id="r", command=command, who="anna", why="because", base_version=4, origin="tcp"
+        )
+        == handed
     )
     assert [] == bench.replies
     bench.answer(handed, seq=12)
@@ -396,6 +399,7 @@ def test_a_view_is_asked_for_again_when_the_last_one_has_come(bench: Bench) -> N
     """One is on its way at most; it holds what the host knows beside State."""
     bench.progress.incidents["stall", ""] = incident = IncidentView("stall", "", "halting", "slow")
     bench.progress.counts = {OrderFill: 2, Recorded: 1}
+    bench.progress.fills_counted = 2
     bench.progress.denials = {"max_position": (3, "too much")}
     bench.actor.on_receive([Tick()])
     bench.actor.on_receive([Tick()])

@@ -162,7 +162,12 @@ def test_kill_is_obeyed_at_any_time(bench: Bench, state: str) -> None:
     by = "anna, confirmed by ben"
     assert [
         OperatorCommand(
-            request_id="r-kill", command=EngageKillSwitch("", "v:A"), who=by, why="enough", base_version=0
+            request_id="r-kill",
+            command=EngageKillSwitch("", "v:A"),
+            who=by,
+            why="enough",
+            base_version=0,
+            origin=ANNA.origin,
         ),
         KillSwitchEngaged(trigger="operator", by=by, reason="enough", venue="v", instrument="v:A"),
     ] == bench.lane

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from livestack.actors.feed import FeedActor
 from livestack.actors.mailbox import HarnessMailbox, Mailbox
-from livestack.actors.messages import Unreachable
+from livestack.actors.messages import Closed, Connect, Unreachable
 from livestack.core.events import FeedStatusChanged
 from livestack.core.types import ConnectionStatus
 from livestack.transports.base import HttpRequest, HttpResponse
@@ -35,7 +35,12 @@ class Bench:
         self.websocket = FakeWebSocket()
         self.http = FakeHttp()
         self.timers = FakeTimers()
-        self.actor = FeedActor(
+        self.starts = 0
+        self.actor = self.started()
+
+    def started(self) -> FeedActor:
+        """The first one, or the next with the same mailbox."""
+        actor = FeedActor(
             venue="v",
             mailbox=self.mailbox,
             supervisor=self.supervisor,
@@ -48,8 +53,11 @@ class Bench:
             clock=FakeClock(),
             timers=self.timers,
             backoff=FakeBackoff(),
+            start=self.starts,
         )
-        self.actor.on_start()
+        self.starts += 1
+        actor.on_start()
+        return actor
 
     @property
     def receiver(self):
@@ -151,3 +159,91 @@ def test_a_feed_that_never_opened_is_unreachable() -> None:
     bench.receiver.on_close("refused", 1)
     bench.actor_turn()
     assert [Unreachable("ws://venue/stream", "refused")] == messages(bench.supervisor)
+
+
+# -- One that fails, and the next
+
+
+def gone(reason: str) -> FeedStatusChanged:
+    return FeedStatusChanged(
+        recv_ns=1_000_000_000, venue="v", instrument="", status=ConnectionStatus.DISCONNECTED, reason=reason
+    )
+
+
+def fail(bench: Bench) -> None:
+    bench.actor.on_failure(RuntimeError, RuntimeError("bug"), None)
+
+
+def test_a_failed_feed_says_that_it_is_gone_and_nothing_more() -> None:
+    """At once, once; what its reader thread still brings reaches nobody, the loss of its connection included."""
+    bench = Bench()
+    bench.receiver.on_open(1)
+    fail(bench)
+    assert [gone("the feed failed")] == messages(bench.harness)
+    assert bench.websocket.connections[-1].closed
+    bench.frame(1)
+    bench.receiver.on_wake(4)
+    bench.adapter.pending_events = [gone("closed by us")]
+    bench.receiver.on_close("closed by us", 5)
+    assert [] == messages(bench.harness)
+
+
+def test_a_feed_that_was_gone_already_is_not_gone_again() -> None:
+    """Its reader thread has told; while no connection is up there is nothing to lose."""
+    bench = Bench()
+    bench.receiver.on_open(1)
+    bench.adapter.pending_events = [gone("cut")]
+    bench.receiver.on_close("cut", 2)
+    fail(bench)
+    assert [gone("cut")] == messages(bench.harness)
+
+
+def test_a_successor_is_not_moved_by_what_was_meant_for_another() -> None:
+    """Timers are cancelled; a Connect, or the end of an older connection, in the mailbox is nobody's."""
+    bench = Bench()
+    old = bench.receiver
+    old.on_open(1)
+    old.on_close("cut", 2)
+    bench.actor_turn()
+    bench.timers.fire()
+    bench.actor.on_receive([])
+    fail(bench)
+    bench.actor = bench.started()
+    old.on_close("late", 3)
+    left = messages(bench.mailbox)
+    assert [Connect(0), Closed(1, "late", 3)] == left
+    bench.actor.on_receive(left)
+    assert (2, []) == (len(bench.websocket.connections), bench.timers.pending)
+    bench.receiver.on_open(4)
+    bench.frame(7)
+    assert quote(7) in messages(bench.harness)
+
+
+def test_a_planned_reconnect_ends_with_its_feed() -> None:
+    """Whether it fails or is stopped."""
+    for end in (fail, lambda bench: bench.actor.on_stop()):
+        bench = Bench()
+        bench.receiver.on_close("cut", 2)
+        bench.actor_turn()
+        assert 1 == len(bench.timers.pending)
+        end(bench)
+        assert [] == bench.timers.pending
+
+
+def test_a_feed_never_has_two_connections() -> None:
+    """Whoever says that it is time to connect."""
+    bench = Bench()
+    bench.actor.on_receive([Connect(0)])
+    assert 1 == len(bench.websocket.connections)
+
+
+def test_a_feed_that_started_too_late_is_gone_when_it_stops() -> None:
+    """It was given up: its reader thread speaks no more, and nobody hears that it failed."""
+    bench = Bench()
+    bench.receiver.on_open(1)
+    messages(bench.mailbox)
+    bench.actor.retire()
+    bench.actor.on_stop()
+    bench.frame(1)
+    assert [gone("the feed did not start in time")] == messages(bench.harness)
+    assert [] == messages(bench.supervisor)

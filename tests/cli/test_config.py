@@ -7,9 +7,15 @@ import pytest
 from livestack.cli.config import json_value
 from livestack.wire import control_pb2 as wire
 from tests.cli.support import Shell
-from tests.control.fake_node import FakeNode
+from tests.control.fake_node import FakeNode, answer, refuse
 
 KEY = 'risk.instrument."binance_spot:BTCUSDT".max_position'
+
+
+def given(node: FakeNode, name: str) -> wire.Request:
+    """The one request of that name."""
+    (found,) = (one for _, one in node.requests if name == one.WhichOneof("command"))
+    return found
 
 
 def test_what_is_shown_can_be_set(shell: Shell, node: FakeNode) -> None:
@@ -18,7 +24,7 @@ def test_what_is_shown_can_be_set(shell: Shell, node: FakeNode) -> None:
     assert f'{KEY}="0.06"\n' == done.out
     assert "version 3 (cdcdcdcdcdcd); config roll-back can go to: 1, 2" in done.err
     shell("config", "set", done.out.strip(), "--reason", "r")
-    (setting,) = node.requests[-1][1].configuration_set.settings
+    (setting,) = given(node, "configuration_set").configuration_set.settings
     assert wire.Setting(key=KEY, json_value='"0.06"') == setting
 
 
@@ -60,7 +66,7 @@ def test_a_fraction_within_is_text_too() -> None:
 def test_all_keys_go_in_one_request(shell: Shell, node: FakeNode) -> None:
     """With the version that they were made against; the new one is told."""
     done = shell("config", "set", "a.b=1", 'c."x=y"=2', "--reason", "r", "--expected-version", "3", "--json")
-    ((_, request),) = node.requests
+    request = given(node, "configuration_set")
     assert [("a.b", "1"), ('c."x=y"', "2")] == [
         (one.key, one.json_value) for one in request.configuration_set.settings
     ]
@@ -90,8 +96,54 @@ def test_assignments_that_cannot_be(
 def test_the_way_back(shell: Shell, node: FakeNode) -> None:
     """By number."""
     done = shell("config", "roll-back", "2", "--reason", "r", "--json")
-    assert 2 == node.requests[0][1].configuration_roll_back.version
+    assert 2 == given(node, "configuration_roll_back").configuration_roll_back.version
     assert 4 == done.json["version"]
+
+
+def test_each_key_is_told_old_and_new(shell: Shell, node: FakeNode) -> None:
+    """As the node had it before and has it now; what became looser is said."""
+
+    def say(lane: str, request: wire.Request) -> wire.Reply:
+        reply = answer(lane, request)
+        if request.configuration.version == 4:
+            reply.configuration.json = reply.configuration.json.replace("0.06", "0.6")
+        return reply
+
+    node.say = say
+    assert f'{KEY}: "0.06" -> "0.6"  (looser)\n' in shell("config", "set", "a=1", "--reason", "r").out
+    (change,) = shell("config", "set", "a=1", "--reason", "r", "--json").json["changes"]
+    assert {"key": KEY, "old": "0.06", "new": "0.6", "note": "looser"} == change
+
+
+def test_a_new_version_is_shown_a_moment_later(shell: Shell, node: FakeNode) -> None:
+    """It is asked for again, until it is there."""
+    asked = 0
+
+    def say(lane: str, request: wire.Request) -> wire.Reply | None:
+        nonlocal asked
+        reply = answer(lane, request)
+        if request.configuration.version == 4:
+            asked += 1
+            if asked < 3:
+                return refuse(wire.NOT_FOUND, "there is no version 4")(lane, request)
+            reply.configuration.json = "{}"
+        return reply
+
+    node.say = say
+    assert f'{KEY}: "0.06" -> not set' in shell("config", "set", "a=1", "--reason", "r").out
+
+
+def test_a_node_that_does_not_show_it_is_changed_all_the_same(shell: Shell, node: FakeNode) -> None:
+    """Then there is nothing to compare."""
+
+    def say(lane: str, request: wire.Request) -> wire.Reply | None:
+        if request.WhichOneof("command") == "configuration":
+            return refuse(wire.RATE_LIMITED, "slowly")(lane, request)
+        return answer(lane, request)
+
+    node.say = say
+    done = shell("config", "set", "a=1", "--reason", "r", "--json")
+    assert (0, "done", []) == (done.code, done.json["outcome"], done.json["changes"])
 
 
 def test_nothing_is_known_of_a_version_that_waits(shell: Shell, node: FakeNode) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from livestack.control.latch import Latch
+from livestack.journal.directory import DataDirectory
 from livestack.node.guard_report import read_report
 from tests.live.guarded_support import place, write
 from tests.support import ROOT, Process, Venue
@@ -110,9 +111,27 @@ def test_a_venue_that_does_not_answer(venue: Venue, tmp_path: Path) -> None:
     assert "Connection refused" in told["venues"]["binance_spot"]["cause"]
     assert "signature" not in json.dumps(told)
     path = write(tmp_path, ["BTCUSDT"])
-    code, _, said = run(tmp_path, venue, "status", "-c", str(path), VENUE_REST="http://127.0.0.1:9")
+    code, output, said = run(tmp_path, venue, "status", "-c", str(path), VENUE_REST="http://127.0.0.1:9")
     assert 3 == code
+    assert "kill-switch: latched for everything" in output
+    assert "node: not running" in output
     assert "cannot reach venue binance_spot at http://127.0.0.1:9: no answer: Connection refused" in said
+    _, output, _ = run(tmp_path, venue, "status", "-c", str(path), "--json", VENUE_REST="http://127.0.0.1:9")
+    told = json.loads(output)
+    assert (True, {"binance_spot": None}) == (told["latched"], told["open_orders_at_venue"])
+    assert "Connection refused" in told["trouble"]["binance_spot"]
+
+
+def test_beside_a_node_it_says_what_it_leaves(venue: Venue, tmp_path: Path) -> None:
+    """A file that has to be removed before a reset; and nothing but sentences."""
+    path = write(tmp_path, ["BTCUSDT"])
+    with DataDirectory(tmp_path).acquire():
+        code, _, said = run(tmp_path, venue, "cancel-all", "-c", str(path), "--reason", "r")
+    assert 0 == code
+    assert (tmp_path / "KILL").exists()
+    assert f"{tmp_path}/KILL is written" in said
+    assert "removed before `livestack kill reset`" in said
+    assert 2 == len(said.splitlines())
 
 
 @pytest.mark.parametrize(

@@ -36,8 +36,11 @@ def test_tools_get_a_list(shell: Shell, node: FakeNode, command: str) -> None:
 
 
 @pytest.mark.parametrize("command", LISTS)
-def test_people_get_a_table(shell: Shell, node: FakeNode, command: str) -> None:
+def test_people_get_a_table(
+    shell: Shell, node: FakeNode, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """That fits a terminal, with how old it is."""
+    monkeypatch.setattr("livestack.cli.showing.terminal_width", lambda: 80)
     text = shell(command).out
     assert 80 >= max(map(len, text.splitlines()))
     assert "5 ms ago" in text

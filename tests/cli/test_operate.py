@@ -46,6 +46,16 @@ def test_what_speaks_for_itself_needs_no_reason(shell: Shell, node: FakeNode, co
     assert "" != node.requests[0][1].reason
 
 
+def test_what_was_confirmed_is_named(shell: Shell, node: FakeNode) -> None:
+    """As far as the answer tells it."""
+    node.say = lambda _lane, request: wire.Reply(
+        request_id=request.request_id,
+        outcome=wire.DONE,
+        configuration_version=wire.ConfigurationVersion(version=4),
+    )
+    assert "abc is confirmed: the configuration is version 4\n" == shell("confirm", "abc").out
+
+
 def test_a_checkpoint_tells_its_digest(shell: Shell, node: FakeNode) -> None:
     """For tools."""
     assert "01" * 32 == shell("checkpoint", "--json").json["digest"]
@@ -57,7 +67,9 @@ def test_a_checkpoint_tells_its_digest(shell: Shell, node: FakeNode) -> None:
         ((), "say which: an ORDER_ID as in livestack orders, or --all"),
         (("7", "--all"), "say which"),
         (("7", "--venue", "v"), "--venue and --instrument go with --all"),
-        (("0",), "0 is not in the range"),
+        (("0",), "0 cannot be an order"),
+        (("9" * 23,), "ORDER_ID is a number as in livestack orders"),
+        (("seven",), "seven cannot be an order"),
     ],
 )
 def test_what_to_cancel_has_to_be_said(

@@ -37,8 +37,9 @@ def test_tools_get_every_field(shell: Shell, node: FakeNode) -> None:
     assert "60000.10" == done.json["feeds"][0]["instruments"][0]["bid"]
 
 
-def test_people_get_a_page(shell: Shell, node: FakeNode) -> None:
+def test_people_get_a_page(shell: Shell, node: FakeNode, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of 80 columns, with what matters first."""
+    monkeypatch.setattr("livestack.cli.showing.terminal_width", lambda: 80)
     text = shell("status").out
     assert 80 >= max(map(len, text.splitlines()))
     for part in (
@@ -97,6 +98,42 @@ def test_reducing_and_warnings_are_well(shell: Shell, node: FakeNode) -> None:
 
     changed(node, change)
     assert 0 == shell("status", "--check").code
+
+
+def test_a_feed_that_is_silent(shell: Shell, node: FakeNode) -> None:
+    """It is not well while orders may leave; one instrument of several may be quiet."""
+
+    def change(one: wire.Status, state: str = "active", more: int = -1) -> None:
+        one.feeds[0].instruments[0].age_ms = 10_001
+        one.feeds[0].instruments.add(age_ms=more)
+        one.trading_state = state
+
+    changed(node, change)
+    assert "the last message of the feed of binance_spot is 10.0 s old" in shell("status", "--check").err
+    assert 0 == shell("status", "--check", "--age-max", "20s").code
+    changed(node, lambda one: change(one, more=5))
+    assert 0 == shell("status", "--check").code
+    changed(node, lambda one: change(one, "reducing"))
+    assert 0 == shell("status", "--check").code
+    changed(node, lambda one: setattr(one.feeds[0].instruments[0], "age_ms", -1))
+    assert "the feed of binance_spot has sent nothing yet" in shell("status", "--check").err
+
+
+def test_what_is_not_yet_is_said_so(shell: Shell, node: FakeNode) -> None:
+    """A node that stands by has no session, and its strategy is not disabled."""
+    node.say = lambda _lane, request: wire.Reply(
+        request_id=request.request_id,
+        outcome=wire.DONE,
+        status=wire.Status(node="demo", phase="standby", trading_state="halted"),
+    )
+    text = shell("status").out
+    assert "not yet of node demo" in text
+    for name in ("since", "trading", "strategy", "orders", "so far", "configuration", "guard", "as of"):
+        assert ["not", "yet"] == next(line for line in text.splitlines() if line.startswith(name)).split()[
+            -2:
+        ]
+    assert "disabled" not in text
+    assert 8 == shell("status", "--check").code
 
 
 def test_how_old_it_may_be_is_an_option(shell: Shell, node: FakeNode) -> None:

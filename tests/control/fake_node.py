@@ -144,6 +144,7 @@ def answer(_lane: str, request: wire.Request) -> wire.Reply:
             reply.digest.digest = "01" * 32
         case "kill":
             reply.killed.CopyFrom(KILLED)
+            reply.killed.scope = request.kill.instrument or request.kill.venue
         case "kill_receipt":
             reply.kill_receipt.CopyFrom(receipt(flat=True))
         case _:
@@ -208,6 +209,10 @@ class FakeNode:
         """Names of the commands that came."""
         return [one.WhichOneof("command") or "" for where, one in self.requests if lane in (None, where)]
 
+    def end(self) -> None:
+        """From within ``say``: nothing is answered any more."""
+        self._stopped.set()
+
     def stop(self) -> None:
         self._stopped.set()
         self._thread.join(WAIT_S)
@@ -242,7 +247,7 @@ class FakeNode:
             context.destroy(linger=0)
 
     def _answer(self, lane: str, socket: zmq.Socket[bytes]) -> None:
-        while socket.poll(LOOK_MS):
+        while not self._stopped.is_set() and socket.poll(LOOK_MS):
             *envelope, payload = socket.recv_multipart()
             request = wire.Request.FromString(payload)
             self.requests.append((lane, request))

@@ -41,11 +41,13 @@ def test_a_key_expires(tmp_path: Path) -> None:
     client, _ = new_client(tmp_path, "a", Role.VIEWER, clock.wall_ns() + SECOND_NS)
     keys = AllowList(tmp_path, clock)
     clock.ns += SECOND_NS - 1
+    assert "" == keys.expired(client.public_key)
     assert client == keys.find(client.public_key)
     clock.ns += 1
     assert keys.find(client.public_key) is None
     assert frozenset() == keys.usable()
     assert "expired" in keys.refusal(client.public_key)
+    assert ("a", "") == (keys.expired(client.public_key), keys.expired("another"))
 
 
 def test_a_damaged_list_lets_nobody_in(tmp_path: Path) -> None:

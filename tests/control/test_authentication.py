@@ -75,8 +75,35 @@ def test_an_expired_key_does_not_come_in(tmp_path: Path) -> None:
             reply = client.ask(request(clock))
             assert wire.PERMISSION_DENIED == reply.code
             assert "expired" in reply.message
+        assert ["anna"] == [sender.name for _, _, sender, _ in node.desk.refusals]
         with node.remote(keys) as client:
             client.event(*NOT_LET_IN)
+
+
+def test_an_expired_key_is_told_by_its_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """At the handshake too: counted and audited each time, logged once; one that is on no list has no name."""
+    clock = HandClock()
+    with running(tmp_path, tcp=True, clock=clock) as node:
+        keys = node.key("anna", Role.VIEWER, clock.wall_ns() + SECOND_NS)
+        clock.forward(1)
+        for _ in range(2):
+            with node.remote(keys) as client:
+                client.event(*NOT_LET_IN)
+        node.desk.wait(lambda: len(node.desk.refusals) >= 2)
+        counts = node.server.counts
+        until(lambda: counts["expired_keys"] == counts["not_let_in"])
+        assert 2 <= counts["expired_keys"]
+        assert {("handshake", "anna", "127.0.0.1")} == {
+            (command, sender.name, sender.address) for _, command, sender, _ in node.desk.refusals
+        }
+        revoke(node.keys, "anna")
+        known = counts["expired_keys"]
+        with node.remote(keys) as client:
+            client.event(*NOT_LET_IN)
+        node.desk.wait(lambda: "unlisted" == node.desk.refusals[-1][2].name)
+        assert known <= counts["expired_keys"] < counts["not_let_in"]
+    output = capsys.readouterr()
+    assert 1 == (output.out + output.err).count("key_expired")
 
 
 def test_a_damaged_list_lets_nobody_in(tmp_path: Path) -> None:
@@ -186,8 +213,8 @@ def test_only_curve_of_our_domain_gets_a_yes(tmp_path: Path, frames: list[bytes]
     node = Node(tmp_path)
     key = zmq.utils.z85.decode(node.key("anna", Role.VIEWER)[0])
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    refused: list[str] = []
-    authenticator = Authenticator(context, node.allow_list, Counter(), refused.append)
+    refused: list[tuple[str, str]] = []
+    authenticator = Authenticator(context, node.allow_list, Counter(), lambda *one: refused.append(one))
     authenticator.start()
     asking = context.socket(zmq.DEALER)
     asking.connect("inproc://zeromq.zap.01")

@@ -79,6 +79,24 @@ def test_what_does_not_answer_is_told_from_what_is_not_there(tmp_path: Path) -> 
         one.open(SHORT_S)
 
 
+def test_a_socket_that_others_could_have_made_is_not_spoken_to(tmp_path: Path) -> None:
+    """Not one byte: what is there may be anybody's."""
+    place = tmp_path / "place"
+    place.mkdir()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(place / "a"))
+        listener.listen()
+        listener.setblocking(False)
+        place.chmod(0o777)
+        with (
+            channel(Place(f"ipc://{place}/a", "start one")) as one,
+            pytest.raises(NodeUnreachableError, match=r"not to be trusted: .*chmod 700"),
+        ):
+            one.open(SHORT_S)
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+
+
 def test_what_is_no_node_is_said_to_be_none(tmp_path: Path) -> None:
     """It speaks another protocol."""
     with (

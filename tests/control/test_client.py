@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from livestack.client import ControlClient
-from livestack.control.commands import COMMANDS, fault
+from livestack.control.commands import COMMANDS, fault, is_request_id
 from livestack.control.endpoints import endpoints
 from livestack.exceptions import (
     NodeUnreachableError,
     PermissionDeniedError,
     RefusedError,
+    UsageError,
 )
 from livestack.wire import control_pb2 as wire
 from tests.control.fake_node import KILLED, STATUS, FakeNode, answer, refuse
@@ -141,6 +142,43 @@ def test_kill_has_its_own_socket(tmp_path: Path) -> None:
     assert ["kill"] == [lane for lane, _ in fake.requests]
 
 
+def test_no_form_keeps_a_kill_back(tmp_path: Path) -> None:
+    """What the node would refuse is made into what it takes; another id, where that one was used."""
+    with FakeNode(tmp_path) as fake, ControlClient.of_data_dir(tmp_path) as node:
+        node.kill("", " binance_spot\n")
+        node.kill("a\u2028b" * 300, instrument="i" * 300, request_id="bad id")
+        refused = refuse(wire.REQUEST_ID_REUSED, "used")
+        fake.say = lambda lane, request: (refused if request.request_id == "mine" else answer)(lane, request)
+        assert wire.DONE == node.kill("why", request_id="mine").outcome
+    for _, request in fake.requests:
+        assert "" == fault(request, COMMANDS["kill"])
+        assert is_request_id(request.request_id)
+    (_, first), (_, second) = fake.requests[:2]
+    assert ("no reason given", "binance_spot") == (first.reason, first.kill.venue)
+    assert (499, 200) == (len(second.reason), len(second.kill.instrument))
+
+
+@pytest.mark.parametrize("state", ["", "enabled", "TRADING_STATE_UNSPECIFIED"])
+def test_a_trading_state_has_three_words(tmp_path: Path, state: str) -> None:
+    """Anything else is a usage error that names them."""
+    with (
+        ControlClient.of_data_dir(tmp_path) as node,
+        pytest.raises(UsageError, match="ACTIVE, REDUCING or HALTED"),
+    ):
+        node.trading(state, "why")  # type: ignore[arg-type]
+
+
+def test_what_the_node_cannot_take_is_not_sent(tmp_path: Path) -> None:
+    """Numbers beyond its own, and ids that are none."""
+    with ControlClient.of_data_dir(tmp_path) as node:
+        with pytest.raises(UsageError, match="order_id has to be from 1"):
+            node.cancel(10**30, "why")
+        with pytest.raises(UsageError, match="is no request id"):
+            node.cancel(1, "why", request_id="bad id")
+        with pytest.raises(UsageError, match="is no request id"):
+            node.confirm("bad id", "why")
+
+
 def test_a_kill_that_reaches_nobody_says_what_is_left(tmp_path: Path) -> None:
     """The file, and the guard."""
     with (
@@ -164,7 +202,7 @@ def test_a_dead_node_is_told_from_none(tmp_path: Path) -> None:
         pass
     with (
         ControlClient.of_data_dir(tmp_path) as node,
-        pytest.raises(NodeUnreachableError, match="dead or gone; start one"),
+        pytest.raises(NodeUnreachableError, match=r"dead or gone; livestack guard status"),
     ):
         node.status()
 

@@ -10,7 +10,7 @@ from livestack.control.replies_given import Given
 from livestack.wire import control_pb2 as wire
 
 ANNA = Sender("anna", Role.ADMIN, "ipc")
-BEN = Sender("ben", Role.ADMIN, "ipc")
+BEN = Sender("ben", Role.ADMIN, "10.0.0.7")
 
 
 def current(sender: Sender, _key: str) -> Sender | None:
@@ -20,7 +20,7 @@ def current(sender: Sender, _key: str) -> Sender | None:
 def waiting() -> Confirmations:
     book = Confirmations(("kill.reset",), 10)
     asked = wire.Request(request_id="r", kill_reset=wire.ResetKill())
-    book.hold(asked, COMMANDS["kill_reset"], ANNA, "key", Given(b"", 0, is_kept=True), 0)
+    book.hold(asked, COMMANDS["kill_reset"], ANNA, "key", Given(b"", 0), 0)
     return book
 
 
@@ -37,6 +37,8 @@ def test_another_key_confirms_once() -> None:
     assert book.is_awaited("r")
     one, sender = book.settle("r", BEN, current)
     assert ("anna", "ben") == (sender.name, sender.confirmed_by)
+    assert "ipc, confirmed from 10.0.0.7" == sender.origin
+    assert "ipc" == ANNA.origin
     assert "r" == one.request.request_id
     with pytest.raises(Unconfirmed, match="waits"):
         book.settle("r", BEN, current)
@@ -79,5 +81,5 @@ def test_no_more_wait_than_people_can_confirm() -> None:
     for number in range(AWAITING_MAX):
         assert not book.is_full()
         asked = wire.Request(request_id=str(number), kill_reset=wire.ResetKill())
-        book.hold(asked, COMMANDS["kill_reset"], ANNA, "", Given(b"", 0, is_kept=True), 0)
+        book.hold(asked, COMMANDS["kill_reset"], ANNA, "", Given(b"", 0), 0)
     assert book.is_full()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from livestack.control.endpoints import PATH_BYTES_MAX, check_private, endpoints, prepare
+from livestack.control.endpoints import PATH_BYTES_MAX, check_private, endpoints, prepare, stranger
 from livestack.exceptions import HeldError
 
 
@@ -108,6 +108,53 @@ def test_a_loose_directory_of_ours_is_tightened(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir(mode=0o755)
     prepare(tmp_path)
     assert 0o700 == (tmp_path / "run").stat().st_mode & 0o777
+
+
+def test_what_is_not_our_directory_is_refused_and_left_alone(deep: Path, tmp_path: Path) -> None:
+    """A link that somebody has put there before us: what it leads to keeps its mode, whoever it belongs to."""
+    place = Path(endpoints(deep).control.removeprefix("ipc://")).parent
+    target = tmp_path / "target"
+    place.symlink_to(target)
+    for _ in range(2):  # one that leads nowhere, then one that leads to a directory
+        with pytest.raises(HeldError, match="has to be a directory"):
+            prepare(deep)
+        target.mkdir(mode=0o755, exist_ok=True)
+    assert 0o755 == target.stat().st_mode & 0o777
+    place.unlink()
+    place.touch()
+    with pytest.raises(HeldError, match="has to be a directory"):
+        prepare(deep)
+
+
+def test_a_directory_of_another_user_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is refused, and its mode is what it was."""
+    (tmp_path / "run").mkdir(mode=0o755)
+    monkeypatch.setattr(os, "geteuid", lambda: tmp_path.stat().st_uid + 1)
+    with pytest.raises(HeldError, match="belong"):
+        prepare(tmp_path)
+    assert 0o755 == (tmp_path / "run").stat().st_mode & 0o777
+
+
+def test_who_is_no_stranger(deep: Path, tmp_path: Path) -> None:
+    """A socket in a private directory of ours, also by way of the link to it; and where there is nothing at all."""
+    found = prepare(deep)
+    assert "" == stranger(Path(found.control.removeprefix("ipc://")))
+    assert "" == stranger(deep / "run" / "control")
+    assert "" == stranger(tmp_path / "nothing" / "control")
+    (tmp_path / "file").touch()
+    assert "" == stranger(tmp_path / "file" / "run" / "control")
+
+
+def test_who_is_a_stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where others could put a socket, or another user did."""
+    open_to_all = tmp_path / "open"
+    open_to_all.mkdir()
+    open_to_all.chmod(0o777)
+    assert "chmod 700" in stranger(open_to_all / "control")
+    open_to_all.chmod(0o700)
+    assert "" == stranger(open_to_all / "control")
+    monkeypatch.setattr(os, "geteuid", lambda: tmp_path.stat().st_uid + 1)
+    assert "belong" in stranger(open_to_all / "control")
 
 
 def test_a_deep_runtime_directory_is_not_used(

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from livestack.control.latch import ENTRIES_MAX, LATCH_NAME, Latch, LatchEntry
+from livestack.control.latch import ENTRIES_MAX, EVERYTHING_SUFFIX, LATCH_NAME, Latch, LatchEntry
 
 
 def entry(venue: str = "", instrument: str = "", reason: str = "r") -> LatchEntry:
-    return LatchEntry(trigger="operator", by="anna", reason=reason, venue=venue, instrument=instrument, wall_ns=7)
+    return LatchEntry(
+        trigger="operator", by="anna", reason=reason, venue=venue, instrument=instrument, wall_ns=7
+    )
 
 
 def test_what_is_engaged_is_there_for_the_next_process(tmp_path: Path) -> None:
@@ -65,3 +71,60 @@ def test_nobody_else_reads_it_and_no_draft_stays(tmp_path: Path) -> None:
     Latch(tmp_path).engage(entry())
     assert [LATCH_NAME] == os.listdir(tmp_path)
     assert 0o600 == (tmp_path / LATCH_NAME).stat().st_mode & 0o777
+
+
+@contextmanager
+def somebody_writing(directory: Path) -> Iterator[None]:
+    """Another process is about to engage, and is stopped there."""
+    handle = os.open(directory, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
+def test_those_who_engage_at_once_lose_nothing(tmp_path: Path) -> None:
+    """Each a latch of its own, as node and guard have: every scope is there, or is covered."""
+    count = 8
+    begin = threading.Barrier(count)
+
+    def engage(number: int) -> None:
+        latch = Latch(tmp_path)
+        begin.wait()
+        for turn in range(5):
+            latch.engage(entry(venue=f"v{number}", instrument=f"{turn}"))
+
+    threads = [threading.Thread(target=engage, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found = {(one.venue, one.instrument) for one in Latch(tmp_path).entries()}
+    assert ("", "") in found or {(f"v{n}", f"{turn}") for n in range(count) for turn in range(5)} == found
+
+
+def test_behind_somebody_who_is_stopped_it_engages_everything(tmp_path: Path) -> None:
+    """Whatever that one writes when it goes on; reading waits for nobody, and clearing removes both."""
+    latch = Latch(tmp_path)
+    latch.engage(entry(venue="v"))
+    before = (tmp_path / LATCH_NAME).read_bytes()
+    with somebody_writing(tmp_path):
+        latch.engage(entry(venue="w"))
+        assert (entry(venue="v"), entry()) == latch.entries()
+        with pytest.raises(BlockingIOError, match="somebody else is writing"):
+            latch.clear()
+        (tmp_path / LATCH_NAME).write_bytes(before)
+    assert (entry(venue="v"), entry()) == Latch(tmp_path).entries()
+    latch.clear()
+    assert ((), []) == (latch.entries(), os.listdir(tmp_path))
+
+
+def test_damage_to_the_second_file_covers_everything_too(tmp_path: Path) -> None:
+    """It is told which file it is."""
+    latch = Latch(tmp_path)
+    latch.engage(entry(venue="v"))
+    (tmp_path / f"{LATCH_NAME}{EVERYTHING_SUFFIX}").write_bytes(b"[")
+    venue, all_of_it = latch.entries()
+    assert ("v", "") == (venue.scope, all_of_it.scope)
+    assert EVERYTHING_SUFFIX in all_of_it.reason

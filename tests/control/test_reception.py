@@ -205,7 +205,7 @@ def test_an_old_request_is_refused_but_for_a_kill(code: int, age_ns: int) -> Non
 # -- once ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("field", sorted(set(COMMANDS) - {"confirm"}))
+@pytest.mark.parametrize("field", sorted(set(COMMANDS) - {"confirm", "kill"}))
 def test_the_same_request_again_gets_the_same_reply(field: str) -> None:
     """Also when it is long stale, or was sent with a new time; nothing happens twice."""
     bench = Bench()
@@ -230,6 +230,25 @@ def test_the_same_id_with_another_content_is_refused() -> None:
     assert 1 == len(bench.desk.served)
 
 
+def test_a_kill_is_never_answered_from_memory() -> None:
+    """What it engaged may have been reset since: it is carried out whenever it comes, also under a used id."""
+    bench = Bench(held=("cancel",))
+    asked = bench.request(kill=wire.Kill(venue="v"))
+    for _ in range(3):
+        assert wire.DONE == bench.ask(asked).outcome
+    asked.kill.venue = ""
+    assert wire.DONE == bench.ask(asked).outcome
+    other = bench.request(cancel=wire.CancelOrder(order_id=1))
+    waits = bench.send(other)
+    assert wire.DONE == bench.ask(bench.request(request_id=other.request_id, kill=wire.Kill())).outcome
+    assert ["v", "v", "v", "", ""] == [
+        one.kill.venue for one, _ in bench.desk.served if one.WhichOneof("command") == "kill"
+    ]
+    bench.desk.answers[-2](wire.Reply(outcome=wire.DONE, seq=7))
+    assert [7] == [one.seq for one in waits]
+    assert 7 == bench.ask(other).seq
+
+
 def test_two_senders_may_use_the_same_id() -> None:
     """Each has its own reply."""
     bench = Bench()
@@ -240,8 +259,8 @@ def test_two_senders_may_use_the_same_id() -> None:
 
 def test_asked_again_before_the_answer_waits_for_it() -> None:
     """The desk hears of it once; all who asked are told, also by an answer from another thread."""
-    bench = Bench(held=("kill",))
-    asked = bench.request(kill=wire.Kill())
+    bench = Bench(held=("checkpoint",))
+    asked = bench.request(checkpoint=wire.Checkpoint())
     first, second = bench.send(asked), bench.send(asked)
     assert ([], []) == (first, second)
     thread = threading.Thread(target=bench.desk.answers[0], args=(wire.Reply(outcome=wire.DONE, seq=7),))
@@ -376,7 +395,7 @@ def test_a_desk_that_fails_is_answered_for(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_a_failure_of_our_own_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever waited is told once, and may ask again."""
+    """Whoever waited is told once, and may ask again; what never got to the desk needs a second key as before."""
     bench = Bench(four_eyes=("checkpoint",))
     asked = bench.request(checkpoint=wire.Checkpoint())
     with monkeypatch.context() as patched:
@@ -385,7 +404,8 @@ def test_a_failure_of_our_own_is_answered(monkeypatch: pytest.MonkeyPatch) -> No
     with monkeypatch.context() as patched:
         patched.setattr(bench.reception, "_check", lambda *_: 1 // 0)
         assert wire.INTERNAL == bench.ask(bench.request()).code
-    assert wire.DONE == bench.ask(asked).outcome
+    assert wire.AWAITING == bench.ask(asked).outcome
+    assert [] == bench.desk.served
 
 
 # -- four eyes ----------------------------------------------------------------------------------------------------
@@ -428,6 +448,62 @@ def test_both_wait_for_the_outcome() -> None:
     assert ([], []) == (first, second)
     bench.desk.answers[0](wire.Reply(outcome=wire.REFUSED, code=wire.REFUSED_BY_CORE))
     assert [wire.REFUSED_BY_CORE] * 2 == [one.code for one in (*first, *second)]
+
+
+def unknown_to_both(bench: Bench) -> tuple[wire.Request, wire.Request]:
+    """A command and its confirmation, carried out, with an outcome that nobody knows."""
+    asked = bench.request(kill_reset=wire.ResetKill(accept_unknown=True))
+    bench.ask(asked, ANNA)
+    confirming = bench.request(confirm=wire.Confirm(request_id=asked.request_id))
+    told = bench.send(confirming, BEN)
+    bench.desk.answers[0](wire.Reply(outcome=wire.UNKNOWN, code=wire.TIMED_OUT))
+    assert [wire.UNKNOWN] == [one.outcome for one in told]
+    return asked, confirming
+
+
+@pytest.mark.parametrize("who", ["sender", "confirmer"])
+def test_what_was_confirmed_is_repeated_as_it_was(who: str) -> None:
+    """Its outcome is unknown: whoever of the two asks again, it is the same request in the same name, for both."""
+    bench = Bench(held=("kill_reset",), **FOUR_EYES)
+    asked, confirming = unknown_to_both(bench)
+    both = [(asked, ANNA), (confirming, BEN)]
+    if who == "confirmer":
+        both.reverse()
+    first, second = [bench.send(one, where) for one, where in both]
+    assert ([], []) == (first, second)
+    assert [(asked, "anna, confirmed by ben")] * 2 == [(one, by.by) for one, by in bench.desk.served]
+    bench.desk.answers[1](wire.Reply(outcome=wire.DONE, seq=5))
+    assert [(one.request_id, 5) for one, _ in both] == [
+        (reply.request_id, reply.seq) for reply in (*first, *second)
+    ]
+    assert [5, 5] == [bench.ask(one, where).seq for one, where in both]
+    assert 2 == len(bench.desk.served)
+
+
+@pytest.mark.parametrize("who", ["sender", "confirmer"])
+def test_what_was_confirmed_is_not_repeated_for_who_may_not_any_more(who: str) -> None:
+    """Neither by one of the two whose role is lower now, nor in the name of a sender that was revoked."""
+    bench = Bench(held=("kill_reset",), **FOUR_EYES)
+    asked, confirming = unknown_to_both(bench)
+    if who == "sender":
+        reply = bench.ask(asked, origin("anna", Role.OPERATOR))
+    else:
+        assert wire.PERMISSION_DENIED == bench.ask(confirming, origin("ben", Role.OPERATOR)).code
+        bench.senders["anna"] = None
+        reply = bench.ask(confirming, BEN)
+    assert wire.PERMISSION_DENIED == reply.code
+    assert 1 == len(bench.desk.served)
+
+
+def test_what_was_confirmed_keeps_its_name_when_it_fails() -> None:
+    """A desk that failed is asked again for the same, by the same two."""
+    bench = Bench(**FOUR_EYES)
+    asked = bench.request(kill_reset=wire.ResetKill())
+    bench.ask(asked, ANNA)
+    working, bench.reception._desk = bench.desk, BrokenDesk()
+    assert wire.INTERNAL == confirm(bench, asked, BEN).code
+    bench.reception._desk = working
+    assert "anna, confirmed by ben" == bench.ask(asked, ANNA).pong.who
 
 
 @pytest.mark.parametrize("where", [ANNA, origin("ben", Role.OPERATOR), origin("cleo", Role.VIEWER)])
@@ -492,9 +568,13 @@ def test_only_so_many_wait(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_makes_it_safer_needs_no_second_key() -> None:
-    """Halting does not wait where enabling does; nor does a kill."""
+    """Halting does not wait where enabling does; nor does a kill. Reducing does: trading may be halted."""
     bench = Bench(**FOUR_EYES)
-    for state, outcome in ((wire.HALTED, wire.DONE), (wire.ACTIVE, wire.AWAITING)):
+    for state, outcome in (
+        (wire.HALTED, wire.DONE),
+        (wire.REDUCING, wire.AWAITING),
+        (wire.ACTIVE, wire.AWAITING),
+    ):
         assert outcome == bench.ask(bench.request(trading=wire.SetTradingState(state=state))).outcome
     assert wire.DONE == bench.ask(bench.request(kill=wire.Kill())).outcome
 

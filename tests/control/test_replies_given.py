@@ -16,8 +16,8 @@ from livestack.wire import control_pb2 as wire
 FRESH_NS = 40
 
 
-def given(at_ns: int = 0, *, is_kept: bool = True, is_final: bool = True) -> Given:
-    one = Given(b"", at_ns, is_kept=is_kept)
+def given(at_ns: int = 0, *, is_final: bool = True) -> Given:
+    one = Given(b"", at_ns)
     one.is_final = is_final
     return one
 
@@ -56,7 +56,7 @@ def test_senders_have_their_own_ids() -> None:
 
 
 def test_what_could_be_replayed_is_not_forgotten() -> None:
-    """A full memory refuses the new command; the oldest goes once its request is stale. Kills always find room."""
+    """A full memory refuses the new command; the oldest goes once its request is stale."""
     replies = RepliesGiven(FRESH_NS)
     for number in range(COMMANDS_MAX):
         assert replies.add_command("a", str(number), given(), 0)
@@ -74,14 +74,6 @@ def test_what_still_waits_is_not_forgotten() -> None:
     for number in range(COMMANDS_MAX):
         replies.add_command("a", str(number), given(is_final=False), 0)
     assert not replies.add_command("a", "new", given(), 10 * FRESH_NS)
-
-
-def test_kills_may_be_forgotten() -> None:
-    """A replayed one engages what is engaged."""
-    replies = RepliesGiven(FRESH_NS)
-    for number in range(COMMANDS_MAX + 1):
-        assert replies.add_command("a", str(number), given(is_kept=False, is_final=False), 0)
-    assert replies.find("a", "0") is None
 
 
 def test_memory_is_bounded() -> None:

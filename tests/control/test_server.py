@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import zmq
 
-from livestack.control import publisher
+from livestack.control import lanes, publisher
 from livestack.control import server as module
 from livestack.control.commands import COMMANDS, Role
 from livestack.control.endpoints import endpoints
@@ -23,6 +23,7 @@ from livestack.exceptions import HeldError
 from livestack.wire import control_pb2 as wire
 from tests.control.support import (
     LIMIT_S,
+    SECOND_NS,
     FakeDesk,
     HandClock,
     Node,
@@ -194,8 +195,8 @@ def test_who_is_gone_before_the_answer_holds_nobody_up(tmp_path: Path) -> None:
 
 def test_the_same_request_twice_before_the_answer(tmp_path: Path) -> None:
     """From two connections at once: one command, two replies, given from another thread."""
-    with running(tmp_path, held=("kill",)) as node, node.local() as one, node.local() as other:
-        asked = request(kill=wire.Kill())
+    with running(tmp_path, held=("checkpoint",)) as node, node.local() as one, node.local() as other:
+        asked = request(checkpoint=wire.Checkpoint())
         one.send(asked)
         node.desk.wait(lambda: bool(node.desk.answers))
         other.send(asked)
@@ -395,6 +396,33 @@ def test_sockets_closed_under_it_are_opened_anew(tmp_path: Path) -> None:
         node.server._post(node.server._routers[0][0].close)
         until(lambda: node.server.counts["failed_passes"] >= 1 and node.server.health().is_whole)
         assert wire.DONE == local.ask(request()).outcome
+
+
+def test_a_lane_that_cannot_open_does_not_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Alive, and of no use to anybody: that is what ``passed_ns`` tells; mended, it passes again."""
+    clock = HandClock()
+    with running(tmp_path, clock=clock) as node:
+        counts = node.server.counts
+        with monkeypatch.context() as patched:
+            patched.setattr(lanes, "open_router", lambda *_: 1 // 0)
+            node.server._post(lambda: 1 // 0)
+            until(lambda: counts["failed_passes"] >= 2)
+            clock.forward(10)
+            before = counts["failed_passes"]
+            until(lambda: counts["failed_passes"] >= before + 2)
+            health = node.server.health()
+            assert (True, 10 * SECOND_NS) == (health.is_alive, clock.now_ns() - health.passed_ns)
+        until(lambda: node.server.health().passed_ns == clock.now_ns())
+
+
+def test_a_lane_passes_when_it_begins(tmp_path: Path) -> None:
+    """Nobody takes the time before it for silence."""
+    clock = HandClock()
+    node = Node(tmp_path, clock=clock)
+    clock.forward(100)
+    node.server.start()
+    assert clock.now_ns() == node.server.health().passed_ns
+    node.server.stop()
 
 
 def test_health_says_how_it_is(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from livestack.core import events
@@ -440,3 +441,16 @@ def test_rolling_back_a_limit_withdraws_what_waits() -> None:
     assert [waiting] == list(bench.execution.queue.pending)
     step = bench.feed(command(events.RollBackConfiguration(1)))
     assert ["CommandApplied", "ConfigurationChanged", "IntentWithdrawn"] == bench.names(step)
+
+
+def test_where_a_command_came_from_is_a_record_only() -> None:
+    """From another address it is the same command; journals that do not say it are read."""
+    here = events.OperatorCommand(
+        request_id="r", command=events.TakeCheckpoint(), who="anna", why="x", base_version=0, origin="ipc"
+    )
+    bench = three()
+    steps = [bench.feed(msgspec.structs.replace(here, origin=one)) for one in ("ipc", "10.0.0.7")]
+    assert [["CommandApplied", "Checkpoint"], ["CommandApplied"]] == [bench.names(one) for one in steps]
+    written = msgspec.msgpack.decode(msgspec.msgpack.encode(here))
+    assert here == msgspec.convert(written, events.OperatorCommand)
+    assert "" == msgspec.convert(written[:-1], events.OperatorCommand).origin

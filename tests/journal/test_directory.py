@@ -35,6 +35,23 @@ def test_it_is_for_its_owner_alone(tmp_path: Path) -> None:
             assert 0o700 == made.stat().st_mode & 0o777
 
 
+@pytest.mark.parametrize("mode", [0o720, 0o702, 0o777, 0o1777])
+def test_one_that_others_may_write_to_is_refused(tmp_path: Path, mode: int) -> None:
+    """The sentence says what to do about it; nothing was made in it."""
+    tmp_path.chmod(mode)
+    with pytest.raises(HeldError, match="chmod 700"):
+        DataDirectory(tmp_path).acquire()
+    assert [] == [*tmp_path.iterdir()]
+
+
+def test_one_that_others_may_look_into_is_left_as_it_is(tmp_path: Path) -> None:
+    """What is made in it is for its owner alone."""
+    tmp_path.chmod(0o755)
+    with DataDirectory(tmp_path).acquire() as directory:
+        assert 0o755 == tmp_path.stat().st_mode & 0o777
+        assert 0o700 == directory.sessions.stat().st_mode & 0o777
+
+
 def test_a_file_in_the_way(tmp_path: Path) -> None:
     """A sentence, exit code 5."""
     (tmp_path / "data").write_text("")

@@ -15,9 +15,12 @@ from tests.live.guarded_support import latched
 from tests.live.operated import Pause, client, of, replayed, session, until
 from tests.support import Process, Venue
 
+LOST = "reader.in_feed_frame=raise@300"
+"""Has the feed hear of a lost connection once the node is at work: its first message may come before it has started."""
+
 SURVIVED = [
-    ("feed.before_message", "raise@1", "actor='feed binance_spot'"),
-    ("feed.before_message", "exit@1", "actor='feed binance_spot'"),
+    ("feed.before_message", f"raise@2,{LOST}", "actor='feed binance_spot'"),
+    ("feed.before_message", f"exit@2,{LOST}", "actor='feed binance_spot'"),
     ("reader.in_feed_frame", "raise@300", "feed binance_spot reader"),
     ("reader.in_feed_frame", "exit@300", "feed binance_spot reader"),
     ("connector.before_ack", "raise@40", "actor='connector binance_spot'"),

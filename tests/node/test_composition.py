@@ -1,116 +1,109 @@
-"""The composition: who starts after whom, and what is said of an actor that does not."""
+"""The composition: a node on virtual time whose feed, connector or control actor fails, and what is left afterwards."""
 
 from __future__ import annotations
 
-import threading
-from typing import Any
+from pathlib import Path
 
 import pytest
 
-from livestack.actors.base import NodeActor
-from livestack.actors.mailbox import Mailbox
-from livestack.actors.messages import ActorFailed
-from livestack.exceptions import LivestackError
-from livestack.node.composition import ThreadLauncher
-from tests.actors.fakes import messages
-from tests.control.support import until
+from livestack.actors.messages import ConnectorWanted, Unreachable
+from livestack.core.events import FeedStatusChanged
+from livestack.core.types import ConnectionStatus
+from livestack.node.supervisor import Phase
+from tests.simulation.test_node import check_agreement, check_invariants, make_world
+from tests.simulation.world import World
+
+VENUE = "binance_spot"
 
 
-class Noted(NodeActor):
-    """Writes down its start and stop."""
-
-    def __init__(self, name: str, mailbox: Mailbox, supervisor: Mailbox, notes: list[str]) -> None:
-        super().__init__(name, mailbox, supervisor)
-        self._notes = notes
-
-    def on_start(self) -> None:
-        self._notes.append(f"{self.name} starts")
-
-    def on_stop(self) -> None:
-        self._notes.append(f"{self.name} stops")
-
-    def on_batch(self, batch: list[Any]) -> None:
-        self._notes += batch
+def break_down(world: World, actor: str) -> None:
+    """Have it fail, as at a message that it does not know how to handle."""
+    broken = world.launcher.actor(actor)
+    world.launcher.dead.add(actor)
+    try:
+        raise RuntimeError("broken by the test")
+    except RuntimeError as error:
+        broken.on_failure(type(error), error, error.__traceback__)
 
 
-class Stillborn(NodeActor):
-    """Dies in its first hook, of which Pykka tells nobody."""
-
-    def __init__(self, mailbox: Mailbox, supervisor: Mailbox) -> None:
-        super().__init__("stillborn", mailbox, supervisor)
-
-    def on_start(self) -> None:
-        raise RuntimeError("no")
-
-
-class Mortal(NodeActor):
-    """Dies of its first message."""
-
-    def __init__(self, mailbox: Mailbox, supervisor: Mailbox) -> None:
-        super().__init__("mortal", mailbox, supervisor)
-
-    def on_batch(self, batch: list[Any]) -> None:
-        raise RuntimeError("first message")
-
-
-def test_actors_start_in_order_and_stop_in_reverse() -> None:
-    """Each is running before the next begins; the last one started stops first; no thread is left."""
-    notes: list[str] = []
-    before = threading.active_count()
-    launcher = ThreadLauncher()
-    for name in ("recorder", "harness", "feed"):
-        launcher.start(Noted, name=name, mailbox=Mailbox(), supervisor=Mailbox(), notes=notes)
-    assert [] == launcher.stop_all()
-    names = ["recorder", "harness", "feed"]
-    assert [f"{n} starts" for n in names] + [f"{n} stops" for n in reversed(names)] == notes
-    assert before == threading.active_count()
+@pytest.mark.parametrize("actor", [f"feed {VENUE}", f"connector {VENUE}", "control"])
+def test_a_failed_actor_has_one_successor_and_trading_goes_on(actor: str, tmp_path: Path) -> None:
+    """However many fail one after the other; both sides agree in the end and the session ends in order."""
+    world = make_world(31, tmp_path)
+    world.run(3)
+    for _ in range(2):
+        before = world.launcher.actor(actor)
+        break_down(world, actor)
+        world.run(5)
+        after = world.launcher.actor(actor)
+        assert after.number > before.number
+        assert actor not in world.launcher.dead
+    fills = len(world.venue.fills)
+    world.run(15)
+    assert len(world.venue.fills) > fills
+    assert 0 == world.stop(), world.node.supervisor.reason
+    assert world.node.supervisor.leaves_nothing
+    check_invariants(world)
+    check_agreement(world)
 
 
-def test_an_actor_that_dies_at_its_start_is_noticed() -> None:
-    """By its missing answer to the first ping: a sentence with its name."""
-    with pytest.raises(LivestackError, match="Stillborn did not start"):
-        ThreadLauncher().start(Stillborn, mailbox=Mailbox(), supervisor=Mailbox())
+def test_a_failed_feed_is_gone_once(tmp_path: Path) -> None:
+    """DISCONNECTED at the failure, and behind that nothing but what its successor says."""
+    world = make_world(32, tmp_path)
+    world.run(3)
+    break_down(world, f"feed {VENUE}")
+    world.run(5)
+    world.stop()
+    with world.reader() as reader:
+        events = [one.event for one in reader.records() if isinstance(one.event, FeedStatusChanged)]
+    reasons = [one.reason for one in events if one.status is ConnectionStatus.DISCONNECTED]
+    assert ["the feed failed"] == reasons
+    assert ConnectionStatus.LIVE is events[-1].status
 
 
-def test_an_actor_that_is_dead_already_stops_without_complaint() -> None:
-    """A node that ends because an actor failed still stops the others."""
-    notes: list[str] = []
-    launcher = ThreadLauncher()
-    mailbox, supervisor = Mailbox(), Mailbox()
-    launcher.start(Noted, name="a", mailbox=Mailbox(), supervisor=Mailbox(), notes=notes)
-    launcher.start(Mortal, mailbox=mailbox, supervisor=supervisor)
-    mailbox.tell("anything")
-    supervisor.get()
-    assert [] == launcher.stop_all()
-    assert ["a starts", "a stops"] == notes
+def test_a_question_that_is_lost_is_asked_again(tmp_path: Path) -> None:
+    """A connector's successor does not depend on one answer of the harness."""
+    world = make_world(33, tmp_path)
+    world.run(3)
+    questions: list[tuple[str, int]] = []
+    ask = world.node.supervisor._ask_for_connector
+    world.node.supervisor._ask_for_connector = lambda *question: questions.append(question)
+    break_down(world, f"connector {VENUE}")
+    world.run(3)
+    assert [(VENUE, 1)] == questions
+    world.node.supervisor._ask_for_connector = ask
+    world.run(5)
+    assert f"connector {VENUE}" not in world.launcher.dead
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_an_actor_whose_thread_ended_unheard_is_found() -> None:
-    """Though nothing refers to it any more: one that died and was told, or never started, is left alone."""
+def test_an_answer_that_nobody_waits_for_starts_nothing(tmp_path: Path) -> None:
+    """The connector lives: what the Core says twice is no reason for a second one."""
+    world = make_world(34, tmp_path)
+    world.run(2)
+    before = world.launcher.actor(f"connector {VENUE}")
+    world.node._ask_for_connector(VENUE, 0)
+    world.run(2)
+    assert before is world.launcher.actor(f"connector {VENUE}")
+    assert ConnectorWanted is not type(world.node.supervisor.mailbox.take())
 
-    class Broken(Mailbox):
-        def get(self) -> Any:
-            envelope = super().get()
-            if isinstance(envelope.message, list):
-                raise SystemExit
-            return envelope
 
-    launcher, mailbox, supervisor = ThreadLauncher(), Broken(), Mailbox()
-    launcher.start(Noted, name="a", mailbox=mailbox, supervisor=supervisor, notes=[])
-    with pytest.raises(LivestackError):
-        launcher.start(Stillborn, mailbox=Mailbox(), supervisor=supervisor)
-    launcher.look_after()
-    assert supervisor.empty()
-    mailbox.tell("anything")
+def test_a_fail_safe_is_shown(tmp_path: Path) -> None:
+    """The status says so while the venues are asked to cancel."""
+    world = make_world(35, tmp_path)
+    world.run(2)
+    world.node.supervisor.fail_safe("by the test")
+    assert "failing" == world.board.phase
+    assert "failing" == world.board.status().phase
 
-    def is_told() -> bool:
-        launcher.look_after()
-        return not supervisor.empty()
 
-    until(is_told)
-    launcher.look_after()
-    assert [ActorFailed("a", "its thread ended")] == messages(supervisor)
-    for thread in threading.enumerate():
-        if thread.name.startswith("Noted-"):
-            thread.join(30)
+def test_what_was_sent_is_something_that_may_be_open(tmp_path: Path) -> None:
+    """Before the first order nothing can be left; from then on only a quiescent session leaves nothing."""
+    world = make_world(36, tmp_path)
+    assert world.node.supervisor.leaves_nothing
+    world.run(10)
+    assert not world.node.supervisor.leaves_nothing
+    world.node.supervisor.handle(Unreachable("ws://x", "refused"))
+    assert Phase.STOPPING is world.node.supervisor.phase
+    assert not world.node.supervisor.leaves_nothing
+    world.stop()
+    assert world.node.supervisor.leaves_nothing

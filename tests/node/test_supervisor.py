@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,16 +44,18 @@ AFTERMATH = DeadlinePassed("aftermath")
 class Bench:
     """A running supervisor; ``aside`` is what was set aside."""
 
-    def __init__(self, directory: Path, resumed: bool = False) -> None:
+    def __init__(self, directory: Path, resumed: bool = False, inherits: bool = False) -> None:
         self.harness = HarnessMailbox()
         self.connector = Mailbox()
         self.gate = DispatchGate(["v"])
         self.timers = FakeTimers()
         self.clock = FakeClock()
-        self.clock = FakeClock()
         self.aside: list[tuple[Recorded, str]] = []
         self.restarted: list[str] = []
+        self.asked: list[tuple[str, int]] = []
         self.connectors: list[ConnectorWanted] = []
+        self.failing: list[Phase] = []
+        self.number = 10
         switch = kill_switch(self.gate, directory)
         self.supervisor = Supervisor(
             mailbox=Mailbox(),
@@ -60,17 +63,30 @@ class Bench:
             connectors={"v": self.connector},
             gate=self.gate,
             kill_switch=switch,
-            restart=self.restarted.append,
-            start_connector=self.connectors.append,
+            restart=lambda actor: self.start(self.restarted, actor),
+            ask_for_connector=lambda venue, failure: self.asked.append((venue, failure)),
+            start_connector=lambda wanted: self.start(self.connectors, wanted),
+            on_failing=lambda: self.failing.append(self.supervisor.phase),
             clock=self.clock,
             timers=self.timers,
             timeout_ns=1,
             set_aside=lambda record, error: self.aside.append((record, error)),
             resumed=resumed,
+            inherits=inherits,
         )
         self.told: list[InputEvent] = []
         switch.attach(self.told.extend, {"v": self.connector}, lambda: None, ())
         self.supervisor.started()
+
+    def start(self, started: list[Any], one: object) -> int:
+        """The number of the actor that is in its place now."""
+        started.append(one)
+        self.number += 1
+        return self.number
+
+    def fails(self, actor: str) -> ActorFailed:
+        """The one that lives now fails."""
+        return ActorFailed(actor, "ValueError: bug", None, self.number)
 
     def handle(self, *handled: object) -> Phase:
         for message in handled:
@@ -207,8 +223,11 @@ def test_a_commit_that_never_ends_does_not_hold_the_process(tmp_path: Path) -> N
 # -- Failures of single actors (live-stack.md section 8)
 
 SECOND_NS = 1_000_000_000
-FEED = ActorFailed("feed v", "ValueError: bug")
-CONTROL = ActorFailed("control", "ValueError: bug")
+LATER = 1_000_000
+"""A number that no actor has yet: it is the last one that started."""
+
+FEED = ActorFailed("feed v", "ValueError: bug", None, LATER)
+CONTROL = ActorFailed("control", "ValueError: bug", None, LATER)
 
 
 def due(bench: Bench) -> list[tuple[int, str]]:
@@ -222,10 +241,18 @@ def due(bench: Bench) -> list[tuple[int, str]]:
     return found
 
 
-def fails(bench: Bench, failed: ActorFailed, times: int = 1) -> None:
+def fails(bench: Bench, actor: str, times: int = 1) -> None:
     """It fails, and is started again, so often in a moment."""
     for _ in range(times):
-        bench.handle(failed, DeadlinePassed(f"restart {failed.actor}"))
+        bench.handle(ActorFailed(actor, "ValueError: bug", None, LATER), DeadlinePassed(f"restart {actor}"))
+        if bench.asked:
+            bench.handle(wanted(bench))
+
+
+def wanted(bench: Bench) -> ConnectorWanted:
+    """The answer to the last question."""
+    venue, failure = bench.asked.pop()
+    return ConnectorWanted(venue, Inherited({}, ()), True, failure)
 
 
 @pytest.mark.parametrize("actor", ["feed v", "connector v", "control"])
@@ -234,10 +261,12 @@ def test_an_actor_that_fails_gets_a_successor_a_moment_later(tmp_path: Path, act
     bench = Bench(tmp_path)
     for wait_ms in (100, 200, 400):
         bench.timers.pending.clear()
-        assert Phase.RUNNING is bench.handle(ActorFailed(actor, "ValueError: bug"))
+        assert Phase.RUNNING is bench.handle(bench.fails(actor))
         assert [(wait_ms, actor)] == due(bench)
         bench.handle(DeadlinePassed(f"restart {actor}"))
-    assert [actor] * 3 == bench.restarted
+        if bench.asked:
+            bench.handle(wanted(bench))
+    assert 3 == len(bench.restarted) + len(bench.connectors)
     assert [] == messages(bench.harness)
     assert () == bench.gate.standing()
 
@@ -246,41 +275,67 @@ def test_an_actor_that_fails_gets_a_successor_a_moment_later(tmp_path: Path, act
 def test_one_that_fails_too_often_halts_trading_and_is_tried_on(tmp_path: Path, actor: str) -> None:
     """The fourth failure in a minute: an incident that halts, once, and an attempt each half minute."""
     bench = Bench(tmp_path)
-    failed = ActorFailed(actor, "ValueError: bug")
-    fails(bench, failed, 3)
+    fails(bench, actor, 3)
     bench.timers.pending.clear()
-    bench.handle(failed)
+    bench.handle(bench.fails(actor))
     assert [(30_000, actor)] == due(bench)
     (opened,) = messages(bench.harness)
     assert (IncidentOpened, "actor_failing", actor, HALTING) == (
         type(opened), opened.name, opened.scope, opened.grade,
     )  # fmt: skip
-    bench.handle(DeadlinePassed(f"restart {actor}"), failed)
+    bench.handle(DeadlinePassed(f"restart {actor}"))
+    if bench.asked:
+        bench.handle(wanted(bench))
+    bench.handle(bench.fails(actor))
     assert [] == messages(bench.harness)
     assert Phase.RUNNING is bench.supervisor.phase
 
 
-def test_an_actor_that_lasts_a_minute_ends_its_incident(tmp_path: Path) -> None:
-    """Not before, and once."""
+@pytest.mark.parametrize("actor", ["feed v", "connector v"])
+def test_an_actor_that_lasts_a_minute_ends_its_incident(tmp_path: Path, actor: str) -> None:
+    """A minute after its start, unless it failed meanwhile; once; and what was before is forgotten."""
     bench = Bench(tmp_path)
-    fails(bench, FEED, 4)
+    fails(bench, actor, 4)
+    started_ns = bench.clock.now_ns()
     messages(bench.harness)
-    bench.clock.time_ns += 60 * SECOND_NS - 1
-    bench.handle(DeadlinePassed("lasted feed v"))
+    lasted = [(at, one) for at, one in deadlines(bench) if one.name == f"lasted {actor}"]
+    assert 4 == len(lasted)  # one for each start
+    assert started_ns + 60 * SECOND_NS == lasted[-1][0]
+    bench.handle(*(one for _, one in lasted[:-1]))
     assert [] == messages(bench.harness)
-    bench.clock.time_ns += 1
-    bench.handle(DeadlinePassed("lasted feed v"), DeadlinePassed("lasted feed v"))
+    bench.handle(lasted[-1][1], lasted[-1][1])
     (closed,) = messages(bench.harness)
-    assert (IncidentClosed, "actor_failing", "feed v") == (type(closed), closed.name, closed.scope)
+    assert (IncidentClosed, "actor_failing", actor) == (type(closed), closed.name, closed.scope)
     bench.timers.pending.clear()
-    bench.handle(FEED)
-    assert [(100, "feed v")] == due(bench)  # what was before is forgotten
+    bench.handle(bench.fails(actor))
+    assert [(100, actor)] == due(bench)
+
+
+def test_an_actor_that_failed_again_has_not_lasted(tmp_path: Path) -> None:
+    """The minute of the one before is over while its successor is not even started."""
+    bench = Bench(tmp_path)
+    fails(bench, "feed v", 4)
+    lasted = deadlines(bench)[-1][1]
+    bench.handle(bench.fails("feed v"))
+    messages(bench.harness)
+    bench.handle(lasted)
+    assert [] == messages(bench.harness)
+
+
+def deadlines(bench: Bench) -> list[tuple[int, DeadlinePassed]]:
+    """What is planned, and when."""
+    found = []
+    for deadline_ns, callback in list(bench.timers.pending):
+        callback()
+        (message,) = messages(bench.supervisor.mailbox)
+        found.append((deadline_ns, message))
+    return found
 
 
 def test_failures_of_one_are_not_those_of_another(tmp_path: Path) -> None:
     """Each has its own count."""
     bench = Bench(tmp_path)
-    fails(bench, FEED, 3)
+    fails(bench, "feed v", 3)
     bench.timers.pending.clear()
     bench.handle(CONTROL)
     assert [(100, "control")] == due(bench)
@@ -289,7 +344,7 @@ def test_failures_of_one_are_not_those_of_another(tmp_path: Path) -> None:
 def test_control_that_fails_too_often_is_the_fail_safe(tmp_path: Path) -> None:
     """Nobody could stop the node any more."""
     bench = Bench(tmp_path)
-    fails(bench, CONTROL, 3)
+    fails(bench, "control", 3)
     assert Phase.RUNNING is bench.supervisor.phase
     assert Phase.FAILING is bench.handle(CONTROL)
     assert Hold.FAIL_SAFE in {one.hold for one in bench.gate.standing()}
@@ -318,32 +373,159 @@ def test_at_the_end_nobody_is_replaced(tmp_path: Path, phase: Phase) -> None:
     bench = Bench(tmp_path)
     bench.handle(*REACHED[phase])
     bench.timers.pending.clear()
-    wanted = ConnectorWanted("v", Inherited({}, ()), True)
-    assert phase is bench.handle(FEED, DeadlinePassed("restart feed v"), wanted)
+    late = ConnectorWanted("v", Inherited({}, ()), True)
+    assert phase is bench.handle(FEED, DeadlinePassed("restart feed v"), late)
     assert ([], [], []) == (bench.restarted, bench.connectors, bench.timers.pending)
+
+
+CONNECTOR = ActorFailed("connector v", "ValueError: bug", None, LATER)
+RESTART = DeadlinePassed("restart connector v")
 
 
 def test_a_connector_begins_when_the_core_has_said_with_what(tmp_path: Path) -> None:
     """``ConnectorWanted`` brings it; one that does not start has failed again."""
     bench = Bench(tmp_path)
-    wanted = ConnectorWanted("v", Inherited({}, ()), True)
-    bench.handle(wanted)
-    assert [wanted] == bench.connectors
+    bench.handle(CONNECTOR, RESTART)
+    assert ([("v", 1)], []) == (bench.asked, bench.connectors)
+    answer = wanted(bench)
+    bench.handle(answer)
+    assert [answer] == bench.connectors
     bench.timers.pending.clear()
 
-    def stillborn(one: ConnectorWanted) -> None:
+    def stillborn(one: ConnectorWanted) -> int:
         raise LivestackError("it did not start")
 
     bench.supervisor._start_connector = stillborn
-    bench.handle(wanted)
-    assert [(100, "connector v")] == due(bench)
+    bench.handle(CONNECTOR, RESTART)
+    bench.timers.pending.clear()
+    bench.handle(wanted(bench))
+    assert [(400, "connector v")] == due(bench)  # the third failure
+
+
+def test_an_answer_starts_one_connector(tmp_path: Path) -> None:
+    """Not one that was not asked for, the same one twice, or one to a question about an earlier failure."""
+    bench = Bench(tmp_path)
+    bench.handle(ConnectorWanted("v", Inherited({}, ()), True))
+    assert [] == bench.connectors
+    bench.handle(CONNECTOR, RESTART)
+    answer = wanted(bench)
+    bench.handle(answer, answer)
+    assert [answer] == bench.connectors
+    bench.handle(CONNECTOR, answer, RESTART, answer)
+    assert [answer] == bench.connectors
+    bench.handle(wanted(bench))
+    assert 2 == len(bench.connectors)
+
+
+def test_a_question_without_an_answer_is_asked_again(tmp_path: Path) -> None:
+    """Every five seconds until it is answered, the first answer counts, and no deadline of it outlasts that."""
+    bench = Bench(tmp_path)
+    bench.handle(CONNECTOR)
+    bench.timers.pending.clear()
+    bench.handle(RESTART)
+    ((deadline_ns, unanswered),) = deadlines(bench)
+    assert bench.clock.now_ns() + 5 * SECOND_NS == deadline_ns
+    bench.handle(unanswered)
+    assert [("v", 1), ("v", 1)] == bench.asked
+    bench.handle(wanted(bench), unanswered)
+    assert 1 == len(bench.connectors)
+    bench.asked.clear()
+    bench.handle(CONNECTOR, RESTART, unanswered)
+    assert [("v", 2)] == bench.asked
+
+
+# -- One death, one successor
+
+
+@pytest.mark.parametrize("actor", ["feed v", "control"])
+def test_a_start_that_failed_and_was_told_by_the_actor_too_is_one_failure(tmp_path: Path, actor: str) -> None:
+    """It died before its ping: its own message comes behind the launcher's error."""
+    bench = Bench(tmp_path)
+
+    def stillborn(name: str) -> int:
+        bench.supervisor.mailbox.tell(ActorFailed(name, "bug", None, LATER))
+        raise LivestackError("it did not start")
+
+    bench.supervisor._restart = stillborn
+    bench.handle(bench.fails(actor))
+    bench.timers.pending.clear()
+    bench.handle(DeadlinePassed(f"restart {actor}"))
+    for message in messages(bench.supervisor.mailbox):
+        bench.supervisor.handle(message)
+    assert [(200, actor)] == due(bench)
+
+
+def test_while_a_successor_is_due_nothing_else_is_planned(tmp_path: Path) -> None:
+    """However often a failure is told; and a deadline that comes twice starts one actor."""
+    bench = Bench(tmp_path)
+    bench.handle(FEED, FEED, FEED)
+    assert 1 == len(bench.timers.pending)
+    restart = DeadlinePassed("restart feed v")
+    bench.handle(restart, restart)
+    assert ["feed v"] == bench.restarted
+
+
+def test_a_death_that_is_told_late_is_not_the_successors(tmp_path: Path) -> None:
+    """The number says whose it was."""
+    bench = Bench(tmp_path)
+    first = bench.fails("feed v")
+    bench.handle(first, DeadlinePassed("restart feed v"))
+    bench.timers.pending.clear()
+    bench.handle(first)
+    assert [] == bench.timers.pending
+    bench.handle(bench.fails("feed v"))
+    assert [(200, "feed v")] == due(bench)
+
+
+def test_whatever_keeps_an_actor_from_starting_the_node_goes_on(tmp_path: Path) -> None:
+    """An error that nobody foresaw is a failed start as well."""
+    bench = Bench(tmp_path)
+
+    def broken(actor: str) -> int:
+        raise ValueError("no such thing")
+
+    bench.supervisor._restart = broken
+    bench.handle(FEED)
+    bench.timers.pending.clear()
+    assert Phase.RUNNING is bench.handle(DeadlinePassed("restart feed v"))
+    assert [(200, "feed v")] == due(bench)
+
+
+# -- What the guard and the operator are told
+
+
+def test_an_untouched_session_leaves_nothing(tmp_path: Path) -> None:
+    """Nothing was open before, nothing was sent: whichever way it ends."""
+    bench = Bench(tmp_path)
+    assert bench.supervisor.leaves_nothing
+    bench.handle(Unreachable("a", "c"))
+    assert bench.supervisor.leaves_nothing
+
+
+@pytest.mark.parametrize("inherits", [False, True])
+def test_what_may_be_open_is_left_unless_the_session_was_quiescent(tmp_path: Path, inherits: bool) -> None:
+    """Something was sent, or was open before: only ``Quiescent`` says that it is settled."""
+    bench = Bench(tmp_path, inherits=inherits)
+    if not inherits:
+        bench.gate.wrote("v", "v:A", 5)
+    bench.handle(Unreachable("a", "c"), DeadlinePassed("outcomes"))
+    assert (3, False) == (bench.supervisor.exit_code, bench.supervisor.leaves_nothing)
+    bench.handle(Quiescent())
+    assert bench.supervisor.leaves_nothing
+
+
+def test_a_fail_safe_is_told_once(tmp_path: Path) -> None:
+    """To whoever shows it."""
+    bench = Bench(tmp_path)
+    bench.handle(FAILED, ActorFailed("harness", "y"))
+    assert [Phase.FAILING] == bench.failing
 
 
 def test_one_that_does_not_start_is_tried_again(tmp_path: Path) -> None:
     """It counts as a failure like any other."""
     bench = Bench(tmp_path)
 
-    def stillborn(actor: str) -> None:
+    def stillborn(actor: str) -> int:
         raise LivestackError("it did not start")
 
     bench.supervisor._restart = stillborn

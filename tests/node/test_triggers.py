@@ -131,6 +131,47 @@ def test_whatever_is_called_so_counts(bench: Bench, make: object) -> None:
         assert [("file", "a file named KILL is in the data directory")] == bench.pulled
 
 
+@pytest.mark.parametrize("target", ["nowhere", KILL_NAME, "secret"])
+def test_a_link_counts_wherever_it_leads(bench: Bench, target: str) -> None:
+    """To nothing, to itself, or to a file: once, and what is in that file is not told."""
+    (bench.directory / "secret").write_text("password")
+    bench.file.symlink_to(target)
+    with bench.triggers:
+        bench.triggers._look()
+        assert [("file", "a file named KILL is in the data directory")] == bench.pulled
+    bench.file.unlink()
+    bench.triggers._look()
+    bench.file.touch()
+    bench.triggers._look()
+    assert 2 == len(bench.pulled)
+
+
+def test_what_cannot_be_looked_at_counts(tmp_path: Path) -> None:
+    """Deny when in doubt, and say why, once."""
+    bench = Bench(tmp_path)
+    (tmp_path / "file").touch()
+    triggers = LocalTriggers(bench.switch, tmp_path / "file")
+    with triggers:
+        triggers._look()
+    assert [("file", "KILL cannot be looked at: Not a directory")] == bench.pulled
+
+
+def test_a_file_whose_engagement_failed_is_tried_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is done with once the switch has been pulled, not before."""
+    engage, failures = bench.switch.engage, [RuntimeError("bug")]
+
+    def once(*arguments: str) -> object:
+        if failures:
+            raise failures.pop()
+        return engage(*arguments)
+
+    monkeypatch.setattr(bench.switch, "engage", once)
+    with bench.triggers:
+        bench.file.touch()
+        until(lambda: bool(bench.pulled))
+    assert 1 == len(bench.pulled)
+
+
 def test_on_another_thread_the_file_counts_and_signals_are_left_alone(bench: Bench) -> None:
     """Handlers belong to the main thread."""
     before = signal.getsignal(signal.SIGUSR1)

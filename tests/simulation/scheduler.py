@@ -99,7 +99,7 @@ class SimulatedLauncher:
         self.actors: list[NodeActor] = []
         self.dead: set[str] = set()
 
-    def start(self, actor_class: type[NodeActor], **arguments: Any) -> None:
+    def start(self, actor_class: type[NodeActor], **arguments: Any) -> int:
         actor = actor_class(**arguments)
         mailbox = arguments["mailbox"]
         self.actors = [one for one in self.actors if one.name != actor.name] + [actor]
@@ -107,6 +107,7 @@ class SimulatedLauncher:
         self._signals[actor.name].deliver = lambda: self._serve(actor, mailbox)
         actor.on_start()
         self._signals[actor.name].set()
+        return actor.number
 
     def stop_all(self) -> list[str]:
         for actor in reversed(self.actors):
