@@ -134,7 +134,8 @@ class KillSwitch:
     ) -> Engagement:
         """Close the gate for the scope, tell everybody, latch it. When this returns nothing more leaves.
 
-        A scope that nobody knows is everything, and is told and latched as that. ``audit``: the operator's command that
+        A scope that nobody knows is everything, and is told and latched as that; one that is engaged already returns
+        with the time since which it has been. ``audit``: the operator's command that
         it answers, which stands in the Event Stream right before it.
         """
         by, reason = encodable(by)[:TEXT_MAX], encodable(reason)[:TEXT_MAX]
@@ -157,16 +158,16 @@ class KillSwitch:
                 last_new_ns,
                 False,
             )
-            is_new = self._engaged.setdefault(engagement.scope, engagement) is engagement
+            standing = self._engaged.setdefault(engagement.scope, engagement)
             self._tell([_event(engagement)] if audit is None else [audit, _event(engagement)])
-        if is_new:
+        if standing is engagement:
             self._cancel_at_venues(engagement)
         self._on_engaged()
         durable = self._write(engagement)
         self._log.error(
             "killed", trigger=trigger, by=by, scope=engagement.scope or "everything", durable=durable
         )
-        return msgspec.structs.replace(engagement, durable=durable)
+        return msgspec.structs.replace(standing, durable=durable)
 
     def obstacle(self) -> str:
         """Why it cannot be reset now, as a sentence; empty: it can."""

@@ -257,7 +257,7 @@ class Quiescence:
             session=self._board.view.session if self._board.view is not None else "",
             durable=self._durable(),
             flat=flat,
-            gate_closed_at_ns=self._engagements[0].closed_at_ns,
+            gate_closed_at_ns=max(one.closed_at_ns for one in self._engagements),
             last_new_sent_at_ns=max(one.last_new_at_ns for one in self._engagements),
             venues=[self._answer(venue, work, closed_ns) for venue, work in self._venues.items()],
             unknown_orders=[replies.order(one) for one in self._unknown or ()],

@@ -231,7 +231,8 @@ def test_what_is_pulled_again_is_recorded_and_not_done_again(tmp_path: Path) -> 
     first = bench.switch.engage("operator", "anna", "r")
     bench.cancelled()
     for _ in range(5):
-        assert bench.switch.engage("operator", "ben", "again").durable
+        again = bench.switch.engage("operator", "ben", "again")
+        assert (True, first.closed_at_ns) == (again.durable, again.closed_at_ns)
     assert [] == bench.cancelled()
     assert [first.number] == [one.number for one in bench.switch.engagements()]
     assert 6 == len(bench.lane)
