@@ -20,6 +20,15 @@ from livestack.core.events import (
 from livestack.core.types import TradingState
 from livestack.wire import control_pb2 as pb
 
+NOT_RESUMED = "session_not_resumed"
+"""The incident of a session whose end nobody knows; it is over when an operator enables trading behind it."""
+
+
+def enables_everything(answered: Answered) -> bool:
+    """Whether an operator has just said that trading goes on, and it does."""
+    is_enabled = answered.command.command == SetTradingState(TradingState.ACTIVE)
+    return is_enabled and refusal_of(answered) is None and answered.trading is TradingState.ACTIVE
+
 
 def warning_of(answered: Answered) -> str:
     """What is in force now, where it is not just what was asked for."""

@@ -16,7 +16,14 @@ import msgspec
 import structlog
 
 from livestack.actors.base import NodeActor
-from livestack.actors.commands import payload_of, refusal_of, unknown, warning_of
+from livestack.actors.commands import (
+    NOT_RESUMED,
+    enables_everything,
+    payload_of,
+    refusal_of,
+    unknown,
+    warning_of,
+)
 from livestack.actors.desk import Board, Desk, refusal
 from livestack.actors.kill_switch import GUARD_ACTED, KillSwitch
 from livestack.actors.mailbox import HarnessMailbox, Mailbox, Told
@@ -96,7 +103,8 @@ class Waiting(msgspec.Struct):
 
 
 class ControlActor(NodeActor):
-    """``proof`` hears of every engagement and of every view, and is ticked."""
+    """``proof`` hears of every engagement and of every view, and is ticked. ``accept`` notes that an operator goes on
+    behind a session whose end nobody knows."""
 
     def __init__(
         self,
@@ -111,6 +119,7 @@ class ControlActor(NodeActor):
         publisher: Publisher,
         progress: Progress,
         publish_every_ns: int,
+        accept: Callable[[str], object],
         clock: Clock,
         timers: Timers,
     ) -> None:
@@ -123,6 +132,7 @@ class ControlActor(NodeActor):
         self._publisher = publisher
         self._progress = progress
         self._publish_every_ns = publish_every_ns
+        self._accept = accept
         self._clock = clock
         self._timers = timers
         self._batch: deque[Any] = deque()
@@ -221,7 +231,10 @@ class ControlActor(NodeActor):
         # Whether its sender still waits or not.
         if isinstance(command.command, ResetKillSwitch) and self._kill_switch.settle_reset(command, is_reset):
             self._proof.follow(self._kill_switch.engagements())
-            self._end_incidents(command.who)
+            self._end_incidents(GUARD_ACTED, f"the kill-switch was reset by {command.who}")
+        if enables_everything(answered):
+            for session in self._end_incidents(NOT_RESUMED, f"trading was enabled by {command.who}"):
+                self._accept(session)
         key = command.who, command.request_id
         waiting = self._waiting.pop(key, None)
         self._look()
@@ -229,14 +242,14 @@ class ControlActor(NodeActor):
             return  # its sender was told that the outcome is unknown; asked again the Core answers the same
         waiting.answer(self._reply(waiting, answered))
 
-    def _end_incidents(self, who: str) -> None:
-        """What the guard did has been looked at by whoever reset the kill-switch."""
+    def _end_incidents(self, name: str, detail: str) -> list[str]:
+        """An operator has looked at what it tells of; returns the scopes."""
         view = self._board.view
-        over = [one for one in view.incidents if one.name == GUARD_ACTED] if view is not None else []
-        detail = f"the kill-switch was reset by {who}"
+        over = [one for one in view.incidents if one.name == name] if view is not None else []
         self._harness.tell_control(
             [IncidentClosed(name=one.name, scope=one.scope, detail=detail) for one in over]
         )
+        return [one.scope for one in over]
 
     def _reply(self, waiting: Waiting, answered: Answered) -> pb.Reply:
         refused = refusal_of(answered)

@@ -15,6 +15,7 @@ import msgspec
 import structlog
 
 import livestack
+from livestack.actors.commands import NOT_RESUMED
 from livestack.core.configuration import Configuration
 from livestack.core.events import (
     IncidentOpened,
@@ -47,9 +48,6 @@ from livestack.strategies.loading import load_strategy, strategy_source
 
 Recovery = Literal["resume", "halt"]
 """What to do with an unfinished session: go on as configured, or go on HALTED."""
-
-
-NOT_RESUMED = "session_not_resumed"
 
 
 class Abandoned(msgspec.Struct, frozen=True):

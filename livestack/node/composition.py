@@ -85,12 +85,14 @@ class Node:
         venues: Mapping[str, VenueParts],
         surface: Surface,
         set_aside: Callable[[Recorded, str], None],
+        accept: Callable[[str], object] = lambda session: None,
     ) -> None:
         self.settings = settings
         self.runtime = runtime
         self.progress = Progress(writer.last_seq)
         self.gate = surface.gate
         self.surface = surface
+        self._accept = accept
         self._seams = seams
         self._writer = writer
         self._space = space
@@ -217,6 +219,7 @@ class Node:
             publisher=surface.publisher,
             progress=self.progress,
             publish_every_ns=self.settings.control.publish_every_ns,
+            accept=self._accept,
             clock=self._seams.clock,
             timers=self._seams.timers,
         )

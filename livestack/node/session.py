@@ -18,6 +18,7 @@ from livestack.actors.messages import ActorFailed, StopRequested
 from livestack.core.events import Recorded
 from livestack.core.types import SessionPhase
 from livestack.failpoints import failpoint
+from livestack.journal.quarantine import accept
 from livestack.journal.space import Space
 from livestack.journal.writer import JournalWriter
 from livestack.lease.session import AccountLease
@@ -66,8 +67,6 @@ def run_session(
     """From the first actor's start to the last one's end. ``duration_ns`` 0: until stopped."""
     settings, seams, service, guard = setting.settings, setting.seams, setting.service, setting.guard
     header, wall_ns = beginning.header, seams.clock.wall_ns()
-    space = Space(sessions.parent, settings.journal.headroom, settings.journal.ballast)
-    space.prepare()
     prune(settings, sessions, header.session, wall_ns)
     failpoint("recovery.before_segment")
     node = Node(
@@ -75,10 +74,11 @@ def run_session(
         seams=seams,
         runtime=beginning.runtime,
         writer=JournalWriter.create(sessions, header, settings.journal.durability),
-        space=space,
+        space=_space(settings, sessions.parent),
         venues=venues,
         surface=service.surface,
         set_aside=lambda record, error: set_aside(sessions / header.session, record, error),
+        accept=lambda session: accept(sessions, session),
     )
     _tell(beginning)
     leaked: list[str] = []
@@ -115,6 +115,12 @@ def run_session(
     _tell_end(node, header.session, exit_code, leaked)
     summary = summarise(node, header.session, exit_code, wall_ns, seams.clock.wall_ns())
     return msgspec.structs.replace(summary, recovered=beginning.recovered is not None)
+
+
+def _space(settings: Settings, data_dir: Path) -> Space:
+    space = Space(data_dir, settings.journal.headroom, settings.journal.ballast)
+    space.prepare()
+    return space
 
 
 def _tell_end(node: Node, session: str, exit_code: int, leaked: list[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from livestack.actors.control import ANSWER_NS, BACKLOG_MAX, ControlActor
@@ -91,6 +92,7 @@ class Bench:
         self.board = Board("demo", 5, self.clock, self.gate)
         self.desk = Desk(self.board, self.switch, self.mailbox)
         self.replies: list[pb.Reply] = []
+        self.accepted: list[str] = []
         self.actor = self.started()
 
     def started(self) -> ControlActor:
@@ -105,6 +107,7 @@ class Bench:
             publisher=self.publisher,
             progress=self.progress,
             publish_every_ns=250_000_000,
+            accept=self.accepted.append,
             clock=self.clock,
             timers=self.timers,
         )
@@ -535,3 +538,25 @@ def test_a_restart_lifts_no_hold(bench: Bench) -> None:
     bench.actor.on_failure(RuntimeError, RuntimeError("bug"), None)
     bench.actor = bench.started()
     assert [Hold.KILL] == [one.hold for one in bench.gate.standing()]
+
+
+def test_who_enables_trading_has_accepted_what_it_was_halted_for(bench: Bench) -> None:
+    """A session whose end nobody knows: its incident is over, and the next start is not HALTED for it again."""
+    view = msgspec.structs.replace(
+        bench.view(), incidents=(IncidentView("session_not_resumed", "s1", "critical", "damaged"),)
+    )
+    bench.actor.on_receive([Viewed(view)])
+    command = OperatorCommand(
+        request_id="r",
+        command=events.SetTradingState(TradingState.ACTIVE),
+        who="anna",
+        why="w",
+        base_version=0,
+    )
+    halted = Answered(7, command, (events.CommandApplied(request_id="r"),), TradingState.HALTED)
+    bench.actor.on_receive([halted])
+    assert [] == bench.accepted
+    bench.actor.on_receive([msgspec.structs.replace(halted, trading=TradingState.ACTIVE)])
+    assert ["s1"] == bench.accepted
+    (closed,) = messages(bench.harness)
+    assert ("session_not_resumed", "s1") == (closed.name, closed.scope)
