@@ -112,7 +112,7 @@ class Channel:
             case zmq.EVENT_HANDSHAKE_FAILED_AUTH:
                 raise PermissionDeniedError(
                     "PERMISSION_DENIED",
-                    f"the node at {self.place.address} does not know this key, or has revoked it; an admin makes one "
+                    f"the node at {self.place.address} does not know this key, it was revoked or has expired; an admin makes one "
                     "with livestack keys new NAME --role ROLE",
                 )
             case zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL:
