@@ -8,9 +8,18 @@ eval "$(scripts/venue_environment.py venue.json)"
 import json
 import shlex
 import sys
+import time
 from pathlib import Path
 
-venue = json.loads(Path(sys.argv[1]).read_text().splitlines()[0])
+deadline = time.monotonic() + 30
+venue = None
+while venue is None:
+    try:
+        venue = json.loads(Path(sys.argv[1]).read_text().split("\n")[0])
+    except ValueError:  # the venue may be writing its line at this moment
+        if time.monotonic() > deadline:
+            sys.exit(f"{sys.argv[1]} holds no description of a venue: does it run?")
+        time.sleep(0.05)
 key = next(key for key in venue["keys"] if key["kind"] == "hmac")
 variables = {
     "REST": venue["urls"]["rest"],
