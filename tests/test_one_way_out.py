@@ -235,3 +235,18 @@ def test_the_rest_transport_gets_nothing_but_what_a_venue_built() -> None:
 def test_the_host_knows_no_venues_words(path: Path) -> None:
     """No method's name of any venue outside of its own package."""
     assert set() == {text for _, text in texts(tree_of(path))} & ORDER_METHODS
+
+
+def test_no_type_is_described_at_its_first_use() -> None:
+    """msgspec describes a type to itself when it first meets it, and two threads that do so at once crash the
+    interpreter: what a node decodes on its threads has a decoder that was made while its module was loaded."""
+    found = []
+    for package in ("actors", "control", "journal", "lease", "node", "transports", "venues"):
+        for path in sorted((PACKAGE / package).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+                    continue
+                names = {keyword.arg for keyword in node.keywords}
+                if node.func.attr in ("decode", "convert") and "type" in names:
+                    found.append(f"{path.relative_to(PACKAGE)}:{node.lineno}")
+    assert [] == found

@@ -112,8 +112,8 @@ class Channel:
             case zmq.EVENT_HANDSHAKE_FAILED_AUTH:
                 raise PermissionDeniedError(
                     "PERMISSION_DENIED",
-                    f"the node at {self.place.address} does not know this key, it was revoked or has expired; an admin makes one "
-                    "with livestack keys new NAME --role ROLE",
+                    f"the node at {self.place.address} does not take this key: unknown, revoked or expired; "
+                    "an admin makes one with livestack keys new NAME --role ROLE",
                 )
             case zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL:
                 raise self._unreachable("what is there does not speak as a node does, or has another key")

@@ -50,6 +50,9 @@ class LatchEntry(msgspec.Struct, frozen=True, kw_only=True):
         return self.instrument or self.venue
 
 
+_decode = msgspec.json.Decoder(tuple[LatchEntry, ...]).decode
+
+
 class Latch:
     """The latch of one data directory."""
 
@@ -111,7 +114,7 @@ class Latch:
 
 def _read(path: Path) -> tuple[LatchEntry, ...]:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=tuple[LatchEntry, ...])
+        return _decode(path.read_bytes())
     except FileNotFoundError:
         return ()
     except (OSError, msgspec.MsgspecError) as error:

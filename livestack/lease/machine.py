@@ -37,6 +37,8 @@ SHARED_DIRECTORIES = (Path("/run/lock"), Path("/tmp"))  # noqa: S108 - shared by
 CONTENT_BYTES_MAX = 8192
 """A path is at most half of it."""
 
+_decode = msgspec.json.Decoder(Holder).decode
+
 TRIES_MAX = 100
 """Holders that end at the very moment between our opening and locking, in a row: more is something else."""
 
@@ -139,6 +141,6 @@ class MachineLock:
 
 def _holder_in(file: int) -> str:
     try:
-        return str(msgspec.json.decode(os.pread(file, CONTENT_BYTES_MAX, 0), type=Holder))
+        return str(_decode(os.pread(file, CONTENT_BYTES_MAX, 0)))
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return "another process on this machine"

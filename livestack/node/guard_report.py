@@ -65,6 +65,9 @@ class GuardReport(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.by}: {'; '.join(filter(None, parts))}"
 
 
+_decode = msgspec.json.Decoder(GuardReport).decode
+
+
 def write_report(data_dir: Path, report: GuardReport) -> None:
     """Put ``report`` into its file, durably; one that is not the same guard's goes aside first. ``OSError``."""
     before = read_report(data_dir)
@@ -85,7 +88,7 @@ def write_report(data_dir: Path, report: GuardReport) -> None:
 def read_report(data_dir: Path) -> GuardReport | None:
     """The report that no node has taken in yet, if there is one. One that cannot be read is one all the same."""
     try:
-        return msgspec.json.decode((data_dir / REPORT_NAME).read_bytes(), type=GuardReport)
+        return _decode((data_dir / REPORT_NAME).read_bytes())
     except FileNotFoundError:
         return None
     except (OSError, msgspec.MsgspecError) as error:

@@ -25,6 +25,9 @@ _STATUS = {"TRADING": InstrumentStatus.TRADING, "CANCEL_ONLY": InstrumentStatus.
 
 _NO_FILTER = Filter(filter_type="")
 
+_exchange_info = msgspec.json.Decoder(ExchangeInfo).decode
+_api_error = msgspec.json.Decoder(ApiError).decode
+
 
 def instruments_fetch(symbols: tuple[str, ...]) -> Fetch:
     """Ask for exactly ``symbols``: the whole list is 20 MB."""
@@ -37,7 +40,7 @@ def parse_instruments(venue: str, symbols: tuple[str, ...], answer: Fetched) -> 
     if answer.status != 200:
         raise ValueError(_refusal(symbols, answer))
     try:
-        known = {info.symbol: info for info in msgspec.json.decode(answer.body, type=ExchangeInfo).symbols}
+        known = {info.symbol: info for info in _exchange_info(answer.body).symbols}
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise ValueError(f"exchangeInfo of {venue} cannot be read: {error}") from error
     missing = [symbol for symbol in symbols if symbol not in known]
@@ -49,7 +52,7 @@ def parse_instruments(venue: str, symbols: tuple[str, ...], answer: Fetched) -> 
 def _refusal(symbols: tuple[str, ...], answer: Fetched) -> str:
     """The venue refuses the whole list for one unknown symbol, and does not say which."""
     try:
-        error = msgspec.json.decode(answer.body, type=ApiError)
+        error = _api_error(answer.body)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return f"exchangeInfo: HTTP status {answer.status} {answer.error}".rstrip()
     if error.code == UNKNOWN_SYMBOL:

@@ -14,7 +14,7 @@ from livestack.venues.binance_spot.messages import ApiError
 from livestack.venues.binance_spot.numbers import percent_encoded
 from livestack.venues.binance_spot.order_entry import SETTLING_NS
 from livestack.venues.binance_spot.outcomes import CANCEL_REFUSED, CLOCK_CODE
-from livestack.venues.binance_spot.private_messages import CancelAllItem, OrderResult, ServerTime
+from livestack.venues.binance_spot.private_messages import CancelAllItem, OrderResult, ServerTime, decode
 from livestack.venues.binance_spot.requests import RECV_WINDOW_MS
 from livestack.venues.binance_spot.signing import make_signer
 from livestack.venues.binance_spot.snapshots import retry_after_ns
@@ -43,7 +43,8 @@ class BinanceLastResort:
         if answer.status != 200:
             return setback_of(answer)
         try:
-            return msgspec.json.decode(answer.body, type=ServerTime).server_ms
+            time: ServerTime = decode(answer.body, ServerTime)
+            return time.server_ms
         except msgspec.MsgspecError as error:
             return _unreadable(error)
 
@@ -54,7 +55,7 @@ class BinanceLastResort:
         if answer.status != 200:
             return setback_of(answer)
         try:
-            orders = msgspec.json.decode(answer.body, type=list[OrderResult])
+            orders = decode(answer.body, list[OrderResult])
         except msgspec.MsgspecError as error:
             return _unreadable(error)
         return tuple(_open_order(order) for order in orders)
@@ -69,7 +70,7 @@ class BinanceLastResort:
             setback = setback_of(answer)
             return 0 if _code_of(answer) == CANCEL_REFUSED else setback
         try:
-            items = msgspec.json.decode(answer.body, type=list[CancelAllItem])
+            items = decode(answer.body, list[CancelAllItem])
         except msgspec.MsgspecError as error:
             return _unreadable(error)
         return sum(len(item.reports) or 1 for item in items)
@@ -105,9 +106,10 @@ def _code_of(answer: Fetched) -> int:
 def _error_of(answer: Fetched) -> ApiError | None:
     """A firewall's refusal need not be JSON."""
     try:
-        return msgspec.json.decode(answer.body, type=ApiError)
+        error: ApiError = decode(answer.body, ApiError)
     except msgspec.MsgspecError:
         return None
+    return error
 
 
 def _unreadable(error: msgspec.MsgspecError) -> Setback:

@@ -46,6 +46,7 @@ from livestack.venues.binance_spot.private_messages import (
     Reply,
     ServerTime,
     SocketMessage,
+    decode,
 )
 from livestack.venues.binance_spot.questions import Questions
 from livestack.venues.binance_spot.reports import ExecutionReports, position_report
@@ -250,13 +251,13 @@ class BinanceOrderEntry:
             self._handshake.restart()
 
     def _event(self, raw: msgspec.Raw, frame: bytes, recv_ns: int) -> None:
-        kind = msgspec.json.decode(raw, type=EventHead).event
+        kind = decode(raw, EventHead).event
         if kind == "executionReport":
             before = len(self._list)
-            self._reports.take(msgspec.json.decode(raw, type=ExecutionReport), frame, recv_ns)
+            self._reports.take(decode(raw, ExecutionReport), frame, recv_ns)
             self._note_fills(before, recv_ns)
         elif kind == "outboundAccountPosition":
-            position = msgspec.json.decode(raw, type=AccountPosition)
+            position = decode(raw, AccountPosition)
             self._list.append(position_report(self._venue, position, recv_ns))
         elif kind == "eventStreamTerminated":
             self._complaints.add("stream_terminated", "the venue ended the private stream", frame)

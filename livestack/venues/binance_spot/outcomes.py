@@ -20,6 +20,7 @@ from livestack.venues.binance_spot.private_messages import (
     OrderResult,
     Reply,
     RetryAfter,
+    decode,
 )
 from livestack.venues.binance_spot.snapshots import SILENCE_NS, SILENCE_NS_MAX
 
@@ -55,7 +56,7 @@ def backoff_ns(reply: Reply, venue_ms: int) -> int:
     if reply.status not in (418, 429) and reply.code not in BACKOFF_CODES:
         return 0
     try:
-        data = msgspec.json.decode(reply.error, type=RetryAfter)
+        data = decode(reply.error, RetryAfter)
     except msgspec.MsgspecError:
         return SILENCE_NS
     wait_ms = data.retry_at_ms - (data.server_ms or venue_ms)
@@ -121,8 +122,8 @@ def replaced(
     events: OrderEvents, order: KnownOrder, request: OrderRequest, result: CancelReplaceResult, recv_ns: int
 ) -> None:
     """Both halves of a cancelReplace succeeded."""
-    old = msgspec.json.decode(result.cancel_response, type=OrderResult)
-    new = msgspec.json.decode(result.new_order_response, type=OrderResult)
+    old = decode(result.cancel_response, OrderResult)
+    new = decode(result.new_order_response, OrderResult)
     if request.client_id not in order.replaced:
         order.cancel_half_filled = order.instrument.qty[old.filled_qty]
         terms = order.instrument.price[new.price], order.instrument.qty[new.qty]
@@ -132,16 +133,16 @@ def replaced(
 
 def partly_replaced(events: OrderEvents, order: KnownOrder, request: OrderRequest, reply: Reply) -> bool:
     """-2021 or -2022: what became of the two halves. False where that cannot be said."""
-    data = msgspec.json.decode(reply.error, type=CancelReplaceResult)
+    data = decode(reply.error, CancelReplaceResult)
     if data.cancel_result == "FAILURE" and data.new_order_result != "SUCCESS":
-        why = msgspec.json.decode(data.cancel_response, type=ApiError)
+        why = decode(data.cancel_response, ApiError)
         events.refused(request, order, why.code, why.msg, reply.recv_ns)
         return True
     if data.cancel_result == "SUCCESS" and data.new_order_result != "SUCCESS":
-        old = msgspec.json.decode(data.cancel_response, type=OrderResult)
+        old = decode(data.cancel_response, OrderResult)
         why_not = "not attempted"
         if data.new_order_result == "FAILURE":
-            error = msgspec.json.decode(data.new_order_response, type=ApiError)
+            error = decode(data.new_order_response, ApiError)
             why_not = f"{error.msg} ({error.code})"
         if not order.venue_order_id:
             events.orders.name(order, str(old.venue_order_id))
