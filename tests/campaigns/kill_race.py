@@ -344,7 +344,10 @@ def campaign(kills: int, restarts: int, seed: int, size_max: int, directory: Pat
             shutil.rmtree(place)
         bar = progress.add_task("restarted", total=restarts)
         if restarts and not outcome.faults:
-            restart(outcome, directory / "restarts", seed, restarts, lambda: progress.advance(bar))
+            try:
+                restart(outcome, directory / "restarts", seed, restarts, lambda: progress.advance(bar))
+            except LivestackError as error:
+                outcome.faults.append(f"{type(error).__name__}: {error}")
     outcome.seconds = round(time.monotonic() - began, 1)
     return outcome
 
