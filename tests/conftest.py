@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import atexit
+import os
+import shutil
+import tempfile
+
 import pytest
 from hypothesis import settings
 
 settings.register_profile("suite", deadline=None, print_blob=True)
 settings.register_profile("long", deadline=None, print_blob=True, max_examples=100_000)
 settings.load_profile("suite")
+
+
+# Sockets of nodes in deep directories lie here, under a short name, and go with the run.
+os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="ls-")
+atexit.register(shutil.rmtree, os.environ["XDG_RUNTIME_DIR"], ignore_errors=True)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
