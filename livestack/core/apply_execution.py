@@ -82,11 +82,11 @@ def order_fill(state: State, event: events.OrderFill, out: Derivation) -> None:
         out.anomaly("bad_fill", f"{event.qty} at {event.price}", event.venue, event.instrument, halt=True)
         return
     ledger = state.execution.ledgers.setdefault(event.instrument, FillLedger())
-    if ledger.is_known(event.fill_id):
+    if ledger.is_known(event.fill_id, event.side):
         ledger.duplicates += 1
         return  # whatever became of its Order since
     order = owner(state, event, out)
-    ledger.remember(event.fill_id)
+    ledger.remember(event.fill_id, event.side)
     if not ours:
         return  # somebody else's; balances tell. Should we adopt its order, this was before
     state.execution.consecutive_rejects = 0
@@ -148,6 +148,7 @@ def order_closed(state: State, event: events.OrderCancelled | events.OrderExpire
         return
     if is_outdated(order, event.client_id):
         return  # the end of an incarnation that a Replace has already taken the place of
+    _name(order, event.client_id, event.venue_order_id)
     expired = isinstance(event, events.OrderExpired)
     reason = f"expired: {event.reason}" if expired else event.reason
     if event.filled_qty > order.filled_qty and not order.is_terminal:
@@ -309,7 +310,11 @@ def rate_limit_report(state: State, event: events.RateLimitReport, out: Derivati
 def venue_backoff(state: State, event: events.VenueBackoff, out: Derivation) -> None:
     rates = state.execution.rates.setdefault(event.venue, VenueRates())
     wait_ns = min(max(event.retry_after_ns, 0), BACKOFF_MAX_NS)
-    rates.backoff_until = max(rates.backoff_until, state.control.ts + wait_ns)
+    until = state.control.ts + wait_ns
+    if event.spares_cancels:
+        rates.orders_backoff_until = max(rates.orders_backoff_until, until)
+    else:
+        rates.backoff_until = max(rates.backoff_until, until)
 
 
 def request_sent(state: State, event: events.RequestSent, out: Derivation) -> None:

@@ -50,7 +50,7 @@ class OrderRejected(msgspec.Struct, frozen=True, array_like=True, kw_only=True, 
 
 
 class OrderFill(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False, tag=22):
-    """One execution. ``fill_id`` is the venue's trade id: (instrument, fill_id) identifies a fill for ever.
+    """One execution. ``fill_id`` is the venue's trade id: (instrument, fill_id, side) identifies a fill for ever.
 
     ``fee`` is in ``fee_decimals`` of ``fee_asset``; negative is a rebate.
     """
@@ -206,12 +206,16 @@ class RateLimitReport(msgspec.Struct, frozen=True, array_like=True, kw_only=True
 
 
 class VenueBackoff(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False, tag=33):
-    """The venue told us to be silent for ``retry_after_ns`` from this Event's ``ts``."""
+    """The venue told us to be silent for ``retry_after_ns`` from this Event's ``ts``.
+
+    ``spares_cancels``: it wants no more orders, while Cancels may go on.
+    """
 
     recv_ns: int
     venue: str
     retry_after_ns: int
     reason: str
+    spares_cancels: bool = False
 
 
 class RequestSent(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False, tag=34):

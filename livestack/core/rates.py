@@ -126,7 +126,8 @@ class VenueRates(msgspec.Struct, kw_only=True):
     """One venue's limits in use.
 
     ``dispatches``: requests ever sent, by kind, the latest of them at ``dispatched_ts``; ``stamps``: these numbers
-    right after each recent request, as (Cancel, Replace, New), to date its report.
+    right after each recent request, as (Cancel, Replace, New), to date its report. Before ``backoff_until`` nothing may
+    go, before ``orders_backoff_until`` only Cancels.
     """
 
     limits: dict[CountedAs, LimitUsage] = {}
@@ -134,6 +135,7 @@ class VenueRates(msgspec.Struct, kw_only=True):
     dispatched_ts: int = 0
     stamps: dict[tuple[int, int], tuple[int, int, int]] = {}
     backoff_until: int = 0
+    orders_backoff_until: int = 0
     offset_ns: int = 0
     error_ns: int = 0
 
@@ -178,6 +180,8 @@ class VenueRates(msgspec.Struct, kw_only=True):
     def wait_until(self, rules: tuple[RateLimit, ...], kind: RequestKind, ts: int) -> int:
         """Earliest ``ts`` at which ``kind`` may fit: now, or when a window rolls or the back-off ends."""
         earliest = max(ts, self.backoff_until)
+        if kind is not RequestKind.CANCEL:
+            earliest = max(earliest, self.orders_backoff_until)
         for rule in rules:
             weight = weight_of(rule, kind)
             if weight == 0:

@@ -38,7 +38,7 @@ from livestack.core.types import OrderRequest, RequestSource, SessionPhase
 from livestack.core.validation import encodable
 from livestack.exceptions import InvariantViolation
 
-SEMANTICS_VERSION: Final = 4
+SEMANTICS_VERSION: Final = 5
 """Raised whenever the same Events could mean another State: journals of another version are not comparable."""
 
 INTENTS_MAX: Final = 1_000

@@ -153,6 +153,8 @@ def close_by_report(state: State, order: Order, status: OrderStatus, reason: str
         if request is not None and request.kind is RequestKind.REPLACE:
             execution.in_doubt[order.order_id] = None
             return
-    order.status = OrderStatus.CANCELLED if status is OrderStatus.FILLED else status
+    # Filled by quantity means what its fills say; by quote quantity the venue alone knows what is too little for more.
+    is_short = status is OrderStatus.FILLED and not order.quote_qty and order.filled_qty < order.qty
+    order.status = OrderStatus.CANCELLED if is_short else status
     order.changed_ts, order.reason = state.control.ts, reason or f"reported {status.name}"
     finish(state, order)

@@ -88,19 +88,20 @@ class Balance(msgspec.Struct, frozen=True):
 
 
 class FillLedger(msgspec.Struct, kw_only=True):
-    """Fill ids seen: everything at or below ``floor``, and those in ``seen``."""
+    """Fill ids seen: everything at or below ``floor``, and those in ``seen``, each with the sum of its sides: a trade
+    of the account with itself is one id and two fills."""
 
     floor: int = -1
-    seen: dict[int, None] = {}
+    seen: dict[int, int] = {}
     duplicates: int = 0
 
-    def is_known(self, fill_id: int) -> bool:
+    def is_known(self, fill_id: int, side: Side) -> bool:
         """Whether this fill was applied, or is older than what may still come."""
-        return fill_id <= self.floor or fill_id in self.seen
+        return fill_id <= self.floor or bool(self.seen.get(fill_id, 0) & side)
 
-    def remember(self, fill_id: int) -> None:
+    def remember(self, fill_id: int, side: Side) -> None:
         """It is applied now."""
-        self.seen[fill_id] = None
+        self.seen[fill_id] = self.seen.get(fill_id, 0) | side
         if len(self.seen) > FILL_IDS_MAX:
             oldest = sorted(self.seen)[: FILL_IDS_MAX // 2]
             self.raise_floor(oldest[-1])
@@ -108,7 +109,7 @@ class FillLedger(msgspec.Struct, kw_only=True):
     def raise_floor(self, through: int) -> None:
         if through > self.floor:
             self.floor = through
-            self.seen = {fill_id: None for fill_id in self.seen if fill_id > through}
+            self.seen = {fill_id: sides for fill_id, sides in self.seen.items() if fill_id > through}
 
 
 class ExternalOrder(msgspec.Struct, frozen=True, kw_only=True):

@@ -25,7 +25,7 @@ from livestack.core.risk import locate
 from livestack.core.runtime import SEMANTICS_VERSION, CoreRuntime
 from livestack.core.state import State
 from livestack.core.strategy import Strategy
-from livestack.core.types import Origin, RequestSource
+from livestack.core.types import Origin, RequestSource, Side
 from livestack.exceptions import JournalError
 from livestack.journal.reader import JournalReader
 from livestack.journal.restoring import restored
@@ -323,7 +323,7 @@ _NAMES = {
 
 def _event_steps(records: list[Recorded], scales: Scales) -> Iterator[tuple[Recorded, Part]]:
     dispatched_ts = sent_ns = 0
-    told: set[int] = set()
+    told: set[tuple[int, Side]] = set()
     for record in records:
         event, text = record.event, event_words(record.event, scales)
         details = describe_event(event) or {}
@@ -335,13 +335,13 @@ def _event_steps(records: list[Recorded], scales: Scales) -> Iterator[tuple[Reco
             details["to_gate_ns"] = event.gate_ns - dispatched_ts
             details["write_ns"] = event.send_ns - event.gate_ns
             text += f", {duration(event.send_ns - dispatched_ts)} after the decision" if dispatched_ts else ""
-        elif isinstance(event, events.OrderFill) and event.fill_id in told:
+        elif isinstance(event, events.OrderFill) and (event.fill_id, event.side) in told:
             text += " (told again: it counts once)"
         elif sent_ns and getattr(event, "recv_ns", 0) >= sent_ns:
             details["after_sending_ns"] = event.recv_ns - sent_ns  # type: ignore[union-attr]
             text += f" ({duration(details['after_sending_ns'])} after the last request)"
         if isinstance(event, events.OrderFill):
-            told.add(event.fill_id)
+            told.add((event.fill_id, event.side))
         yield record, (record.seq, record.ts, _NAMES.get(type(event), "answer"), text, details)
 
 

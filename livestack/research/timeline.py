@@ -194,7 +194,10 @@ _TOLD: Final[dict[type, tuple[str, str, Callable[[Any], Said]]]] = {
         "venue",
         "warning",
         lambda event: (
-            f"{event.venue} asked for silence of {duration(event.retry_after_ns)}{_because(event.reason)}",
+            (
+                f"{event.venue} asked for {'no more orders for' if event.spares_cancels else 'silence of'} "
+                f"{duration(event.retry_after_ns)}{_because(event.reason)}"
+            ),
             "",
         ),
     ),

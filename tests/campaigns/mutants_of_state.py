@@ -52,7 +52,12 @@ def execution() -> list[Mutant]:
     fill, closed = apply_execution.order_fill, apply_execution.order_closed
     is_known = state.FillLedger.is_known
     made: list[Change] = [
-        ("fills are not deduplicated", is_known, "fill_id <= self.floor or fill_id in self.seen", "False"),
+        (
+            "fills are not deduplicated",
+            is_known,
+            "fill_id <= self.floor or bool(self.seen.get(fill_id, 0) & side)",
+            "False",
+        ),
         ("fills below the floor are new", is_known, "fill_id <= self.floor or ", ""),
         ("the floor moves backwards", state.FillLedger.raise_floor, "if through > self.floor:", "if True:"),
         ("an impossible fill is applied", fill, "event.qty <= 0 or ", ""),

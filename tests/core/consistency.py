@@ -185,6 +185,7 @@ def check_counters(execution: ExecutionState) -> None:
         *execution.session_notional.values(),
         *(ledger.duplicates for ledger in execution.ledgers.values()),
         *(rates.backoff_until for rates in execution.rates.values()),
+        *(rates.orders_backoff_until for rates in execution.rates.values()),
         *(count for rates in execution.rates.values() for count in rates.dispatches.values()),
         *(
             used

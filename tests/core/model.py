@@ -98,7 +98,7 @@ class Model:
     wanted: dict[str, int] = field(default_factory=dict)
     rejects_in_a_row: int = 0
     drawn_last: int = 0
-    fill_ids: dict[str, set[int]] = field(default_factory=dict)
+    fill_ids: dict[str, set[tuple[int, Side]]] = field(default_factory=dict)
     taken_back: dict[tuple[str, str], int] = field(default_factory=dict)
     unused: dict[int, None] = field(default_factory=dict)
     pending: dict[int, Wanted] = field(default_factory=dict)

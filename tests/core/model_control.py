@@ -151,7 +151,11 @@ def rate_report(model: Model, event: events.RateLimitReport) -> None:
 def backoff(model: Model, event: events.VenueBackoff) -> None:
     if event.venue in model.rates:
         until = model.ts + min(max(event.retry_after_ns, 0), 7 * DAY_NS)
-        model.rates[event.venue].backoff_until = max(model.rates[event.venue].backoff_until, until)
+        rates = model.rates[event.venue]
+        if event.spares_cancels:
+            rates.orders_backoff_until = max(rates.orders_backoff_until, until)
+        else:
+            rates.backoff_until = max(rates.backoff_until, until)
 
 
 def clock(model: Model, event: events.VenueClock) -> None:

@@ -150,7 +150,8 @@ def close_by_report(model: Model, order: ModelOrder, status: OrderStatus, reason
         if sent and sent.request.kind is RequestKind.REPLACE:
             model.in_doubt[order_id] = None
             return
-    move(model, order, CANCELLED if status is FILLED else status, reason or f"reported {status.name}")
+    is_short = status is FILLED and not order.first.quote_qty and order.filled < order.qty
+    move(model, order, CANCELLED if is_short else status, reason or f"reported {status.name}")
 
 
 def outcome(model: Model, order: ModelOrder, kind: RequestKind, revision: int = 0) -> Sent | None:
@@ -244,12 +245,12 @@ def filled(model: Model, event: events.OrderFill) -> None:
     if rules is None or event.qty <= 0 or event.price <= 0 or not 0 <= event.fee_decimals <= 18:
         model.anomaly("bad_fill", event.venue, event.instrument, halt=True)
         return
-    known = event.fill_id in model.fill_ids.setdefault(event.instrument, set())
+    known = (event.fill_id, event.side) in model.fill_ids.setdefault(event.instrument, set())
     known = known or event.fill_id <= model.floors.get(event.instrument, -1)
     if known:
         return  # the same fill again: dropped, whatever became of its Order since
     order = owner(model, event)
-    model.fill_ids[event.instrument].add(event.fill_id)
+    model.fill_ids[event.instrument].add((event.fill_id, event.side))
     if not ours:
         return
     model.rejects_in_a_row = 0
@@ -282,6 +283,7 @@ def cancelled(model: Model, event: events.OrderCancelled | events.OrderExpired) 
         return
     if is_outdated(order, event.client_id):
         return
+    named(order, event.client_id, event.venue_order_id)
     if order.status not in CLOSED:
         if event.filled_qty > order.filled:
             claim(model, order, CANCELLED, event.filled_qty)

@@ -45,6 +45,7 @@ class Rates:
     sent: list[tuple[tuple[int, int], RequestKind]] = field(default_factory=list)
     counters: list[Counter] = field(default_factory=list)
     backoff_until: int = 0
+    orders_backoff_until: int = 0
     offset_ns: int = 0
     error_ns: int = 0
 
@@ -53,7 +54,10 @@ class Rates:
 
     def fits(self, kind: RequestKind, now: int) -> bool:
         """Whether one request of ``kind`` may go at ``now``, by every limit."""
-        return now >= self.backoff_until and all(
+        silent_until = max(
+            self.backoff_until, self.orders_backoff_until if kind is not RequestKind.CANCEL else 0
+        )
+        return now >= silent_until and all(
             self._used(index, now) + rule.weight(kind) <= self._room(index, kind)
             and (kind is RequestKind.CANCEL or not rule.aligned or self.error_ns <= WIDEST * rule.interval)
             for index, rule in enumerate(self.rules)
@@ -62,7 +66,7 @@ class Rates:
 
     def earliest(self, kind: RequestKind, now: int) -> int:
         """First ``ts`` from ``now`` on at which ``kind`` fits."""
-        tries = {now, self.backoff_until}
+        tries = {now, self.backoff_until, self.orders_backoff_until}
         for rule, counter in zip(self.rules, self.counters, strict=True):
             guard = GUARD_BAND + min(self.error_ns, WIDEST * rule.interval)
             tries |= {(window + 1) * rule.interval + guard - self.offset_ns for window in counter.windows}

@@ -233,7 +233,9 @@ class Venue:
             )
         elif what == "backoff":
             wait = (0, -1, SECOND, 4 * SECOND)[pick % 4]
-            report = events.VenueBackoff(recv_ns=0, venue=venue, retry_after_ns=wait, reason="")
+            report = events.VenueBackoff(
+                recv_ns=0, venue=venue, retry_after_ns=wait, reason="", spares_cancels=used % 2 == 1
+            )
         elif what == "clock":
             self.clock_ns += 1_000_000 * used  # only ever further, so that no window is seen again
             report = events.VenueClock(venue=venue, offset_ns=self.clock_ns, error_ns=self.clock_ns)

@@ -7,16 +7,18 @@ from typing import Any
 import pytest
 
 from livestack.core import events
-from livestack.core.intents import Cancel, Replace
+from livestack.core.intents import Cancel, New, Replace
 from livestack.core.obligations import QueryFills, QueryOrder
 from livestack.core.types import (
     Amount,
     FailureReason,
     OrderStatus,
+    OrderType,
     PositionBaseline,
     RateUsage,
     RequestKind,
     Side,
+    TimeInForce,
     TradingState,
 )
 from tests.core import support
@@ -54,7 +56,7 @@ def test_the_same_fill_twice_is_dropped() -> None:
     bench.feed(events.FillsReconciled(recv_ns=0, venue=VENUE, instrument=INSTRUMENT, through=9))
     bench.feed(support.fill(order_id, 1, 8))
     bench.feed(support.fill(order_id, 1, 10))
-    assert (3, {10: None}, 3) == (
+    assert (3, {10: Side.BUY}, 3) == (
         bench.execution.positions[INSTRUMENT].qty,
         bench.execution.ledgers[INSTRUMENT].seen,
         bench.execution.ledgers[INSTRUMENT].duplicates,
@@ -297,6 +299,57 @@ def test_the_end_of_an_earlier_incarnation_ends_nothing() -> None:
     assert OrderStatus.ACCEPTED is bench.order(order_id).status
     bench.feed(support.cancelled(order_id, revision=2))
     assert OrderStatus.CANCELLED is bench.order(order_id).status
+
+
+def test_what_ends_before_it_is_accepted_has_its_name() -> None:
+    """The report of the end may overtake the acceptance."""
+    bench = Bench().start()
+    order_id = bench.buy()
+    bench.feed(support.cancelled(order_id))
+    assert f"v{order_id}" == bench.execution.closed[order_id].venue_order_id
+
+
+def test_an_order_by_quote_quantity_is_filled_when_the_venue_says_so() -> None:
+    """What is left of its quote quantity buys nothing more at a price that only the venue knows."""
+    bench = Bench().start()
+    levels = {"bids": ((9_990, 50),), "asks": ((9_995, 50),)}
+    bench.feed(events.BookSnapshot(recv_ns=0, instrument=INSTRUMENT, event_ns=0, last_update_id=1, **levels))
+    order_id = bench.new_id()
+    terms: dict[str, Any] = {"type": OrderType.MARKET, "tif": TimeInForce.IOC, "quote_qty": 100_100}
+    bench.want(New(order_id=order_id, instrument=INSTRUMENT, side=Side.BUY, **terms))
+    bench.feed(support.accepted(order_id))
+    bench.feed(support.fill(order_id, 9, 1))
+    assert OrderStatus.PARTIALLY_FILLED is bench.execution.orders[order_id].status
+    bench.feed(support.report(order_id, OrderStatus.FILLED, 9, order_type=OrderType.MARKET, qty=9))
+    assert OrderStatus.FILLED is bench.execution.closed[order_id].status
+
+
+def test_filled_is_filled_where_the_quantity_shrank_behind_the_fills() -> None:
+    """An amendment of unknown fate is told after what it left was filled."""
+    bench, order_id = opened()
+    bench.want(Replace(order_id=order_id, qty=4, price=9_990))
+    bench.feed(support.fill(order_id, 4, 1))
+    bench.feed(support.replaced(order_id, 2, 4, 9_990))
+    client_id = support.named(order_id, 2)["client_id"]
+    bench.feed(support.report(order_id, OrderStatus.FILLED, 4, client_id=client_id, qty=4))
+    assert OrderStatus.FILLED is bench.execution.closed[order_id].status
+
+
+def test_both_sides_of_a_trade_with_ourselves_count() -> None:
+    """One trade id, two fills of ours, in either order, each once."""
+    bench = Bench().start()
+    buy, sell = bench.buy(price=9_990), bench.new_id()
+    bench.want(New(order_id=sell, instrument=INSTRUMENT, side=Side.SELL, qty=10, price=9_995))
+    for order_id in (buy, sell):
+        bench.feed(support.accepted(order_id))
+    for order_id, side in ((sell, Side.SELL), (buy, Side.BUY), (sell, Side.SELL)):
+        bench.feed(support.fill(order_id, 4, 7, side=side))
+    position = bench.execution.positions[INSTRUMENT]
+    assert (4, 4, 1) == (
+        position.bought_qty,
+        position.sold_qty,
+        bench.execution.ledgers[INSTRUMENT].duplicates,
+    )
 
 
 def test_a_repeated_fill_of_a_forgotten_order_is_dropped() -> None:

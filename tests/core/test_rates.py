@@ -115,6 +115,14 @@ def test_backoff_silences_even_cancels() -> None:
     assert 2_000 == rates.wait_until((rule(),), CANCEL, 1_050)
 
 
+def test_a_backoff_for_orders_spares_cancels() -> None:
+    """A venue that wants no more orders hears Cancels."""
+    rates = VenueRates(orders_backoff_until=2_000)
+    assert [1_050, 2_000, 2_000] == [
+        rates.wait_until((rule(),), kind, 1_050) for kind in (CANCEL, REPLACE, NEW)
+    ]
+
+
 def test_resume_takes_windows_as_full() -> None:
     """After a crash no New goes before the windows have rolled; the reserve is there for Cancels at once."""
     for aligned in (True, False):

@@ -8,31 +8,31 @@ from hypothesis import strategies as st
 from livestack.core import state as state_module
 from livestack.core.state import ControlState, FillLedger, State
 from livestack.core.strategy import NoMemory
-from livestack.core.types import TradingState
+from livestack.core.types import Side, TradingState
 from tests.core.support import Bench, configuration
 
 
-@given(st.lists(st.integers(0, 60)), st.integers(-1, 30))
-def test_a_fill_is_new_once(fill_ids: list[int], floor: int) -> None:
-    """Above the floor each id counts once, at or below it never."""
+@given(st.lists(st.tuples(st.integers(0, 60), st.sampled_from(Side))), st.integers(-1, 30))
+def test_a_fill_is_new_once(fills: list[tuple[int, Side]], floor: int) -> None:
+    """Above the floor each id counts once for each of its sides, at or below it never."""
     ledger = FillLedger()
     ledger.raise_floor(floor)
     taken = []
-    for fill_id in fill_ids:
-        if not ledger.is_known(fill_id):
-            ledger.remember(fill_id)
-            taken.append(fill_id)
-    assert list(dict.fromkeys(one for one in fill_ids if one > floor)) == taken
+    for fill_id, side in fills:
+        if not ledger.is_known(fill_id, side):
+            ledger.remember(fill_id, side)
+            taken.append((fill_id, side))
+    assert list(dict.fromkeys(one for one in fills if one[0] > floor)) == taken
 
 
 def test_fill_ids_are_bounded() -> None:
     """With a host that never reconciles the oldest half goes, and stays known through the floor."""
     ledger = FillLedger()
     for fill_id in range(state_module.FILL_IDS_MAX + 1):
-        assert not ledger.is_known(fill_id)
-        ledger.remember(fill_id)
+        assert not ledger.is_known(fill_id, Side.BUY)
+        ledger.remember(fill_id, Side.BUY)
     assert state_module.FILL_IDS_MAX // 2 + 1 == len(ledger.seen)
-    assert ledger.is_known(5)
+    assert ledger.is_known(5, Side.BUY)
 
 
 def test_the_strictest_trading_state_decides() -> None:
