@@ -56,6 +56,8 @@ class Order:
     quote_qty: int = 0
     stop_price: int = 0
     stp: str = "NONE"
+    strategy_id: int | None = None
+    strategy_type: int | None = None
     created_ns: int = 0
 
     executed: int = 0
@@ -76,6 +78,8 @@ class Order:
     """What of the account's balance is locked for it, in the asset that it gives."""
     original_client_id: str = ""
     amends: int = 0
+    prevented_match: int = 0
+    """Which match was prevented last; 0: none."""
 
     @property
     def remaining(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,43 @@ def test_a_capture_is_described_like_a_market(tmp_path: Path) -> None:
         code, _ = process.finish()
         assert "empty" in process.stderr()
     assert code in (2, 3)
+
+
+def test_faults_come_from_a_file(tmp_path: Path) -> None:
+    """They hold from the start; the announcement says which."""
+    (tmp_path / "faults.toml").write_text('[[fault]]\nkind = "firewall"\nmethods = "time"\n')
+    with Venue(tmp_path, "--faults", "faults.toml", "--seed", "5") as venue:
+        assert 403 == requests.get(f"{venue.urls['rest']}/api/v3/time", timeout=30).status_code
+        assert 200 == requests.get(f"{venue.urls['rest']}/api/v3/ping", timeout=30).status_code
+        assert {"firewall": 1} == venue.look("faults")["counts"]
+    with Process(["venue", "binance-spot", "--faults", "faults.toml"], tmp_path) as process:
+        process.line()
+        assert "faults are active: firewall" in process.line()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ('[[fault]]\nkind = "cut"\nevery = 3\n', "fault[1].every: must be a duration in quotes"),
+        ('[[fault]]\nkind = "nothing"\n', "fault[1].kind: must be one of"),
+        ("kind = ", "cannot be read as TOML"),
+        (None, "cannot be read: No such file"),
+    ],
+)
+def test_wrong_faults_are_refused(tmp_path: Path, content: str | None, words: str) -> None:
+    """Exit 2 and a sentence with the key, before anything is served."""
+    if content is not None:
+        (tmp_path / "faults.toml").write_text(content)
+    with Process(["venue", "binance-spot", "--faults", "faults.toml"], tmp_path) as process:
+        code, output = process.finish()
+        assert words in process.stderr()
+    assert (2, "") == (code, output)
+
+
+def test_clock_and_life_are_set(tmp_path: Path) -> None:
+    """The venue's clock is behind by what is said; a key's rights are not told by a test network."""
+    with Venue(tmp_path, "--clock-skew=-1h", "--connection-life", "12h", "--no-sapi") as venue:
+        told = requests.get(f"{venue.urls['rest']}/api/v3/time", timeout=30).json()["serverTime"]
+        rights = requests.get(f"{venue.urls['rest']}/sapi/v1/account/apiRestrictions", timeout=30)
+    assert abs(time.time() * 1000 - 3_600_000 - told) < 600_000
+    assert 404 == rights.status_code

@@ -19,6 +19,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from livestack.simulator.binance_spot import ApiKey, BinanceSpotVenue, Capture, VenueSettings, make_keys
+from livestack.simulator.binance_spot.faults import RestAnswer
+from livestack.simulator.faults import rule
 
 START_NS = 1_760_000_000_000_000_000
 SECOND_NS = 1_000_000_000
@@ -70,6 +72,17 @@ class Client:
         request = {"id": self._ids, "method": method, "params": self.signed(params) if signed else params}
         return self.send(json.dumps(request))
 
+    def tell(self, method: str, *, signed: bool = True, **params: Any) -> list[dict[str, Any]]:
+        """One WebSocket API request; the answers that are there at once, which may be none or two."""
+        self._ids += 1
+        request = {"id": self._ids, "method": method, "params": self.signed(params) if signed else params}
+        self.venue.message(1, json.dumps(request), self.now_ns)
+        return self.collect()
+
+    def inject(self, kind: str, **keys: Any) -> None:
+        """Put one fault in, by the keys that a file would have."""
+        self.venue.inject([rule(kind, **keys)])
+
     def send(self, text: str) -> dict[str, Any]:
         self.venue.message(1, text, self.now_ns)
         return self.collect()[-1]
@@ -79,7 +92,7 @@ class Client:
         answers = []
         for connection, text in self.venue.drain():
             message = json.loads(text)
-            if connection == 1 and "subscriptionId" in message:
+            if connection == 1 and "event" in message:
                 self.events.append(message["event"])
             elif connection == 1:
                 answers.append(message)
@@ -98,25 +111,40 @@ class Client:
         self, method: str, path: str, *, signed: bool = False, body: str = "", **params: Any
     ) -> tuple[int, dict[str, str], Any]:
         """One REST request; ``params`` go into the query."""
+        status, answer_headers, content = self.rest_answer(method, path, signed=signed, body=body, **params)
+        return status, answer_headers, json.loads(content)
+
+    def rest_answer(
+        self, method: str, path: str, *, signed: bool = False, body: str = "", **params: Any
+    ) -> RestAnswer:
+        """The same, as the venue gives it. A path that begins with a slash is taken as it is."""
         query = urlencode(params)
         if signed:
             query = urlencode({**params, "timestamp": self.now_ns // 1_000_000})
             query += "&signature=" + urlencode({"": sign(self.key, query + body)})[1:]
         headers = {"x-mbx-apikey": self.key.api_key} if signed else {}
-        status, answer_headers, content = self.venue.rest(
-            method, f"/api/v3/{path}", query, headers, body.encode(), self.now_ns
-        )
-        return status, answer_headers, json.loads(content)
+        whole = path if path.startswith("/") else f"/api/v3/{path}"
+        return self.venue.rest(method, whole, query, headers, body.encode(), self.now_ns)
+
+    def text(self, message: dict[str, Any]) -> str:
+        """A frame's text."""
+        return json.dumps(message)
 
     def advance(self, duration_ns: int) -> None:
         """Let time pass, stopping wherever something is due."""
+        assert [] == self.wait(duration_ns)
+
+    def wait(self, duration_ns: int) -> list[dict[str, Any]]:
+        """Let time pass; the answers that come meanwhile."""
+        answers = []
         end_ns = self.now_ns + duration_ns
         while (due_ns := self.venue.next_due_ns()) is not None and due_ns <= end_ns:
             self.now_ns = max(due_ns, self.now_ns)
             self.venue.advance(self.now_ns)
+            answers += self.collect()
         self.now_ns = end_ns
         self.venue.advance(end_ns)
-        assert [] == self.collect()
+        return answers + self.collect()
 
     def reports(self) -> list[tuple[str, str]]:
         """(execution, status) of the executionReports so far."""

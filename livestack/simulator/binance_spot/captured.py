@@ -7,13 +7,13 @@ took stays taken until the market itself changes that level.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from livestack.simulator.binance_spot.feed import RECENT_TRADES_MAX, Levels, PublicTrade, Publisher
+from livestack.simulator.binance_spot.feed import Levels, Publisher
+from livestack.simulator.binance_spot.history import Aggregate, PublicTrade, TradeHistory
 from livestack.simulator.binance_spot.numbers import parse8
 from livestack.simulator.capture import CapturedStream
 from livestack.simulator.market import MarketHost
@@ -52,7 +52,7 @@ class CapturedFeed:
         self._shown: tuple[dict[int, int], dict[int, int]] = ({}, {})
         self._update_id = snapshot.lastUpdateId
         self._ticker: tuple[int, int, int, int] | None = None
-        self._recent: deque[PublicTrade] = deque(maxlen=RECENT_TRADES_MAX)
+        self.history = TradeHistory()
         self._served = False
         self.playing = False
         for side in (BUY, SELL):
@@ -85,9 +85,6 @@ class CapturedFeed:
         bids, asks = self._snapshot_levels
         return *(bids[0] if bids else (0, 0)), *(asks[0] if asks else (0, 0))
 
-    def recent_trades(self) -> list[PublicTrade]:
-        return list(self._recent)
-
     # -- what was captured -----------------------------------------------------------------------------------------
 
     def diff(self, data: Mapping[str, Any]) -> None:
@@ -118,7 +115,10 @@ class CapturedFeed:
 
     def trade(self, data: Mapping[str, Any], now_ns: int) -> None:
         price, qty, buyer_is_maker = parse8(data["p"]), parse8(data["q"]), bool(data["m"])
-        self._recent.append(PublicTrade(data["l"], price, qty, now_ns, buyer_is_maker))
+        self.history.add(PublicTrade(data["l"], price, qty, now_ns, buyer_is_maker), data["f"])
+        self.history.aggregates.append(
+            Aggregate(data["a"], price, qty, data["f"], data["l"], now_ns, buyer_is_maker)
+        )
         maker_side, taker_side = (BUY, SELL) if buyer_is_maker else (SELL, BUY)
         shown = self._shown[maker_side]
         if price in shown:

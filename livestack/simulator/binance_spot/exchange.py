@@ -18,6 +18,7 @@ from livestack.simulator.binance_spot.feed import PublicFeed
 from livestack.simulator.binance_spot.instruments import Symbol
 from livestack.simulator.binance_spot.limits import Limits
 from livestack.simulator.binance_spot.numbers import SCALE, text8
+from livestack.simulator.binance_spot.records import Records
 from livestack.simulator.binance_spot.shapes import FEE_SCALE, Fill
 from livestack.simulator.matching import MatchingEngine
 from livestack.simulator.orders import BUY, MARKET_TYPES, SELL, Order, OrderType, Trade
@@ -41,6 +42,8 @@ class NewOrder:
     stop_price: int
     stp: str
     client_id: str
+    strategy_id: int | None = None
+    strategy_type: int | None = None
 
 
 class Listing:
@@ -84,11 +87,14 @@ class Exchange:
         self.listings = {symbol.name: Listing(self, symbol) for symbol in symbols}
         self.orders: dict[int, Order] = {}
         self.fills: deque[Fill] = deque(maxlen=FILLS_MAX)
+        self.records = Records()
         self.events: list[tuple[str, dict[str, Any]]] = []
         """What accounts have to hear: (account, event), until somebody takes it."""
         self.request_fills: list[Fill] = []
         """Fills of the order that is being placed."""
         self.last_execution_id = 0
+        self.refusals: dict[str, VenueError] = {}
+        """What a fault has the present request refuse: ``orders`` when checked, ``new`` and ``cancel`` when done."""
         self._open: dict[tuple[str, str, str], Order] = {}
         self._named: dict[tuple[str, str, str], int] = {}
         self._closed: deque[int] = deque()
@@ -117,8 +123,11 @@ class Exchange:
             raise VenueError(400, -1013, errors.MARKET_CLOSED)
         if new.stp not in listing.symbol.allowed_stp:
             raise VenueError(400, -1013, errors.STP_NOT_ALLOWED)
+        if "orders" in self.refusals:
+            raise self.refusals["orders"]
         window = self.limits.exceeded_orders(self.now_ns)
         if window is not None:
+            self.limits.violations["-1015"] += 1
             letters = f"{window.number} {window.interval}"
             text = f"Too many new orders; current limit is {window.limit} orders per {letters}."
             data = {"serverTime": self.now_ns // 1_000_000, "retryAfter": window.ends_ns() // 1_000_000}
@@ -133,6 +142,8 @@ class Exchange:
         listing = self.listing(new.symbol)
         if (account, new.symbol, new.client_id) in self._open:
             raise errors.rejected(errors.DUPLICATE_ORDER)
+        if "new" in self.refusals:
+            raise self.refusals["new"]
         order = Order(
             order_id=self._next_order_id,
             account=account,
@@ -146,6 +157,8 @@ class Exchange:
             quote_qty=new.quote_qty,
             stop_price=new.stop_price,
             stp=new.stp,
+            strategy_id=new.strategy_id,
+            strategy_type=new.strategy_type,
             created_ns=self.now_ns,
             updated_ns=self.now_ns,
         )
@@ -184,6 +197,8 @@ class Exchange:
 
     def cancel(self, order: Order, client_id: str) -> None:
         """Cancel an open order; it takes the cancel's client id."""
+        if "cancel" in self.refusals:
+            raise self.refusals["cancel"]
         listing = self.listings[order.symbol]
         listing.engine.cancel(order)
         self._forget(order)
@@ -206,6 +221,19 @@ class Exchange:
         self._report(order, "REPLACED")
         self.settle(listing)
         return self.last_execution_id
+
+    def wipe(self, balances: int) -> None:
+        """As the testnet does it: every order and fill is gone, nobody is told, balances are as at first."""
+        for order in self._open.values():
+            self.listings[order.symbol].engine.cancel(order)
+        for held in (self._open, self._named, self.orders, self.fills, self._closed, self._changed):
+            held.clear()
+        for account in self.accounts.values():
+            for balance in account.balances.values():
+                balance.free, balance.locked = balances, 0
+        self.records = Records()
+        for listing in self.listings.values():
+            listing.feed.settle(self.now_ns)
 
     def settle(self, listing: Listing) -> None:
         """After anything that may have changed a book: publish it, and tell accounts their balances."""
@@ -266,9 +294,10 @@ class Exchange:
             self._forget(order)
         elif order.locked:
             self._release(order, qty if order.side == SELL else order.price * qty // SCALE)
+        match_id = self.records.prevent(order, counter, qty, price, self.now_ns)
         report = self._report(order, "TRADE_PREVENTION")
         report.update(
-            v=self.last_execution_id,
+            v=match_id,
             B=text8(qty),
             U=counter.order_id,
             Cs=counter.symbol,

@@ -6,16 +6,13 @@ ours too, are public). A captured market has a feed of its own.
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass
 from typing import Any, Protocol
 
+from livestack.simulator.binance_spot.history import NANOS_PER_MS, Aggregate, PublicTrade, TradeHistory
 from livestack.simulator.binance_spot.numbers import SCALE, text8
 from livestack.simulator.matching import MatchingEngine
 from livestack.simulator.orders import BUY, SELL, Trade
 
-RECENT_TRADES_MAX = 1000  # the most that ``trades`` answers
-NANOS_PER_MS = 1_000_000
 Levels = list[tuple[int, int]]
 
 
@@ -28,19 +25,11 @@ class Publisher(Protocol):
     def publish(self, stream: str, data: str) -> None: ...
 
 
-@dataclass(slots=True, frozen=True)
-class PublicTrade:
-    """One public trade. Integers of 10**-8."""
-
-    trade_id: int
-    price: int
-    qty: int
-    time_ns: int
-    buyer_is_maker: bool
-
-
 class PublicFeed(Protocol):
     """What the protocol front ends show of one symbol."""
+
+    history: TradeHistory
+    """What traded, by the public tape."""
 
     def traded(self, trade: Trade) -> None:
         """The engine matched something."""
@@ -56,9 +45,6 @@ class PublicFeed(Protocol):
 
     def best(self) -> tuple[int, int, int, int]:
         """Best bid and its quantity, best ask and its quantity; zeros where there is none."""
-
-    def recent_trades(self) -> list[PublicTrade]:
-        """Oldest first."""
 
 
 def levels_text(levels: Levels) -> str:
@@ -80,7 +66,7 @@ class EngineFeed:
         self._slow_pending: tuple[dict[int, None], dict[int, None]] = ({}, {})
         self._best: tuple[int, int, int, int] | None = None
         self._trades: list[Trade] = []
-        self._recent: deque[PublicTrade] = deque(maxlen=RECENT_TRADES_MAX)
+        self.history = TradeHistory()
         self._next_aggregate_id = 1
         lower = symbol.lower()
         self._trade_stream, self._aggregate_stream = f"{lower}@trade", f"{lower}@aggTrade"
@@ -139,28 +125,25 @@ class EngineFeed:
         bid, ask = bids.best() or 0, asks.best() or 0
         return bid, bids.quantity(bid), ask, asks.quantity(ask)
 
-    def recent_trades(self) -> list[PublicTrade]:
-        return list(self._recent)
-
     def _publish_trades(self, now_ns: int) -> None:
         now_ms = now_ns // NANOS_PER_MS
         wanted = self._publisher.wanted(self._trade_stream)
         for trade in self._trades:
             maker = trade.taker_side == SELL
-            self._recent.append(PublicTrade(trade.trade_id, trade.price, trade.qty, now_ns, maker))
+            self.history.add(PublicTrade(trade.trade_id, trade.price, trade.qty, now_ns, maker))
             if wanted:
                 self._publisher.publish(
                     self._trade_stream,
                     f'{{"e":"trade","E":{now_ms},"s":"{self._symbol}","t":{trade.trade_id},"p":"{text8(trade.price)}"'
                     f',"q":"{text8(trade.qty)}","T":{now_ms},"m":{"true" if maker else "false"},"M":true}}',
                 )
-        self._publish_aggregates(now_ms)
+        self._publish_aggregates(now_ns)
         self._trades.clear()
 
-    def _publish_aggregates(self, now_ms: int) -> None:
+    def _publish_aggregates(self, now_ns: int) -> None:
         """Trades of one taker at one price become one message; ids count whether anybody listens or not."""
         wanted = self._publisher.wanted(self._aggregate_stream)
-        index, trades = 0, self._trades
+        index, trades, now_ms = 0, self._trades, now_ns // NANOS_PER_MS
         while index < len(trades):
             first = last = trades[index]
             qty = 0
@@ -168,6 +151,17 @@ class EngineFeed:
                 last = trades[index]
                 qty += last.qty
                 index += 1
+            self.history.aggregates.append(
+                Aggregate(
+                    self._next_aggregate_id,
+                    first.price,
+                    qty,
+                    first.trade_id,
+                    last.trade_id,
+                    now_ns,
+                    first.taker_side == SELL,
+                )
+            )
             if wanted:
                 maker = "true" if first.taker_side == SELL else "false"
                 self._publisher.publish(

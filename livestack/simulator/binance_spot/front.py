@@ -9,6 +9,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
+from livestack.simulator.binance_spot import errors
 from livestack.simulator.binance_spot.errors import VenueError
 from livestack.simulator.binance_spot.exchange import Exchange
 from livestack.simulator.binance_spot.gatekeeper import Gatekeeper
@@ -52,6 +53,8 @@ class FrontDesk:
         self.exchange = exchange
         self.gatekeeper = gatekeeper
         self.log: deque[SeenRequest] = deque(maxlen=REQUESTS_MAX)
+        self.hidden: dict[str, None] = {}
+        """Symbols that ``exchangeInfo`` does not show for now."""
 
     def ask(self, operation: Operation, params: Params, admission: Admission) -> Any:
         """The operation's result; a ``VenueError`` otherwise. The exchange's ``now_ns`` is the time of asking."""
@@ -59,7 +62,8 @@ class FrontDesk:
         weight = operation.weight_of(params)
         self.gatekeeper.charge(weight, now_ns)
         if operation.signed is None:
-            return perform(self.exchange, operation, params, None)
+            result = perform(self.exchange, operation, params, None)
+            return self._without_hidden(params, result) if self.hidden and "symbols" in result else result
         self._authenticate(operation, params, admission, now_ns)
         if not operation.trades:
             return perform(self.exchange, operation, params, ACCOUNT)
@@ -79,11 +83,19 @@ class FrontDesk:
     def _authenticate(self, operation: Operation, params: Params, admission: Admission, now_ns: int) -> None:
         if admission.key is None:
             raise VenueError(401, -2014, "API-key format invalid.")
+        if self.gatekeeper.revoked:
+            raise VenueError(401, -2015, "Invalid API-key, IP, or permissions for action.")
         if not admission.vouched:
             self.gatekeeper.check_signature(admission.key, admission.payload, params.values)
         self.gatekeeper.check_time(params.values, now_ns)
         if operation.trades and not admission.key.trade:
             raise VenueError(401, -2015, "Invalid API-key, IP, or permissions for action.")
+
+    def _without_hidden(self, params: Params, result: dict[str, Any]) -> dict[str, Any]:
+        if any(name in self.hidden for name in params.symbols() or ()):
+            raise errors.invalid_symbol()
+        shown = [info for info in result["symbols"] if info["symbol"] not in self.hidden]
+        return {**result, "symbols": shown}
 
     def _remember(self, operation: Operation, params: Params, code: int, now_ns: int) -> None:
         values = params.values

@@ -11,7 +11,7 @@ from typing import Any
 
 from livestack.simulator.binance_spot.numbers import SCALE, parse8, text8
 
-SYMBOLS_MAX = 2000  # about what the real venue lists; each costs some 100 KB
+SYMBOLS_MAX = 2000  # about what the real venue lists; each costs some 100 KB, more with its history
 STP_MODES = ("NONE", "EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH", "DECREMENT")
 ORDER_TYPES = (
     "LIMIT",
@@ -35,6 +35,9 @@ _KNOWN = (
     ("LTC", "USDT", "85", "0.01", "0.001", "20"),
     ("SOL", "BTC", "0.0025", "0.0000001", "0.1", "10"),
 )
+# The venue's test network lists such a pair: a name that is more than ASCII, and is signed in three different ways.
+_TEST = ("这是测试币", "456", "2", "0.001", "0.01", "50")
+TEST_SYMBOL = _TEST[0] + _TEST[1]
 
 
 @dataclass(slots=True)
@@ -92,9 +95,10 @@ def _integers(item: dict[str, Any]) -> dict[str, int]:
     }
 
 
-def synthetic_symbols(count: int) -> list[Symbol]:
-    """The first ``count`` of a fixed list: well-known pairs, then ``SIM<n>USDT``."""
-    return [_synthetic(*row) for row in _rows(min(count, SYMBOLS_MAX))]
+def synthetic_symbols(count: int, *, test_symbol: bool = False) -> list[Symbol]:
+    """The first ``count`` of a fixed list: well-known pairs, then ``SIM<n>USDT``; ``test_symbol``: and that one."""
+    rows = _rows(min(count, SYMBOLS_MAX))
+    return [_synthetic(*row) for row in (*rows, *([_TEST] if test_symbol else []))]
 
 
 def _rows(count: int) -> list[tuple[str, str, str, str, str, str]]:

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from livestack.simulator.binance_spot import errors
+from livestack.simulator.binance_spot.errors import VenueError
 from livestack.simulator.binance_spot.exchange import Exchange, Listing
-from livestack.simulator.binance_spot.feed import NANOS_PER_MS, trade_listed
+from livestack.simulator.binance_spot.feed import trade_listed
+from livestack.simulator.binance_spot.history import NANOS_PER_MS
 from livestack.simulator.binance_spot.numbers import text8
 from livestack.simulator.binance_spot.params import Params
+from livestack.simulator.binance_spot.statistics_operations import check_status, per_symbol
 
 DEPTH_MAX = 5000
+STATUSES = ("TRADING", "END_OF_DAY", "HALT", "BREAK", "CANCEL_ONLY")
 DEPTH_WEIGHTS = ((100, 5), (500, 25), (1000, 50), (DEPTH_MAX, 250))
 
 
@@ -26,19 +29,41 @@ def time(exchange: Exchange, params: Params) -> dict[str, Any]:
 
 
 def exchange_info(exchange: Exchange, params: Params) -> dict[str, Any]:
-    names = params.symbols()
-    listings = exchange.listings.values() if names is None else [exchange.listing(name) for name in names]
+    listings = _wanted_listings(exchange, params)
+    status = params.optional("symbolStatus")
+    if status is not None and status not in STATUSES:
+        raise VenueError(400, -1130, "Data sent for parameter 'symbolStatus' is not valid.")
+    infos = [listing.symbol.info for listing in listings if status in (None, listing.symbol.status)]
+    if not params.flag("showPermissionSets", True):
+        infos = [{**info, "permissionSets": []} for info in infos]
     return {
         "timezone": "UTC",
         "serverTime": exchange.now_ns // NANOS_PER_MS,
         "rateLimits": exchange.limits.described(),
         "exchangeFilters": [],
-        "symbols": [listing.symbol.info for listing in listings],
+        "symbols": infos,
     }
+
+
+def _wanted_listings(exchange: Exchange, params: Params) -> list[Listing]:
+    """Those that are named, or that one of ``permissions`` (by default SPOT) may trade."""
+    names = params.symbols()
+    permissions = params.names("permissions")
+    if names is not None:
+        if permissions is not None or params.has("symbolStatus"):
+            raise VenueError(400, -1128, "Combination of optional parameters invalid.")
+        return [exchange.listing(name) for name in names]
+    allowed = {"SPOT"} if permissions is None else set(permissions)
+    return [
+        listing
+        for listing in exchange.listings.values()
+        if any(allowed.intersection(group) for group in listing.symbol.info["permissionSets"])
+    ]
 
 
 def depth(exchange: Exchange, params: Params) -> dict[str, Any]:
     listing = exchange.listing(params.text("symbol"))
+    check_status(listing, params)
     update_id, bids, asks = listing.feed.snapshot(params.limit(100, DEPTH_MAX))
     return {
         "lastUpdateId": update_id,
@@ -53,35 +78,63 @@ def depth_weight(params: Params) -> int:
 
 
 def trades(exchange: Exchange, params: Params) -> list[dict[str, Any]]:
-    recent = exchange.listing(params.text("symbol")).feed.recent_trades()
+    recent = list(exchange.listing(params.text("symbol")).feed.history.recent)
     return [trade_listed(trade) for trade in recent[-params.limit(500, 1000) :]]
 
 
+def historical_trades(exchange: Exchange, params: Params) -> list[dict[str, Any]]:
+    """Older ones, from ``fromId``: as far back as the simulated venue remembers."""
+    recent = list(exchange.listing(params.text("symbol")).feed.history.recent)
+    first, limit = params.integer("fromId"), params.limit(500, 1000)
+    found = [trade for trade in recent if first is None or trade.trade_id >= first]
+    return [trade_listed(trade) for trade in (found[-limit:] if first is None else found[:limit])]
+
+
 def aggregate_trades(exchange: Exchange, params: Params) -> list[dict[str, Any]]:
-    """Every trade as an aggregate of its own: the venue's database is not simulated further back."""
-    recent = exchange.listing(params.text("symbol")).feed.recent_trades()
+    """The same as the ``aggTrade`` stream told, as far back as the simulated venue remembers."""
+    history = exchange.listing(params.text("symbol")).feed.history
+    first, start, end = params.integer("fromId"), params.time("startTime"), params.time("endTime")
+    if first is not None and (start is not None or end is not None):
+        raise VenueError(400, -1128, "Combination of optional parameters invalid.")
+    limit = params.limit(500, 1000)
+    found = [
+        one
+        for one in history.aggregates
+        if (first is None or one.aggregate_id >= first)
+        and (start is None or one.time_ns // NANOS_PER_MS >= start)
+        and (end is None or one.time_ns // NANOS_PER_MS <= end)
+    ]
     return [
         {
-            "a": trade.trade_id,
-            "p": text8(trade.price),
-            "q": text8(trade.qty),
-            "f": trade.trade_id,
-            "l": trade.trade_id,
-            "T": trade.time_ns // NANOS_PER_MS,
-            "m": trade.buyer_is_maker,
+            "a": one.aggregate_id,
+            "p": text8(one.price),
+            "q": text8(one.qty),
+            "f": one.first_id,
+            "l": one.last_id,
+            "T": one.time_ns // NANOS_PER_MS,
+            "m": one.buyer_is_maker,
             "M": True,
         }
-        for trade in recent[-params.limit(500, 1000) :]
+        for one in (found[-limit:] if first is None and start is None else found[:limit])
     ]
 
 
-def _per_symbol(exchange: Exchange, params: Params, describe: Any) -> Any:
-    """One object for ``symbol``, otherwise an array."""
-    names = params.symbols()
-    if params.has("symbol") and names:
-        return describe(exchange.listing(names[0]))
-    listings = exchange.listings.values() if names is None else [exchange.listing(name) for name in names]
-    return [describe(listing) for listing in listings]
+def block_trades(exchange: Exchange, params: Params) -> list[dict[str, Any]]:
+    """None: nobody trades blocks in the simulated venue."""
+    exchange.listing(params.text("symbol"))
+    return []
+
+
+def execution_rules(exchange: Exchange, params: Params) -> dict[str, Any]:
+    """Symbols without a rule are not listed, and no symbol has one."""
+    for name in params.symbols() or ():
+        exchange.listing(name)
+    return {"symbolRules": []}
+
+
+def reference_price(exchange: Exchange, params: Params) -> dict[str, Any]:
+    exchange.listing(params.text("symbol"))
+    raise VenueError(400, -2043, "This symbol doesn't have a reference price.")
 
 
 def _book_ticker(listing: Listing) -> dict[str, str]:
@@ -96,7 +149,7 @@ def _book_ticker(listing: Listing) -> dict[str, str]:
 
 
 def book_ticker(exchange: Exchange, params: Params) -> Any:
-    return _per_symbol(exchange, params, _book_ticker)
+    return per_symbol(exchange, params, _book_ticker)
 
 
 def book_ticker_weight(params: Params) -> int:
@@ -104,18 +157,8 @@ def book_ticker_weight(params: Params) -> int:
 
 
 def price_ticker(exchange: Exchange, params: Params) -> Any:
-    return _per_symbol(
+    return per_symbol(
         exchange,
         params,
         lambda listing: {"symbol": listing.symbol.name, "price": text8(listing.engine.last_price)},
     )
-
-
-def average_price(exchange: Exchange, params: Params) -> dict[str, Any]:
-    """The average of the recent trades; of five minutes' only where those are all of them."""
-    recent = exchange.listing(params.text("symbol")).feed.recent_trades()
-    if not recent:
-        raise errors.VenueError(400, -1112, "No orders on book for symbol.")
-    quantity = sum(trade.qty for trade in recent)
-    price = sum(trade.price * trade.qty for trade in recent) // quantity
-    return {"mins": 5, "price": text8(price), "closeTime": recent[-1].time_ns // NANOS_PER_MS}

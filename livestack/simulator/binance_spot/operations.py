@@ -11,7 +11,9 @@ from typing import Any
 
 from livestack.simulator.binance_spot import account_operations as accounts
 from livestack.simulator.binance_spot import market_operations as market
+from livestack.simulator.binance_spot import order_list_operations as lists
 from livestack.simulator.binance_spot import order_operations as orders
+from livestack.simulator.binance_spot import statistics_operations as statistics
 from livestack.simulator.binance_spot.errors import VenueError
 from livestack.simulator.binance_spot.exchange import Exchange
 from livestack.simulator.binance_spot.params import Params
@@ -32,7 +34,8 @@ class Operation:
     weight: int | Callable[[Params], int]
     public: PublicOperation | None = None
     signed: SignedOperation | None = None
-    parameters: frozenset[str] = frozenset()
+    parameters: frozenset[str] | None = frozenset()
+    """None: whatever is sent, it is refused anyway."""
     trades: bool = False
     """Needs a key that may trade, and costs no weight where it succeeds."""
     weight_always: bool = True
@@ -56,7 +59,9 @@ _REPLACE = _ORDER | _names(
 )
 _AMEND = _names("symbol orderId origClientOrderId newClientOrderId newQty")
 _TRADES = _names("symbol orderId startTime endTime fromId limit")
-_SYMBOLS = _names("symbol symbols symbolStatus permissions showPermissionSets")
+_SYMBOLS = _names("symbol symbols symbolStatus")
+_INFO = _SYMBOLS | _names("permissions showPermissionSets")
+_KLINES = _names("symbol interval startTime endTime timeZone limit")
 
 
 def _public(
@@ -70,7 +75,12 @@ def _public(
 
 
 def _trading(
-    method: str, verb: str, path: str, operation: SignedOperation, names: frozenset[str], weight: int = 1
+    method: str,
+    verb: str,
+    path: str,
+    operation: SignedOperation,
+    names: frozenset[str] | None,
+    weight: int | Callable[[Params], int] = 1,
 ) -> Operation:
     return Operation(
         method,
@@ -80,7 +90,7 @@ def _trading(
         signed=operation,
         parameters=names,
         trades=True,
-        weight_always=weight != 1,
+        weight_always=method in ("order.amend.keepPriority", "order.test"),
     )
 
 
@@ -97,7 +107,7 @@ def _account(
 OPERATIONS: tuple[Operation, ...] = (
     _public("ping", "ping", 1, market.ping),
     _public("time", "time", 1, market.time),
-    _public("exchangeInfo", "exchangeInfo", 20, market.exchange_info, _SYMBOLS),
+    _public("exchangeInfo", "exchangeInfo", 20, market.exchange_info, _INFO),
     _public("depth", "depth", market.depth_weight, market.depth, _names("symbol limit symbolStatus")),
     _public("trades.recent", "trades", 25, market.trades, _names("symbol limit")),
     _public(
@@ -107,11 +117,60 @@ OPERATIONS: tuple[Operation, ...] = (
         market.aggregate_trades,
         _names("symbol fromId startTime endTime limit"),
     ),
-    _public("avgPrice", "avgPrice", 2, market.average_price, _names("symbol")),
+    _public(
+        "trades.historical", "historicalTrades", 25, market.historical_trades, _names("symbol limit fromId")
+    ),
+    _public(
+        "blockTrades.historical",
+        "historicalBlockTrades",
+        25,
+        market.block_trades,
+        _names("symbol fromId startTime endTime limit"),
+    ),
+    _public("executionRules", "executionRules", 2, market.execution_rules, _SYMBOLS),
+    _public("referencePrice", "referencePrice", 2, market.reference_price, _names("symbol")),
+    _public(
+        "referencePrice.calculation",
+        "referencePrice/calculation",
+        2,
+        market.reference_price,
+        _names("symbol symbolStatus"),
+    ),
+    _public("klines", "klines", 2, statistics.klines, _KLINES),
+    _public("uiKlines", "uiKlines", 2, statistics.klines, _KLINES),
+    _public("avgPrice", "avgPrice", 2, statistics.average_price, _names("symbol")),
+    _public(
+        "ticker.24hr",
+        "ticker/24hr",
+        statistics.ticker_24hr_weight,
+        statistics.ticker_24hr,
+        _SYMBOLS | _names("type"),
+    ),
+    _public(
+        "ticker.tradingDay",
+        "ticker/tradingDay",
+        statistics.window_weight,
+        statistics.ticker_trading_day,
+        _SYMBOLS | _names("type timeZone"),
+    ),
+    _public(
+        "ticker",
+        "ticker",
+        statistics.window_weight,
+        statistics.ticker_window,
+        _SYMBOLS | _names("type windowSize"),
+    ),
     _public("ticker.book", "ticker/bookTicker", market.book_ticker_weight, market.book_ticker, _SYMBOLS),
     _public("ticker.price", "ticker/price", market.book_ticker_weight, market.price_ticker, _SYMBOLS),
     _trading("order.place", "POST", "order", orders.place, _ORDER),
-    _trading("order.test", "POST", "order/test", orders.test, _ORDER | _names("computeCommissionRates")),
+    _trading(
+        "order.test",
+        "POST",
+        "order/test",
+        orders.test,
+        _ORDER | _names("computeCommissionRates"),
+        orders.test_weight,
+    ),
     _trading("order.cancel", "DELETE", "order", orders.cancel, _CANCEL),
     _trading("order.cancelReplace", "POST", "order/cancelReplace", orders.cancel_replace, _REPLACE),
     _trading("order.amend.keepPriority", "PUT", "order/amend/keepPriority", orders.amend, _AMEND, weight=4),
@@ -127,6 +186,46 @@ OPERATIONS: tuple[Operation, ...] = (
     _account("account.status", "account", 20, accounts.account, _names("omitZeroBalances")),
     _account("account.rateLimits.orders", "rateLimit/order", 40, accounts.order_limits, frozenset()),
     _account("account.commission", "account/commission", 20, accounts.commission, _names("symbol")),
+    _account("myFilters", "myFilters", 40, accounts.my_filters, _names("symbol")),
+    _account(
+        "order.amendments",
+        "order/amendments",
+        4,
+        accounts.amendments,
+        _names("symbol orderId fromExecutionId limit"),
+    ),
+    _account(
+        "myPreventedMatches",
+        "myPreventedMatches",
+        accounts.prevented_matches_weight,
+        accounts.prevented_matches,
+        _names("symbol preventedMatchId orderId fromPreventedMatchId limit"),
+    ),
+    _account(
+        "myAllocations",
+        "myAllocations",
+        20,
+        accounts.allocations,
+        _names("symbol startTime endTime fromAllocationId limit orderId"),
+    ),
+    _account("orderList.status", "orderList", 4, lists.query, _names("orderListId origClientOrderId")),
+    _account("allOrderLists", "allOrderList", 20, lists.listed, _names("fromId startTime endTime limit")),
+    _account("openOrderLists.status", "openOrderList", 6, lists.listed, frozenset()),
+    _trading(
+        "orderList.cancel",
+        "DELETE",
+        "orderList",
+        lists.cancel,
+        _names("symbol orderListId listClientOrderId newClientOrderId"),
+    ),
+    _trading("orderList.place", "POST", "order/oco", lists.place_oco, None),
+    _trading("orderList.place.oco", "POST", "orderList/oco", lists.place_oco, None),
+    _trading("orderList.place.oto", "POST", "orderList/oto", lists.place_oto, None),
+    _trading("orderList.place.otoco", "POST", "orderList/otoco", lists.place_oto, None),
+    _trading("orderList.place.opo", "POST", "orderList/opo", lists.place_opo, None),
+    _trading("orderList.place.opoco", "POST", "orderList/opoco", lists.place_opo, None),
+    _trading("sor.order.place", "POST", "sor/order", lists.place_routed, None),
+    _trading("sor.order.test", "POST", "sor/order/test", lists.place_routed, None),
 )
 BY_METHOD: Mapping[str, Operation] = {operation.method: operation for operation in OPERATIONS}
 BY_ROUTE: Mapping[tuple[str, str], Operation] = {
@@ -136,7 +235,8 @@ BY_ROUTE: Mapping[tuple[str, str], Operation] = {
 
 def perform(exchange: Exchange, operation: Operation, params: Params, account: str | None) -> Any:
     """Do it: parameters checked, then the operation itself. The caller has settled limits and signature."""
-    params.check_known(operation.parameters)
+    if operation.parameters is not None:
+        params.check_known(operation.parameters)
     if operation.public is not None:
         return operation.public(exchange, params)
     if operation.signed is None or account is None:

@@ -11,10 +11,12 @@ from livestack.simulator.binance_spot import errors, shapes
 from livestack.simulator.binance_spot.errors import VenueError
 from livestack.simulator.binance_spot.exchange import Exchange, NewOrder
 from livestack.simulator.binance_spot.params import Params
+from livestack.simulator.binance_spot.records import Amendment
 from livestack.simulator.orders import BUY, MARKET_TYPES, SELL, STOP_TYPES, Order, OrderType
 
 TIMES_IN_FORCE = ("GTC", "IOC", "FOK")
 STP_MODES = ("NONE", "EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH", "DECREMENT", "TRANSFER")
+STRATEGY_TYPE_MIN = 1_000_000  # the venue keeps those below for itself
 RESPONSE_TYPES = ("ACK", "RESULT", "FULL")
 RESTRICTIONS = {"ONLY_NEW": "NEW", "ONLY_PARTIALLY_FILLED": "PARTIALLY_FILLED"}
 UNSUPPORTED = (
@@ -53,7 +55,11 @@ def read_new_order(exchange: Exchange, params: Params) -> NewOrder:
         params.decimal("stopPrice"),
         stp,
         params.client_id("newClientOrderId") or exchange.generated_id(),
+        params.integer("strategyId"),
+        params.integer("strategyType"),
     )
+    if new.strategy_type is not None and new.strategy_type < STRATEGY_TYPE_MIN:
+        raise VenueError(400, -1130, "Data sent for parameter 'strategyType' is not valid.")
     if not new.qty and not new.quote_qty:
         raise VenueError(400, -1013, "Invalid quantity.")
     if kind not in MARKET_TYPES and not new.price:
@@ -111,8 +117,16 @@ def _place(exchange: Exchange, account: str, new: NewOrder, response_type: str) 
 
 
 def test(exchange: Exchange, account: str, params: Params) -> dict[str, Any]:
-    exchange.check(account, read_new_order(exchange, params))
-    return {}
+    new = read_new_order(exchange, params)
+    _response_type(params, new.type)
+    exchange.check(account, new)
+    if not params.flag("computeCommissionRates", False):
+        return {}
+    return shapes.commission_for_order(exchange.maker_fee, exchange.taker_fee)
+
+
+def test_weight(params: Params) -> int:
+    return 20 if params.flag("computeCommissionRates", False) else 1
 
 
 def find_order(exchange: Exchange, account: str, params: Params, prefix: str = "") -> Order | None:
@@ -230,4 +244,19 @@ def amend(exchange: Exchange, account: str, params: Params) -> dict[str, Any]:
         raise errors.amend_rejected(errors.AMEND_NO_CHANGE)
     if order.amends >= symbol.filters["MAX_NUM_ORDER_AMENDS"]["maxNumOrderAmends"]:
         raise errors.amend_rejected("Filter failure: MAX_NUM_ORDER_AMENDS")
-    return shapes.amended(order, exchange.amend(order, qty, client_id))
+    before = order.qty
+    execution_id = exchange.amend(order, qty, client_id)
+    exchange.records.amendments.append(
+        Amendment(
+            account,
+            order.symbol,
+            order.order_id,
+            execution_id,
+            order.original_client_id,
+            order.client_id,
+            before,
+            qty,
+            exchange.now_ns,
+        )
+    )
+    return shapes.amended(order, execution_id)

@@ -18,6 +18,7 @@ CLIENT_ID = re.compile(r"[a-zA-Z0-9-_]{1,36}")
 CLIENT_ID_LEGAL = "^[a-zA-Z0-9-_]{1,36}$"
 INTEGER_LEGAL = r"^[0-9]{1,20}$"
 DECIMAL_LEGAL = r"^([0-9]{1,20})(\.[0-9]{1,20})?$"
+MICROSECONDS_FROM = 10**15  # a moment this large is in microseconds
 PARAMETERS_MAX = 64  # more than any request has
 EVERYWHERE = frozenset({"apiKey", "signature", "timestamp", "recvWindow", "returnRateLimits"})
 
@@ -59,6 +60,11 @@ class Params:
             raise errors.illegal_characters(name, INTEGER_LEGAL)
         return int(value)
 
+    def time(self, name: str) -> int | None:
+        """A moment in milliseconds; sent in those or in microseconds."""
+        value = self.integer(name)
+        return value // 1000 if value is not None and value >= MICROSECONDS_FROM else value
+
     def limit(self, default: int, largest: int) -> int:
         """``limit``: what is above the largest is cut down to it."""
         value = self.integer("limit")
@@ -97,14 +103,19 @@ class Params:
         one, many = self.optional("symbol"), self.optional("symbols")
         if one is not None and many is not None:
             raise VenueError(400, -1128, "Combination of optional parameters invalid.")
-        if one is not None:
-            return [one]
-        if many is None:
+        return [one] if one is not None else self.names("symbols")
+
+    def names(self, name: str) -> list[str] | None:
+        """A JSON array of different names, or a single one; None where it was not sent."""
+        value = self.optional(name)
+        if value is None:
             return None
+        if name != "symbols" and not value.startswith("["):
+            return [value]
         try:
-            names = msgspec.json.decode(many, type=list[str])
+            names = msgspec.json.decode(value, type=list[str])
         except msgspec.DecodeError:
-            raise errors.illegal_characters("symbols", r'^\["[^"]+"(,"[^"]+")*\]$') from None
+            raise errors.illegal_characters(name, r'^\["[^"]+"(,"[^"]+")*\]$') from None
         if len(set(names)) != len(names):
             raise VenueError(400, -1151, "Symbol is present multiple times in the list.")
         return names

@@ -84,7 +84,12 @@ def _conditional(order: Order) -> dict[str, Any]:
     more: dict[str, Any] = {}
     if order.type in STOP_TYPES:
         more["stopPrice"] = text8(order.stop_price)
+    if order.strategy_id is not None:
+        more["strategyId"] = order.strategy_id
+    if order.strategy_type is not None:
+        more["strategyType"] = order.strategy_type
     if order.prevented:
+        more["preventedMatchId"] = order.prevented_match
         more["preventedQuantity"] = text8(order.prevented)
     if order.expiry not in (None, Expiry.SELF_TRADE):
         more["expiryReason"] = order.expiry.value if order.expiry else ""
@@ -227,6 +232,10 @@ def execution_report(
     }
     if order.working_ns:
         report["W"] = order.working_ns // NANOS_PER_MS
+    if order.strategy_id is not None:
+        report["j"] = order.strategy_id
+    if order.strategy_type is not None:
+        report["J"] = order.strategy_type
     if order.prevented:
         report["A"] = text8(order.prevented)
     if order.expiry not in (None, Expiry.SELF_TRADE) and execution == "EXPIRED":
@@ -260,12 +269,7 @@ def account_status(account: Account, maker_fee: int, taker_fee: int, *, omit_zer
         "takerCommission": taker_fee,
         "buyerCommission": 0,
         "sellerCommission": 0,
-        "commissionRates": {
-            "maker": text8(maker_fee * SCALE // FEE_SCALE),
-            "taker": text8(taker_fee * SCALE // FEE_SCALE),
-            "buyer": text8(0),
-            "seller": text8(0),
-        },
+        "commissionRates": commission_rates(maker_fee, taker_fee),
         "canTrade": True,
         "canWithdraw": False,
         "canDeposit": True,
@@ -277,4 +281,39 @@ def account_status(account: Account, maker_fee: int, taker_fee: int, *, omit_zer
         "balances": balances,
         "permissions": ["SPOT"],
         "uid": account.uid,
+    }
+
+
+def commission_rates(maker_fee: int, taker_fee: int) -> dict[str, str]:
+    """Fees in basis points, as ``account/commission`` writes rates."""
+    return {
+        "maker": text8(maker_fee * SCALE // FEE_SCALE),
+        "taker": text8(taker_fee * SCALE // FEE_SCALE),
+        "buyer": text8(0),
+        "seller": text8(0),
+    }
+
+
+def commission_discount() -> dict[str, Any]:
+    """Nobody pays with the venue's own coin here."""
+    return {
+        "enabledForAccount": False,
+        "enabledForSymbol": False,
+        "discountAsset": "BNB",
+        "discount": text8(0),
+    }
+
+
+def commission_for_order(maker_fee: int, taker_fee: int) -> dict[str, Any]:
+    """The answer to an order test that asks for them; an order's rates are of two kinds only."""
+
+    def rates(maker: int, taker: int) -> dict[str, str]:
+        full = commission_rates(maker, taker)
+        return {"maker": full["maker"], "taker": full["taker"]}
+
+    return {
+        "standardCommissionForOrder": rates(maker_fee, taker_fee),
+        "specialCommissionForOrder": rates(0, 0),
+        "taxCommissionForOrder": rates(0, 0),
+        "discount": commission_discount(),
     }

@@ -28,13 +28,17 @@ ED25519 = "ed25519"
 
 @dataclass(slots=True, frozen=True)
 class ApiKey:
-    """A key of one account. ``secret``: the shared secret, or the private key as PKCS#8 PEM. ``trade``: may order."""
+    """A key of one account. ``secret``: the shared secret, or the private key as PKCS#8 PEM.
+
+    ``trade``: may order; ``withdraw``: may move money out.
+    """
 
     name: str
     kind: str
     api_key: str
     secret: str = field(repr=False)
     trade: bool = True
+    withdraw: bool = False
 
     def verifies(self, payload: str, signature: str) -> bool:
         """Whether ``signature`` is this key's over ``payload``."""
@@ -58,8 +62,11 @@ def private_key(pem: str) -> Ed25519PrivateKey:
     return key
 
 
-def make_keys(seed: int) -> tuple[ApiKey, ApiKey]:
-    """The test account's two keys, the same for the same seed: fit for a simulated venue and for nothing else."""
+def make_keys(seed: int) -> tuple[ApiKey, ...]:
+    """The test account's keys, the same for the same seed: fit for a simulated venue and for nothing else.
+
+    One of each kind that may trade; then an HMAC key that may withdraw as well, which nobody should accept.
+    """
 
     def digest(purpose: str) -> bytes:
         return hashlib.sha256(f"livestack simulated venue {seed} {purpose}".encode()).digest()
@@ -70,6 +77,7 @@ def make_keys(seed: int) -> tuple[ApiKey, ApiKey]:
     return (
         ApiKey("hmac", HMAC, digest("hmac key").hex(), digest("hmac secret").hex()),
         ApiKey("ed25519", ED25519, digest("ed25519 key").hex(), pem.decode()),
+        ApiKey("withdrawing", HMAC, digest("other key").hex(), digest("other secret").hex(), withdraw=True),
     )
 
 

@@ -5,18 +5,23 @@ Pure. Runs on the venue's thread. Frames leave through ``outbox``, connections t
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
+
+from livestack.simulator.binance_spot.time_unit import stream_in_microseconds
 
 STREAMS_MAX = 1024  # the venue's own limit per connection
 MESSAGES_PER_SECOND = 5  # incoming, pongs included; more and the venue hangs up
 SECOND_NS = 1_000_000_000
 ID_LENGTH_MAX = 36
 POLICY_VIOLATION = 1008
-Outbox = list[tuple[int, str]]
+CONTROL = "control"
+Outbox = list[tuple[int, str, str]]
+"""Frames on their way out: (connection, text, what). What: a stream's name, ``control``, ``event/<e>/<symbol>`` or
+``answer/<method>/<symbol>``."""
 Closing = list[tuple[int, int, str]]
 
 
@@ -45,7 +50,8 @@ class StreamConnection:
 class StreamHub:
     """All market stream connections of a venue; the feeds' publisher."""
 
-    def __init__(self, outbox: Outbox, closing: Closing) -> None:
+    def __init__(self, outbox: Outbox, closing: Closing, violations: Counter[str]) -> None:
+        self._violations = violations
         self._outbox = outbox
         self._closing = closing
         self._connections: dict[int, StreamConnection] = {}
@@ -63,11 +69,11 @@ class StreamHub:
             form = (connection.combined, connection.microseconds)
             text = texts.get(form)
             if text is None:
-                text = in_microseconds(data) if connection.microseconds else data
+                text = stream_in_microseconds(data) if connection.microseconds else data
                 if connection.combined:
                     text = f'{{"stream":"{stream}","data":{text}}}'
                 texts[form] = text
-            self._outbox.append((connection.connection_id, text))
+            self._outbox.append((connection.connection_id, text, stream))
 
     def open(self, connection_id: int, path_and_query: str) -> None:
         """A client came: ``/ws``, ``/ws/<stream>[/<stream>...]`` or ``/stream[?streams=<stream>/...]``."""
@@ -79,6 +85,8 @@ class StreamHub:
         self._connections[connection_id] = connection
         text = query.get("streams", [""])[0] if combined else unquote(parts.path[len("/ws") :])
         names = [name for name in text.split("/") if name]
+        if len(names) > STREAMS_MAX:
+            self._violations["streams"] += 1
         for name in names[:STREAMS_MAX]:
             self._subscribe(connection, name)
 
@@ -91,6 +99,15 @@ class StreamHub:
     def knows(self, connection_id: int) -> bool:
         return connection_id in self._connections
 
+    def listened(self) -> list[str]:
+        """Names of the streams that somebody listens to."""
+        return list(self._listeners)
+
+    @property
+    def connection_ids(self) -> list[int]:
+        """Who is connected, oldest first."""
+        return list(self._connections)
+
     def any_subscription(self) -> bool:
         return bool(self._listeners)
 
@@ -100,6 +117,7 @@ class StreamHub:
         full = len(received) == MESSAGES_PER_SECOND and now_ns - received[0] < SECOND_NS
         received.append(now_ns)
         if full:
+            self._violations["messages"] += 1
             self._closing.append((connection_id, POLICY_VIOLATION, "Too many requests"))
         return not full
 
@@ -118,21 +136,22 @@ class StreamHub:
             answer = {"code": error.code, "msg": error.message}
             if request_id is not None:
                 answer["id"] = request_id
-        self._outbox.append((connection_id, msgspec.json.encode(answer).decode()))
+        self._outbox.append((connection_id, msgspec.json.encode(answer).decode(), CONTROL))
 
     def shutdown(self, now_ns: int) -> None:
         """Tell everybody that the server is going."""
         notice = f'{{"e":"serverShutdown","E":{now_ns // 1_000_000}}}'
         for connection in self._connections.values():
             text = f'{{"stream":"!serverShutdown","data":{notice}}}' if connection.combined else notice
-            self._outbox.append((connection.connection_id, text))
+            self._outbox.append((connection.connection_id, text, CONTROL))
 
     def _perform(self, connection: StreamConnection, request: dict[str, Any]) -> Any:
         method, params = request["method"], request.get("params", [])
         if method in ("SUBSCRIBE", "UNSUBSCRIBE"):
             if not isinstance(params, list) or not all(isinstance(name, str) for name in params):
                 raise ControlError(2, "Invalid request: params must be an array of strings")
-            if method == "SUBSCRIBE" and len(connection.streams) + len(params) > STREAMS_MAX:
+            if method == "SUBSCRIBE" and len(connection.streams.keys() | set(params)) > STREAMS_MAX:
+                self._violations["streams"] += 1
                 raise ControlError(2, "Invalid request: too many parameters")
             for name in params:
                 if method == "SUBSCRIBE":
@@ -167,7 +186,7 @@ def _read(text: str) -> dict[str, Any]:
         raise ControlError(2, "Invalid request: missing field `method`")
     request_id = request.get("id")
     if isinstance(request_id, str):
-        if len(request_id) > ID_LENGTH_MAX or not request_id.isalnum():
+        if len(request_id) > ID_LENGTH_MAX or not request_id.replace("-", "").isalnum():
             raise ControlError(2, "Invalid request: request ID must be an unsigned integer")
     elif request_id is not None and (not isinstance(request_id, int) or isinstance(request_id, bool)):
         raise ControlError(2, "Invalid request: request ID must be an unsigned integer")
@@ -185,12 +204,3 @@ def _property(connection: StreamConnection, method: str, params: Any) -> Any:
         raise ControlError(1, "Invalid value type: expected Boolean")
     connection.combined = params[1]
     return None
-
-
-def in_microseconds(data: str) -> str:
-    """The same message with its times in microseconds."""
-    message = msgspec.json.decode(data)
-    for name in ("E", "T"):
-        if name in message:
-            message[name] *= 1000
-    return msgspec.json.encode(message).decode()

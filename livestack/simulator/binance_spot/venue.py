@@ -8,63 +8,41 @@ it never goes back. One thread at a time.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Literal
 
-import msgspec
-
 from livestack.simulator.accounts import Account
-from livestack.simulator.binance_spot.captured import CapturedFeed, CapturedMarket, CapturedSnapshot
 from livestack.simulator.binance_spot.exchange import Exchange
-from livestack.simulator.binance_spot.feed import EngineFeed
+from livestack.simulator.binance_spot.faults import SWITCHING, TOO_MANY, FaultLayer, RestAnswer
 from livestack.simulator.binance_spot.front import ACCOUNT, FrontDesk, SeenRequest
 from livestack.simulator.binance_spot.gatekeeper import Gatekeeper
-from livestack.simulator.binance_spot.instruments import Symbol, modernise, read_symbol, synthetic_symbols
-from livestack.simulator.binance_spot.limits import Limits, LimitSizes
-from livestack.simulator.binance_spot.numbers import SCALE
-from livestack.simulator.binance_spot.rest import Answer, RestFrontEnd
+from livestack.simulator.binance_spot.instruments import synthetic_symbols
+from livestack.simulator.binance_spot.limits import Limits
+from livestack.simulator.binance_spot.making import (
+    BALANCE,
+    Capture,
+    VenueSettings,
+    captured_market,
+    captured_symbols,
+    rich_account,
+    synthetic_market,
+)
+from livestack.simulator.binance_spot.periodic import PeriodicStreams
+from livestack.simulator.binance_spot.rest import RestFrontEnd
 from livestack.simulator.binance_spot.shapes import Fill
 from livestack.simulator.binance_spot.signing import ApiKey
+from livestack.simulator.binance_spot.sim_pages import sim_page
 from livestack.simulator.binance_spot.streams import Closing, Outbox, StreamHub
 from livestack.simulator.binance_spot.websocket_api import WebSocketApi
-from livestack.simulator.capture import CapturedAnswer, CapturedStream
+from livestack.simulator.fault_kinds import Rule
 from livestack.simulator.market import MarketSource, Random
 from livestack.simulator.orders import Order
-from livestack.simulator.synthetic import SyntheticMarket, SyntheticSymbol
 
 FLUSH_NS = 100_000_000  # depth@100ms
 SLOW_FLUSHES = 10  # depth: every second
-BALANCE = 100_000_000 * SCALE  # of every asset: more than any test spends, less than 2**63
-CONNECTION_LIFE_NS = 86_400_000_000_000  # the venue hangs up after a day
 GOING_AWAY = 1001
-# How many of bookTicker and trade messages one happening of the synthetic market makes, in hundredths; measured.
-MESSAGES_PER_HUNDRED_EVENTS = 64
 ConnectionKind = Literal["stream", "ws_api"]
 
-
-@dataclass(slots=True, frozen=True)
-class VenueSettings:
-    """What a venue is made like.
-
-    ``rate``: bookTicker and trade messages a second, all symbols together, about. ``speed``: of a capture, in
-    thousandths, 0 for everything at once. ``reports_first``: an order's reports go out before its answer.
-    """
-
-    symbols: int = 4
-    rate: int = 200
-    speed: int = 1000
-    reports_first: bool = False
-    limits: LimitSizes = field(default_factory=LimitSizes)
-    connection_life_ns: int = CONNECTION_LIFE_NS
-
-
-@dataclass(slots=True, frozen=True)
-class Capture:
-    """A captured session: the ``exchangeInfo`` answer, the ``depth`` answers, the combined stream."""
-
-    exchange_info: CapturedAnswer
-    depths: Sequence[CapturedAnswer]
-    stream: CapturedStream
+__all__ = ["BALANCE", "BinanceSpotVenue", "Capture", "ConnectionKind", "RestAnswer", "VenueSettings"]
 
 
 class BinanceSpotVenue:
@@ -77,40 +55,74 @@ class BinanceSpotVenue:
         now_ns: int,
         settings: VenueSettings | None = None,
         capture: Capture | None = None,
+        faults: Sequence[Rule] = (),
     ) -> None:
         self._settings = settings or VenueSettings()
         self.keys = tuple(keys)
-        symbols = _captured_symbols(capture) if capture else synthetic_symbols(self._settings.symbols)
+        symbols = (
+            captured_symbols(capture)
+            if capture
+            else synthetic_symbols(self._settings.symbols, test_symbol=self._settings.test_symbol)
+        )
         self._outbox: Outbox = []
         self._closing: Closing = []
         self._opened: dict[int, int] = {}
-        self._hub = StreamHub(self._outbox, self._closing)
         self._limits = Limits(self._settings.limits)
-        self.exchange = Exchange(symbols, [_rich_account(symbols)], self._limits)
-        self.exchange.now_ns = now_ns
+        self._hub = StreamHub(self._outbox, self._closing, self._limits.violations)
+        self.exchange = Exchange(symbols, [rich_account(symbols)], self._limits)
+        self._now_ns = now_ns
+        self._skew_ns = self._settings.clock_skew_ns
+        self.exchange.now_ns = now_ns + self._skew_ns
+        self._periodic = PeriodicStreams(self.exchange.listings, self._hub)
         self._desk = FrontDesk(self.exchange, Gatekeeper(self.keys, self._limits))
-        self._rest = RestFrontEnd(self._desk)
+        self._desk.gatekeeper.skew_ns = self._settings.clock_skew_ns
+        self._rest = RestFrontEnd(self._desk, sapi=self._settings.sapi)
         self._api = WebSocketApi(self._desk, self._outbox)
         self._flush = now_ns // FLUSH_NS
         self._flushes = capture is None
         self._source: MarketSource
         if capture is None:
-            self._source = self._synthetic(symbols, random, now_ns)
+            self._source = synthetic_market(
+                self, self.exchange, self._hub, random, self._settings.rate, now_ns
+            )
         else:
-            self._source = self._captured(capture)
+            self._source = captured_market(self, self.exchange, self._hub, capture, self._settings.speed)
+        self._faults: FaultLayer | None = None
+        if faults:
+            self.inject(faults)
 
     # -- requests and connections ----------------------------------------------------------------------------------
 
     def rest(
         self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes, now_ns: int
-    ) -> Answer:
-        """One HTTP request: ``query`` as sent, without the question mark. Returns status, headers and body."""
+    ) -> RestAnswer:
+        """One HTTP request: ``query`` as sent, without the question mark. Answers status, headers, body."""
         self.advance(now_ns)
+        text = body.decode("utf-8", "replace")
         if path.startswith("/sim/"):
-            return self._rest.inspect(path)
-        answer = self._rest.request(method, path, query, headers, body.decode("utf-8", "replace"))
-        self._deliver()
-        return answer
+            return RestAnswer(*(sim_page(self, method, path, text) or self._rest.inspect(path)))
+        faults = self._acting()
+        if faults is not None:
+            return faults.rest(method, path, query, headers, text, self._now_ns)
+        answer = self._rest.request(method, path, query, headers, text)
+        self.deliver()
+        return RestAnswer(*answer)
+
+    def rest_hold_ns(self, method: str, path: str, query: str, now_ns: int) -> int:
+        """How long an HTTP request that sets out now is on its way: ``rest`` is to be called so much later."""
+        faults = self._acting()
+        return (
+            0 if faults is None or path.startswith("/sim/") else faults.hold_ns(method, path, query, now_ns)
+        )
+
+    def admit(self, side: ConnectionKind, now_ns: int) -> int:
+        """Before ``open``: 101 to go on, an HTTP status to refuse with, or 0 to abort. Counts the attempt."""
+        self.advance(now_ns)
+        if not self._limits.attempts.add(now_ns):
+            self._limits.violations["connections"] += 1
+            return TOO_MANY
+        faults = self._acting()
+        return SWITCHING if faults is None else faults.admits(side)
 
     def open(self, connection_id: int, kind: ConnectionKind, path_and_query: str, now_ns: int) -> None:
         """A WebSocket was opened; ids are the caller's and never used twice."""
@@ -125,40 +137,71 @@ class BinanceSpotVenue:
     def message(self, connection_id: int, text: str, now_ns: int) -> None:
         """A text frame came in; nothing it holds raises. One from an unknown connection is ignored."""
         self.advance(now_ns)
+        faults = self._acting()
+        if faults is not None and (
+            not faults.hears(connection_id) or faults.delays(connection_id, text, self._now_ns)
+        ):
+            return
+        self.hear(connection_id, text, self._now_ns)
+
+    def hear(self, connection_id: int, text: str, now_ns: int) -> None:
+        """``Inside``: the frame has arrived."""
         if self._hub.knows(connection_id):
             self._hub.message(connection_id, text, now_ns)
             self._tell_source(now_ns)
+        elif self._api.knows(connection_id) and (faults := self._acting()) is not None:
+            faults.request(connection_id, text, self._outbox, now_ns)
         elif self._api.knows(connection_id):
             start = len(self._outbox)
             self._api.message(connection_id, text)
             answers = self._outbox[start:]
             if self._settings.reports_first:
                 del self._outbox[start:]
-                self._deliver()
+                self.deliver()
                 self._outbox.extend(answers)
             else:
-                self._deliver()
+                self.deliver()
 
     def pong(self, connection_id: int, now_ns: int) -> None:
         """A pong came in: market streams count it as a message."""
-        if self._hub.knows(connection_id):
+        if self._hub.knows(connection_id) and self.pings(connection_id):
             self._hub.count(connection_id, now_ns)
+
+    def pings(self, connection_id: int) -> bool:
+        """Whether pings go out on a connection, and their answers count: not where it is half-open."""
+        return self._faults is None or connection_id not in self._faults.frames.deaf
 
     def close(self, connection_id: int) -> None:
         """The connection is gone, whoever closed it."""
         self._opened.pop(connection_id, None)
         self._hub.close(connection_id)
         self._api.close(connection_id)
+        if self._faults is not None:
+            self._faults.forget(connection_id)
 
     def shutdown(self, now_ns: int) -> None:
         """Tell every connection that the server is going away."""
-        self._hub.shutdown(now_ns)
-        self._api.shutdown(now_ns)
+        self.at(now_ns)
+        self._hub.shutdown(self.exchange.now_ns)
+        self._api.shutdown(self.exchange.now_ns)
 
     # -- time ------------------------------------------------------------------------------------------------------
 
     def advance(self, now_ns: int) -> None:
         """Let everything happen that is due up to ``now_ns``."""
+        faults = self._acting()
+        if faults is None:
+            self._go_on(now_ns)
+            return
+        while (due_ns := faults.next_due_ns()) is not None and due_ns <= now_ns:
+            self._go_on(due_ns)
+            faults.act(due_ns)
+            self.deliver()
+            faults.frames.take(self._outbox, self._now_ns)
+        self._go_on(now_ns)
+        faults.frames.take(self._outbox, self._now_ns)
+
+    def _go_on(self, now_ns: int) -> None:
         while self._flushes and (self._flush + 1) * FLUSH_NS <= now_ns:
             boundary_ns = max((self._flush + 1) * FLUSH_NS, now_ns // FLUSH_NS * FLUSH_NS - FLUSH_NS)
             self._source.advance(boundary_ns)
@@ -166,22 +209,33 @@ class BinanceSpotVenue:
             self._flush = boundary_ns // FLUSH_NS
             slow = self._flush % SLOW_FLUSHES == 0
             for listing in self.exchange.listings.values():
-                listing.feed.flush(boundary_ns, slow=slow)
+                listing.feed.flush(self.exchange.now_ns, slow=slow)
+            if slow:
+                self._periodic.publish(self.exchange.now_ns)
+                if self._faults is not None:
+                    self._faults.requests.remember(boundary_ns)
         self._source.advance(now_ns)
         self.at(now_ns)
-        self._end_old_connections(now_ns)
-        self._deliver()
+        self._end_old_connections(self._now_ns)
+        self.deliver()
 
     def next_due_ns(self) -> int | None:
         """When ``advance`` will next have something to do; None: nothing until somebody asks for something."""
         due = [self._source.next_due_ns(), (self._flush + 1) * FLUSH_NS if self._flushes else None]
+        faults = self._acting()
+        if faults is not None:
+            due += [faults.next_due_ns(), faults.next_frame_ns()]
         if self._opened:
             due.append(min(self._opened.values()) + self._settings.connection_life_ns)
         return min((moment for moment in due if moment is not None), default=None)
 
     def drain(self) -> list[tuple[int, str]]:
         """Frames to send, in order: (connection, text). The list is the caller's."""
-        frames = self._outbox[:]
+        faults = self._acting()
+        if faults is not None:
+            faults.frames.take(self._outbox, self._now_ns)
+            return faults.frames.release(self._now_ns)
+        frames = [(connection_id, text) for connection_id, text, _ in self._outbox]
         self._outbox.clear()
         return frames
 
@@ -190,6 +244,71 @@ class BinanceSpotVenue:
         closing = self._closing[:]
         self._closing.clear()
         return closing
+
+    def cuts(self) -> list[tuple[int, bytes]]:
+        """Connections to abort, after their frames: (connection, bytes of a last frame to write before)."""
+        return [] if self._faults is None else self._faults.frames.cuts()
+
+    # -- faults ----------------------------------------------------------------------------------------------------
+
+    def inject(self, rules: Sequence[Rule], now_ns: int | None = None) -> None:
+        """Have these rules hold from now on, beside those that do already."""
+        if self._faults is None:
+            parts = (self._desk, self._rest, self._hub, self._api)
+            self._faults = FaultLayer(self, self._settings.fault_seed, *parts, self._settings.reports_first)
+        self._faults.book.put(rules, self._now_ns if now_ns is None else now_ns)
+
+    def clear_faults(self) -> None:
+        """No rule holds any more, nor what one began; what is on its way late still comes."""
+        if self._faults is not None:
+            self._faults.clear()
+            self.at(self._now_ns)
+
+    @property
+    def active_faults(self) -> list[Rule]:
+        return [] if self._faults is None else self._faults.book.active
+
+    @property
+    def fault_counts(self) -> dict[str, int]:
+        """How often each kind came true."""
+        return {} if self._faults is None else dict(self._faults.book.counts)
+
+    @property
+    def external_orders(self) -> set[int]:
+        """Ids of the orders that somebody else placed on the account."""
+        return set() if self._faults is None else set(self._faults.moments.somebody.order_ids)
+
+    @property
+    def violations(self) -> dict[str, int]:
+        """Limits that clients broke by themselves: how often each; nothing that a fault decreed."""
+        return dict(self._limits.violations)
+
+    @property
+    def busiest(self) -> dict[str, int]:
+        """The most that was used of each limit in one window."""
+        return self._limits.busiest()
+
+    def wipe(self) -> None:
+        """Every order and fill is gone and balances are as at first: the test network does that about monthly."""
+        self.exchange.wipe(BALANCE)
+
+    def set_status(self, symbol: str, status: str) -> None:
+        """A symbol's status; anything but TRADING takes no new orders and stands still."""
+        self.exchange.listing(symbol).symbol.info["status"] = status
+
+    def best_ask(self, symbol: str) -> tuple[int, int]:
+        """``Inside``: best ask and tick."""
+        listing = self.exchange.listings[symbol]
+        return listing.feed.best()[2], listing.symbol.tick
+
+    def _acting(self) -> FaultLayer | None:
+        faults = self._faults
+        return None if faults is None or faults.idle else faults
+
+    @property
+    def now_ns(self) -> int:
+        """True time, as last told; the venue's own clock may differ."""
+        return self._now_ns
 
     # -- what the venue knows, for tests ---------------------------------------------------------------------------
 
@@ -223,14 +342,20 @@ class BinanceSpotVenue:
     # -- the market source's host ----------------------------------------------------------------------------------
 
     def at(self, now_ns: int) -> None:
-        """``MarketHost``: time goes on (and never back)."""
-        self.exchange.now_ns = max(self.exchange.now_ns, now_ns)
+        """``MarketHost``: time goes on (and never back, but by a clock that a fault has set)."""
+        if now_ns > self._now_ns:
+            self._now_ns = now_ns
+        if self._faults is not None:
+            skew_ns = self._faults.moments.skew_ns(self._now_ns)
+            self._skew_ns = self._desk.gatekeeper.skew_ns = self._settings.clock_skew_ns + skew_ns
+        self.exchange.now_ns = self._now_ns + self._skew_ns
 
     def settle(self, symbol: str) -> None:
         """``MarketHost``: something happened to this symbol."""
         self.exchange.settle(self.exchange.listings[symbol])
 
-    def _deliver(self) -> None:
+    def deliver(self) -> None:
+        """``Inside``: accounts hear what they have to."""
         events = self.exchange.events
         if events:
             for account, event in events:
@@ -249,49 +374,3 @@ class BinanceSpotVenue:
                 return
             del self._opened[connection_id]
             self._closing.append((connection_id, GOING_AWAY, "connection lifetime reached"))
-
-    def _synthetic(self, symbols: Sequence[Symbol], random: Random, now_ns: int) -> MarketSource:
-        flows = []
-        for symbol in symbols:
-            listing = self.exchange.listings[symbol.name]
-            feed = EngineFeed(symbol.name, listing.engine, self._hub, random.getrandbits(32))
-            listing.feed = feed
-            flow = SyntheticSymbol(
-                listing.engine, symbol.tick, symbol.step, symbol.start_price, symbol.usual_qty, random
-            )
-            feed.settle(now_ns)
-            feed.flush(now_ns, slow=True)
-            flows.append((symbol.name, flow))
-        shares = [max(8 - index, 1) for index in range(len(symbols))]
-        events_per_second = max(self._settings.rate * 100 // MESSAGES_PER_HUNDRED_EVENTS, 1)
-        pauses = [sum(shares) * 1_000_000_000 // (share * events_per_second) for share in shares]
-        return SyntheticMarket(self, flows, pauses, random, now_ns)
-
-    def _captured(self, capture: Capture) -> MarketSource:
-        feeds = {}
-        for answer in capture.depths:
-            name = _symbol_of(answer.url)
-            listing = self.exchange.listings[name]
-            snapshot = msgspec.json.decode(answer.body, type=CapturedSnapshot)
-            listing.feed = feeds[name] = CapturedFeed(listing.engine, snapshot)
-        return CapturedMarket(self, self._hub, feeds, capture.stream, self._settings.speed)
-
-
-def _symbol_of(url: str) -> str:
-    """``symbol`` in a captured ``depth`` URL."""
-    return url.partition("symbol=")[2].partition("&")[0]
-
-
-def _captured_symbols(capture: Capture) -> list[Symbol]:
-    """The capture's symbols that have a snapshot, with the fields that today's clients need."""
-    wanted = [_symbol_of(answer.url) for answer in capture.depths]
-    infos = {info["symbol"]: info for info in msgspec.json.decode(capture.exchange_info.body)["symbols"]}
-    return [read_symbol(modernise(infos[name])) for name in wanted]
-
-
-def _rich_account(symbols: Sequence[Symbol]) -> Account:
-    account = Account(ACCOUNT, 354937868)
-    for symbol in symbols:
-        for asset in (symbol.base, symbol.quote):
-            account.balance(asset).free = BALANCE
-    return account

@@ -16,7 +16,8 @@ from livestack.simulator.binance_spot.front import ACCOUNT, Admission, FrontDesk
 from livestack.simulator.binance_spot.operations import BY_METHOD, Operation
 from livestack.simulator.binance_spot.params import PARAMETERS_MAX, Params
 from livestack.simulator.binance_spot.signing import ED25519, ApiKey, websocket_payload
-from livestack.simulator.binance_spot.streams import Outbox
+from livestack.simulator.binance_spot.streams import CONTROL, Outbox
+from livestack.simulator.binance_spot.time_unit import answer_in_microseconds
 
 CONNECT_WEIGHT = 2
 SESSION_WEIGHT = 2
@@ -71,33 +72,55 @@ class WebSocketApi:
         """One request; its answer goes to the outbox."""
         connection = self._connections[connection_id]
         request_id, operation, wants_limits = None, None, connection.return_rate_limits
+        what = "answer//"
         answer: dict[str, Any]
         try:
             request_id, method, params = _read(text)
             operation = BY_METHOD.get(method)
+            what = f"answer/{method}/{params.values.get('symbol', '')}"
             wants_limits = params.flag("returnRateLimits", wants_limits)
             answer = {"id": request_id, "status": 200}
-            answer["result"] = self._perform(connection, method, operation, params)
+            result = self._perform(connection, method, operation, params)
+            answer["result"] = answer_in_microseconds(result) if connection.microseconds else result
         except VenueError as error:
             answer = {"id": request_id, "status": error.status, "error": error.body()}
         if wants_limits:
             answer["rateLimits"] = self._rate_limits(operation)
-        self._outbox.append((connection_id, msgspec.json.encode(answer).decode()))
+        if answer["status"] == 401 and self._desk.gatekeeper.revoked:
+            answer["id"] = None
+        self._outbox.append((connection_id, msgspec.json.encode(answer).decode(), what))
+
+    def refuse(self, connection_id: int, request_id: Any, error: VenueError) -> None:
+        """Answer a request that got no further than the venue's edge."""
+        answer = {"id": request_id, "status": error.status, "error": error.body()}
+        self._outbox.append((connection_id, msgspec.json.encode(answer).decode(), "answer//"))
 
     def deliver(self, account: str, event: dict[str, Any]) -> None:
         """One user event to everybody who subscribed."""
         if account != ACCOUNT:
             return
+        what = f"event/{event['e']}/{event.get('s', '')}"
         for connection in self._connections.values():
             shown = _in_microseconds(event) if connection.microseconds else event
             for subscription in connection.subscriptions:
                 frame = {"subscriptionId": subscription, "event": shown}
-                self._outbox.append((connection.connection_id, msgspec.json.encode(frame).decode()))
+                self._outbox.append((connection.connection_id, msgspec.json.encode(frame).decode(), what))
 
     def shutdown(self, now_ns: int) -> None:
         """Tell everybody that the server is going."""
         text = f'{{"event":{{"e":"serverShutdown","E":{now_ns // 1_000_000}}}}}'
-        self._outbox.extend((connection_id, text) for connection_id in self._connections)
+        self._outbox.extend((connection_id, text, CONTROL) for connection_id in self._connections)
+
+    def end_subscriptions(self) -> None:
+        """End every user data subscription, with the event that says so."""
+        for connection in self._connections.values():
+            for number in list(connection.subscriptions):
+                self._end(connection, number)
+
+    @property
+    def connection_ids(self) -> list[int]:
+        """Who is connected, oldest first."""
+        return list(self._connections)
 
     def _perform(
         self, connection: ApiConnection, method: str, operation: Operation | None, params: Params
@@ -195,7 +218,8 @@ class WebSocketApi:
         del connection.subscriptions[number]
         event = {"e": "eventStreamTerminated", "E": self._desk.exchange.now_ns // 1_000_000}
         frame = {"subscriptionId": number, "event": event}
-        self._outbox.append((connection.connection_id, msgspec.json.encode(frame).decode()))
+        what = "event/eventStreamTerminated/"
+        self._outbox.append((connection.connection_id, msgspec.json.encode(frame).decode(), what))
 
 
 def _read(text: str) -> tuple[Any, str, Params]:
