@@ -1,33 +1,45 @@
 """The ``venues`` table of a node's file: addresses, what to trade, and where the API keys are kept.
 
-Secrets are never in the file: it names the environment variables, or the files, that hold them, and
-:func:`read_credentials` reads them into a type that no log or ``repr`` shows. All that a guard needs to know of a file
-is here, so that nothing else of it, and nothing that decides, is loaded in an emergency. Imports core; reads files;
-main thread, before anything starts.
+Secrets are never in the file: it names the places that hold them, which :mod:`livestack.credentials` reads. All that
+a guard needs to know of a file is here, so that nothing else of it, and nothing that decides, is loaded in an
+emergency. Imports core; reads files; main thread, before anything starts.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, NoReturn
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 
-from livestack.core.validation import Faults, convert, join_key
+from livestack.core.validation import Duration, Faults, convert, join_key
+from livestack.credentials import KeyPlace, find_key
 from livestack.exceptions import ConfigurationError
 
-SECRET_BYTES_MAX = 16 * 1024
-"""The longest PEM private key in use is a fifth of this; more is the wrong file."""
+_SECOND_NS = 1_000_000_000
+_MINUTE_NS = 60 * _SECOND_NS
+_HOUR_NS = 60 * _MINUTE_NS
+_RANGES = {
+    "poll_every_ns": (_SECOND_NS // 4, _MINUTE_NS, "250ms to 1m"),
+    "poll_after_ns": (_SECOND_NS, _HOUR_NS, "1s to 1h"),
+    "renew_after_ns": (_MINUTE_NS, 24 * _HOUR_NS - _MINUTE_NS, "1m to 1439m (23 hours 59 minutes)"),
+    "rest_after_ns": (_SECOND_NS, _HOUR_NS, "1s to 1h"),
+    "reconcile_every_ns": (10 * _SECOND_NS, _HOUR_NS, "10s to 1h"),
+    "clock_skew_max_ns": (_SECOND_NS // 2, _MINUTE_NS, "500ms to 1m"),
+    "instruments_every_ns": (10 * _SECOND_NS, _HOUR_NS, "10s to 1h"),
+}
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")  # is part of paths, metric names and lock names
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+def _given(*places: str | None) -> int:
+    return sum(place is not None for place in places)
 
 
 def check_name(name: str) -> None:
@@ -41,10 +53,17 @@ def check_name(name: str) -> None:
 class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One venue: its protocol, addresses, account, what to trade and watch, and where its API key is to be found.
 
-    URLs without a slash at the end. Exactly one of ``secret_env`` and ``secret_file`` holds the secret: the shared
-    secret of an ``hmac`` key, or the PKCS#8 PEM private key of an ``ed25519`` one. The same with ``guard_`` before it
-    is another key of the same account, for the guard alone; without it the guard uses the venue's own. Its kind is
-    ``key_kind`` unless ``guard_key_kind`` says otherwise.
+    URLs without a slash at the end. Exactly one of ``secret_env``, ``secret_file`` and ``secret_keyring`` (an entry
+    ``SERVICE/NAME``) holds the secret: the shared secret of an ``hmac`` key, or the PKCS#8 PEM private key of an
+    ``ed25519`` one. The same with ``guard_`` before it is another key of the same account, for the guard alone; without
+    it the guard uses the venue's own. Its kind is ``key_kind`` unless ``guard_key_kind`` says otherwise.
+    A key that may withdraw is refused without ``allow_withdrawal_key``.
+
+    ``market_data``: from the stream, or polled over REST every ``poll_every``; so it is, too, once the stream has been
+    down for ``poll_after``. ``depth_levels``: a side of a book's snapshot. ``renew_after``: age of a connection at
+    which another one takes its place. ``rest_orders``: whether orders go over REST once the WebSocket API has been down
+    for ``rest_after``. ``reconcile_every`` and ``instruments_every``: how often the account and the instruments are
+    compared with the venue's. ``clock_skew_max``: with a clock further from the venue's trading halts.
     """
 
     adapter: Literal["binance_spot"]
@@ -62,10 +81,23 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     api_key_env: str
     secret_env: str | None = None
     secret_file: str | None = None
+    secret_keyring: str | None = None
     guard_key_kind: Literal["hmac", "ed25519"] | None = None
     guard_api_key_env: str | None = None
     guard_secret_env: str | None = None
     guard_secret_file: str | None = None
+    guard_secret_keyring: str | None = None
+    allow_withdrawal_key: bool = False
+    market_data: Literal["stream", "poll"] = "stream"
+    depth_levels: Literal[100, 500, 1000, 5000] = 5000
+    poll_every_ns: Duration = msgspec.field(default=_SECOND_NS, name="poll_every")
+    poll_after_ns: Duration = msgspec.field(default=10 * _SECOND_NS, name="poll_after")
+    renew_after_ns: Duration = msgspec.field(default=23 * _HOUR_NS, name="renew_after")
+    rest_orders: bool = True
+    rest_after_ns: Duration = msgspec.field(default=5 * _SECOND_NS, name="rest_after")
+    reconcile_every_ns: Duration = msgspec.field(default=60 * _SECOND_NS, name="reconcile_every")
+    clock_skew_max_ns: Duration = msgspec.field(default=2 * _SECOND_NS, name="clock_skew_max")
+    instruments_every_ns: Duration = msgspec.field(default=60 * _SECOND_NS, name="instruments_every")
 
     def __post_init__(self) -> None:
         check_name(self.account)
@@ -73,64 +105,53 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("symbols must name at least one symbol, and none twice")
         if not self.streams or len(set(self.streams)) < len(self.streams):
             raise ValueError("streams must name at least one stream, and none twice")
-        if (self.secret_env is None) == (self.secret_file is None):
-            raise ValueError("must have one of secret_env and secret_file")
+        if _given(self.secret_env, self.secret_file, self.secret_keyring) != 1:
+            raise ValueError("must have one of secret_env, secret_file and secret_keyring")
         self._check_guard_key()
+        for field, (least_ns, most_ns, range_) in _RANGES.items():
+            if not least_ns <= getattr(self, field) <= most_ns:
+                raise ValueError(f"{field.removesuffix('_ns')} must be from {range_}")
 
     def _check_guard_key(self) -> None:
+        secrets = _given(self.guard_secret_env, self.guard_secret_file, self.guard_secret_keyring)
         if self.guard_api_key_env is None:
-            if (self.guard_key_kind, self.guard_secret_env, self.guard_secret_file) != (None, None, None):
-                raise ValueError(
-                    "guard_key_kind, guard_secret_env and guard_secret_file need guard_api_key_env"
-                )
-        elif (self.guard_secret_env is None) == (self.guard_secret_file is None):
-            raise ValueError("must have one of guard_secret_env and guard_secret_file with guard_api_key_env")
+            if secrets or self.guard_key_kind is not None:
+                raise ValueError("guard_key_kind and guard_secret_* need guard_api_key_env")
+        elif secrets != 1:
+            raise ValueError(
+                "must have one of guard_secret_env, guard_secret_file and guard_secret_keyring "
+                "with guard_api_key_env"
+            )
+
+    @property
+    def key_place(self) -> KeyPlace:
+        """Where the venue's key is kept."""
+        return KeyPlace(
+            "", self.key_kind, self.api_key_env, self.secret_env, self.secret_file, self.secret_keyring
+        )
+
+    @property
+    def guard_key_place(self) -> KeyPlace:
+        """Where the key is kept with which a guard speaks to the venue: the venue's own where its guard has none.
+
+        For the guard's process and ``livestack guard`` only: nothing that can send an order has a use for it.
+        """
+        if self.guard_api_key_env is None:
+            return self.key_place
+        return KeyPlace(
+            "guard_",
+            self.guard_key_kind or self.key_kind,
+            self.guard_api_key_env,
+            self.guard_secret_env,
+            self.guard_secret_file,
+            self.guard_secret_keyring,
+        )
 
     @property
     def secret_variables(self) -> frozenset[str]:
         """The environment variables that hold a part of a key, its own or the guard's."""
         names = (self.api_key_env, self.secret_env, self.guard_api_key_env, self.guard_secret_env)
         return frozenset(name for name in names if name is not None)
-
-
-class Secret:
-    """Text that is shown to nobody: every text form of it is a row of stars, and it cannot be pickled."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def reveal(self) -> str:
-        """The secret itself, for whoever signs with it."""
-        return self._text
-
-    def __repr__(self) -> str:
-        return "********"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a secret is not to be pickled or copied")
-
-
-class VenueKey(msgspec.Struct, frozen=True):
-    """An API key as it was found at start; ``kind`` is ``hmac`` or ``ed25519``."""
-
-    api_key: str
-    kind: str
-    secret: Secret
-
-
-def read_credentials(name: str, settings: VenueSettings, environment: Mapping[str, str]) -> VenueKey:
-    """The API key of venue ``name``; ``ConfigurationError`` says what is missing."""
-    return _credentials(name, _own_place(settings), environment)
-
-
-def read_guard_credentials(name: str, settings: VenueSettings, environment: Mapping[str, str]) -> VenueKey:
-    """The API key with which a guard speaks to venue ``name``; ``ConfigurationError`` says what is missing.
-
-    For the guard's process and ``livestack guard`` only: nothing that can send an order has a use for it.
-    """
-    return _credentials(name, _guard_place(settings), environment)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -191,58 +212,9 @@ def check_venues(
             _check_url(f"{key}.stream_url", venue.stream_url, "ws", faults)
             _check_url(f"{key}.ws_api_url", venue.ws_api_url, "ws", faults)
             if not for_guard:
-                _find_key(key, _own_place(venue), environment, faults)
+                find_key(key, venue.key_place, environment, faults)
             if for_guard or venue.guard_api_key_env is not None:
-                _find_key(key, _guard_place(venue), environment, faults)
-
-
-def read_variable(key: str, name: str, environment: Mapping[str, str], faults: Faults) -> str:
-    """The variable ``name``, without space around it; where it is not set, ``''`` and a fault of ``key``."""
-    value = environment.get(name, "").strip()
-    if not value:
-        faults.append((key, f"refers to the environment variable {name}, which is not set"))
-    return value
-
-
-class _KeyPlace(NamedTuple):
-    """Where one API key is kept; ``prefix`` begins the names of its fields."""
-
-    prefix: str
-    kind: str
-    api_key_env: str
-    secret_env: str | None
-    secret_file: str | None
-
-
-def _own_place(venue: VenueSettings) -> _KeyPlace:
-    return _KeyPlace("", venue.key_kind, venue.api_key_env, venue.secret_env, venue.secret_file)
-
-
-def _guard_place(venue: VenueSettings) -> _KeyPlace:
-    """The venue's own where its guard has none."""
-    if venue.guard_api_key_env is None:
-        return _own_place(venue)
-    kind = venue.guard_key_kind or venue.key_kind
-    return _KeyPlace("guard_", kind, venue.guard_api_key_env, venue.guard_secret_env, venue.guard_secret_file)
-
-
-def _credentials(name: str, place: _KeyPlace, environment: Mapping[str, str]) -> VenueKey:
-    faults: Faults = []
-    key = _find_key(join_key("venues", name), place, environment, faults)
-    if key is None:
-        raise ConfigurationError(faults, f"credentials of {name}")
-    return key
-
-
-def _find_key(key: str, place: _KeyPlace, environment: Mapping[str, str], faults: Faults) -> VenueKey | None:
-    before = len(faults)
-    field = f"{key}.{place.prefix}"
-    api_key = read_variable(f"{field}api_key_env", place.api_key_env, environment, faults)
-    if place.secret_file is not None:
-        secret = _secret_file(f"{field}secret_file", Path(place.secret_file).expanduser(), faults)
-    else:
-        secret = read_variable(f"{field}secret_env", place.secret_env or "", environment, faults)
-    return VenueKey(api_key, place.kind, Secret(secret)) if len(faults) == before else None
+                find_key(key, venue.guard_key_place, environment, faults)
 
 
 def _check_url(key: str, url: str, scheme: str, faults: Faults) -> None:
@@ -269,25 +241,3 @@ def _check_url(key: str, url: str, scheme: str, faults: Faults) -> None:
         faults.append((key, "must not hold a user name or password"))
     elif parts.scheme == scheme and host not in _LOOPBACK:
         faults.append((key, f"must be {scheme}s:// for {host}: unencrypted is for this machine only"))
-
-
-def _secret_file(key: str, path: Path, faults: Faults) -> str:
-    """The text of ``path``, if it is a file of at most SECRET_BYTES_MAX that nobody but its owner can read."""
-    try:
-        with path.open("rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                faults.append((key, f"{path} is not a file"))
-            elif status.st_mode & 0o077:
-                faults.append((key, f"{path} can be used by others; make it yours alone: chmod 600 {path}"))
-            elif not 0 < status.st_size <= SECRET_BYTES_MAX:
-                faults.append(
-                    (key, f"{path} must hold 1 to {SECRET_BYTES_MAX} bytes, it holds {status.st_size}")
-                )
-            else:
-                return file.read().decode("utf-8").strip()
-    except OSError as error:
-        faults.append((key, f"{path} cannot be read: {error.strerror}"))
-    except UnicodeDecodeError:
-        faults.append((key, f"{path} is not text"))
-    return ""
