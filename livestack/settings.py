@@ -1,9 +1,9 @@
 """Settings: what a node needs besides its Configuration: paths, endpoints, sizes, and where its secrets are kept.
 
 One TOML file holds both; :func:`load` reads it and tells every fault of both at once. Settings cannot change State
-and are no part of a session's identity; what can is :class:`livestack.core.configuration.Configuration`. Venues, their
-API keys and how those are read are :mod:`livestack.venue_settings`. Imports core and strategies; reads files; main
-thread, before anything starts.
+and are no part of a session's identity; what can is :class:`livestack.core.configuration.Configuration`. Venues are
+:mod:`livestack.venue_settings`, their API keys :mod:`livestack.credentials`. Imports core and strategies; reads files;
+main thread, before anything starts.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from livestack.backtest_settings import BacktestSettings
 from livestack.control_settings import ControlSettings, GuardSettings, WatchdogSettings
 from livestack.core.configuration import Configuration
 from livestack.core.validation import Duration, Faults, convert, join_key
+from livestack.credentials import read_variable
 from livestack.exceptions import ConfigurationError
 from livestack.follower_settings import FollowerSettings
 from livestack.journal_settings import JournalSettings
@@ -30,7 +31,6 @@ from livestack.venue_settings import (
     check_venues,
     expand_variables,
     read_toml,
-    read_variable,
 )
 
 _SECOND_NS = 1_000_000_000

@@ -124,3 +124,33 @@ def test_tick_to_order_measures_both_durabilities_without_and_with_the_follower(
     for table in (result, result["with_follower"]):
         for durability in ("full", "relaxed"):
             assert TICK_TO_ORDER_KEYS == set(table[durability])
+
+
+FRAME_KEYS = {"p50_us", "p99_us", "json_p50_us", "json_p99_us", "ratio_p50", "bytes"}
+
+BOOKS_KEYS = {
+    "symbols",
+    "levels",
+    "begin_mb",
+    "synced_mb",
+    "end_mb",
+    "bytes_per_level",
+    "adapter_bytes_per_level",
+    "goal_mb",
+}
+
+
+def test_decode_measures_every_kind_of_frame() -> None:
+    """Each beside ``json.loads`` of the same bytes, and an Event came of every frame."""
+    result = run_json("benchmarks/decode.py", "--quick")
+    kinds = {"book_ticker", "depth_10", "agg_trade", "trade", "execution_report"}
+    assert kinds | {"frames"} == set(result)
+    for kind in kinds:
+        assert FRAME_KEYS == set(result[kind])
+
+
+def test_books_prints_every_key_as_its_last_line() -> None:
+    """What ten small books take, with a Core and without one."""
+    result = run_json("benchmarks/books.py", "--quick")
+    assert BOOKS_KEYS == set(result)
+    assert result["levels"] >= 2_000

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [ROOT / "README.rst", *sorted((ROOT / "docs").glob("*.rst"))]
 
 INSTEAD = {
-    "scripts/demo": "scripts/demo --for 8s",  # as it is shown it trades for half a minute
+    "scripts/demo": "scripts/demo --for 4s",  # as it is shown it trades for half a minute
     "scripts/test": ":",  # is what runs this test
 }
 

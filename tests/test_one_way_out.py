@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from livestack.venues.binance_spot.routes import ORDERS, QUESTIONS
 from tests.test_tidy import MODULES, PACKAGE, tree_of
 
 ORDER_METHODS = {"order.place", "order.cancel", "order.cancelReplace", "order.amend.keepPriority"}
@@ -19,11 +20,17 @@ OTHER_ORDER_METHODS = ("order.test", "orderList.", "sor.order.")
 ORDER_PATHS = ("/api/v3/order", "/api/v3/orderList", "/api/v3/sor")
 """REST paths at which orders can be placed; ``/api/v3/openOrders`` lists or cancels."""
 
+ROUTES = "venues/binance_spot/routes.py"
+"""Where the REST twin of each method stands, and what each weighs."""
+
 SENDING = {
     "actors/connector.py": {"ConnectorActor._write"},
-    "actors/feed.py": {"FeedReader._send"},
+    "actors/feed_reader.py": {"FeedReader._perform"},
 }
 """Where a venue's connection is written to: the gate's inside, and a public stream's subscriptions."""
+
+KEEPING = {"actors/sockets.py"}
+"""Who opens and closes connections for the connector, and writes nothing."""
 
 HOST = ("actors", "node", "cli", "lease", "journal", "control", "strategies", "core", "research", "telemetry")
 
@@ -105,12 +112,28 @@ def test_only_who_may_send_gets_a_connection() -> None:
         for path in modules(*HOST, "venues", "")
         if "livestack.transports.base.Connection" in imported(tree_of(path))
     }
-    assert set(SENDING) == holders
+    assert set(SENDING) - {"actors/connector.py"} | KEEPING == holders
+
+
+def test_only_the_connector_gets_what_writes_plain_requests() -> None:
+    """The transport by which an order leaves without a connection: made in one place, given to one actor."""
+    makers, holders = set(), set()
+    for path in modules(*HOST, "venues", ""):
+        names = imported(tree_of(path))
+        if "livestack.transports.request_sender" in names:
+            makers.add(name_in(path))
+        if "livestack.transports.base.RequestTransport" in names:
+            holders.add(name_in(path))
+    assert {"node/app.py"} == makers
+    assert {"actors/connector.py", "node/composition.py"} == holders
+    composition = tree_of(PACKAGE / "node/composition.py")
+    users = [name for name, function in functions(composition) if "_seams.requests" in ast.unparse(function)]
+    assert ["Node._start_connector"] == users
 
 
 def test_the_write_is_inside_the_gate() -> None:
-    """The one ``send`` of the connector stands in a ``with ... passage(...)`` of the gate."""
-    (send,) = [node for _, node in calls(tree_of(PACKAGE / "actors/connector.py"), "send")]
+    """Both ``send`` of the connector, of a frame and of a plain request, stand in a ``with ... passage(...)``."""
+    sends = [node for _, node in calls(tree_of(PACKAGE / "actors/connector.py"), "send")]
     write = next(
         node for name, node in functions(tree_of(PACKAGE / "actors/connector.py")) if name.endswith("._write")
     )
@@ -122,7 +145,8 @@ def test_the_write_is_inside_the_gate() -> None:
         for inner in ast.walk(block)
         if isinstance(inner, ast.Call)
     ]
-    assert send.lineno in inside
+    assert ["connection.send", "self._requests.send"] == sorted(ast.unparse(send.func) for send in sends)
+    assert {send.lineno for send in sends} <= set(inside)
 
 
 def test_only_a_committed_dispatch_is_encoded() -> None:
@@ -148,7 +172,7 @@ def test_only_a_committed_dispatch_is_encoded() -> None:
 def test_an_order_is_put_into_words_in_one_function() -> None:
     """The venue's names for New, Replace and Cancel are texts of ``order_call``, which ``encode`` alone calls.
 
-    ``calls`` reads one of them back, to price it; it writes nothing.
+    ``calls`` reads one of them back; the table of routes says which REST request each is.
     """
     words = {
         (name_in(path), name, text)
@@ -156,7 +180,8 @@ def test_an_order_is_put_into_words_in_one_function() -> None:
         for name, text in texts(tree_of(path))
         if text in ORDER_METHODS or text.startswith(OTHER_ORDER_METHODS)
     }
-    made = {one for one in words if one[0] != "venues/binance_spot/calls.py"}
+    assert {text for name, _, text in words if name == ROUTES} == ORDER_METHODS
+    made = {one for one in words if one[0] not in ("venues/binance_spot/calls.py", ROUTES)}
     assert {("venues/binance_spot/requests.py", "order_call", one) for one in ORDER_METHODS} == made
     callers = {
         (name_in(path), name)
@@ -182,14 +207,29 @@ def test_what_reads_a_methods_name_back_compares_it_only() -> None:
 
 @pytest.mark.parametrize("path", modules("venues", "node", "actors"), ids=name_in)
 def test_no_rest_path_places_an_order(path: Path) -> None:
-    """What goes over REST reads, or cancels by the symbol."""
-    found = [text for _, text in texts(tree_of(path)) if text.partition("?")[0] in ORDER_PATHS]
-    assert [] == found
+    """What goes over REST reads, or cancels by the symbol; but for the routes of dispatches."""
+    found = [text for _, text in texts(tree_of(path)) if text.partition("?")[0].startswith(ORDER_PATHS)]
+    assert (name_in(path) == ROUTES) is bool(found)
+
+
+def test_the_routes_of_orders_are_read_for_a_dispatch_alone() -> None:
+    """POST and PUT stand in one table, which ``dispatch`` reads; ``dispatch`` is called by ``encode``."""
+    readers, callers = set(), set()
+    for path in modules(*HOST, "venues"):
+        for name, function in functions(tree_of(path)):
+            for node in ast.walk(function):
+                if isinstance(node, ast.Name) and node.id == "ORDERS" and isinstance(node.ctx, ast.Load):
+                    readers.add((name_in(path), name))
+        callers |= {(name_in(path), name) for name, _ in calls(tree_of(path), "dispatch")}
+    assert {("venues/binance_spot/calls.py", "Calls.dispatch")} == readers
+    assert {("venues/binance_spot/order_entry.py", "BinanceOrderEntry.encode")} == callers
+    assert {"GET"} == {verb for method, (verb, _) in QUESTIONS.items() if method != "openOrders.cancelAll"}
+    assert {"POST", "PUT", "DELETE"} == {verb for verb, _ in ORDERS.values()}
 
 
 @pytest.mark.parametrize("path", modules("venues"), ids=name_in)
 def test_rest_is_used_to_read_and_to_cancel(path: Path) -> None:
-    """Every ``Fetch`` that a venue's module builds is a GET, or a DELETE of the last resort."""
+    """Every ``Fetch`` that a venue's module builds is a GET, a DELETE of the last resort, or by a route of the table."""
     methods = {
         ast.literal_eval(node.args[1])
         for node in ast.walk(tree_of(path))
@@ -207,11 +247,12 @@ def test_rest_is_used_to_read_and_to_cancel(path: Path) -> None:
         }
         assert {"GET", "DELETE"} == signed
     assert methods <= allowed
-    assert not {"POST", "PUT", "PATCH"} & {text for _, text in texts(tree_of(path))}
+    verbs = {"POST", "PUT", "PATCH"} & {text for _, text in texts(tree_of(path))}
+    assert ({"POST", "PUT"} if name_in(path) == ROUTES else set()) == verbs
 
 
 def test_the_rest_transport_gets_nothing_but_what_a_venue_built() -> None:
-    """``submit`` is called in three places, each with the method of a ``Fetch``."""
+    """``submit`` is called in four places, each with the method of a ``Fetch``."""
     found = {}
     for path in modules("actors", "node", "cli", "venues", ""):
         tree = tree_of(path)
@@ -225,7 +266,8 @@ def test_the_rest_transport_gets_nothing_but_what_a_venue_built() -> None:
             ]
             found[name_in(path), name] = requests
     assert {
-        ("actors/feed.py", "FeedReader._fetch"): ["fetch.method"],
+        ("actors/connector.py", "ConnectorActor._go"): ["fetch.method"],
+        ("actors/feed_reader.py", "FeedReader._fetch"): ["fetch.method"],
         ("node/venue_parts.py", "_ask"): ["fetch.method"],
         ("node/sweep.py", "Sweep._perform"): ["fetch.method"],
     } == found

@@ -1,5 +1,5 @@
-"""The connector: one venue's order entry, private stream and reconciliation. One thread, plus the connection's reader
-thread, which only puts frames into this actor's mailbox: the adapter belongs to the actor's thread alone.
+"""The connector: one venue's order entry, private stream and reconciliation. One thread, plus the reader threads of its
+connections, which only put what arrives into this actor's mailbox: the adapter belongs to the actor's thread alone.
 
 For New, Replace and Cancel it takes nothing but ``CommittedDispatch``, and writes it inside the dispatch gate. What it
 cannot prove to have written or not written is unknown, and is said to be neither (live-stack.md sections 2 to 5).
@@ -14,6 +14,8 @@ from typing import Any
 import structlog
 
 from livestack.actors.base import NodeActor
+from livestack.actors.connector_events import Baseline, not_sent, request_sent
+from livestack.actors.feed_reader import as_fetched
 from livestack.actors.gate import DispatchGate, Hold, Passage
 from livestack.actors.mailbox import HarnessMailbox, Mailbox
 from livestack.actors.messages import (
@@ -23,57 +25,51 @@ from livestack.actors.messages import (
     FrameReceived,
     Opened,
     Release,
+    RestAnswered,
     Tick,
     Unreachable,
 )
-from livestack.core.events import (
-    AccountBaseline,
-    BalanceReport,
-    DispatchFailed,
-    Event,
-    RequestSent,
-    VenueStatusChanged,
-)
-from livestack.core.types import ConnectionStatus, FailureReason, OrderRequest
+from livestack.actors.sockets import Sockets
+from livestack.core.events import Event, VenueStatusChanged
+from livestack.core.types import ConnectionStatus, OrderRequest
 from livestack.exceptions import NotSentError, TransportError
 from livestack.failpoints import failpoint
 from livestack.journal.writer import CommittedDispatch
 from livestack.transports.backoff import Backoff
-from livestack.transports.base import Connection, WebSocketTransport
+from livestack.transports.base import (
+    HttpRequest,
+    HttpResponse,
+    HttpTransport,
+    RequestTransport,
+    WebSocketTransport,
+)
 from livestack.transports.clock import Clock, Timers
-from livestack.venues.adapter import LOG_ON_REFUSED, HostQuery, OrderEntryAdapter
+from livestack.venues.adapter import (
+    LOG_ON_REFUSED,
+    CloseLink,
+    Fetch,
+    HostQuery,
+    HostRequest,
+    OrderEntryAdapter,
+    Outbound,
+    Renew,
+)
+from livestack.venues.budget import RequestBudget
 
 TICK_NS = 250_000_000
 """How often the adapter looks at the time: a quarter of the shortest time-out that it has."""
 
-
-class _Forwarder:
-    """Receiver of one connection: everything becomes a message to the actor. Runs on the reader thread."""
-
-    def __init__(self, number: int, actor: Mailbox) -> None:
-        self._number = number
-        self._actor = actor
-
-    def on_open(self, now_ns: int) -> None:
-        self._actor.tell(Opened(self._number, now_ns))
-
-    def on_frame(self, frame: bytes, recv_ns: int) -> None:
-        failpoint("reader.in_connector_frame")
-        self._actor.tell(FrameReceived(self._number, frame, recv_ns))
-
-    def on_wake(self, now_ns: int) -> None:
-        """Time reaches the adapter through the actor's own ticks."""
-
-    def on_close(self, reason: str, now_ns: int) -> None:
-        self._actor.tell(Closed(self._number, reason, now_ns))
+KEPT_MAX = 4_096
+"""Dispatches that were written and could be asked for again: far more than are ever without an answer at a time."""
 
 
 class ConnectorActor(NodeActor):
-    """Keeps one order-entry connection up and writes what the recorder releases.
+    """Keeps a venue's order entry up and writes what the recorder releases.
 
-    ``dispatch_age_ns_max``: a dispatch older than this when it reaches the gate is not sent any more. ``has_baseline``:
-    a resumed session knows what it started from. ``start``: how many there were before in this run; frames of their
-    connections and timers of theirs may still arrive.
+    ``url`` is the WebSocket API, ``rest_url`` the base of plain requests: ``http`` carries questions, ``requests``
+    dispatches where there is no connection. ``dispatch_age_ns_max``: a dispatch older than this when it reaches the
+    gate is not sent any more. ``has_baseline``: a resumed session knows what it started from. ``start``: how many there
+    were before in this run; frames of their connections and timers of theirs may still arrive.
     """
 
     def __init__(
@@ -88,6 +84,10 @@ class ConnectorActor(NodeActor):
         gate: DispatchGate,
         websocket: WebSocketTransport,
         url: str,
+        http: HttpTransport,
+        requests: RequestTransport,
+        rest_url: str,
+        budget: RequestBudget,
         clock: Clock,
         timers: Timers,
         backoff: Backoff,
@@ -98,34 +98,49 @@ class ConnectorActor(NodeActor):
         super().__init__(f"connector {venue}", mailbox, supervisor)
         self._log = structlog.get_logger("connector").bind(venue=venue)
         self._venue = venue
-        self._account = account
         self._adapter = adapter
         self._harness = harness
         self._gate = gate
-        self._websocket = websocket
         self._url = url
+        self._http = http
+        self._requests = requests
+        self._rest_url = rest_url
         self._clock = clock
         self._timers = timers
         self._backoff = backoff
         self._dispatch_age_ns_max = dispatch_age_ns_max
-        self._connection: Connection | None = None
+        self._sockets = Sockets(
+            websocket=websocket,
+            url=url,
+            mailbox=mailbox,
+            clock=clock,
+            timers=timers,
+            backoff=backoff,
+            budget=budget,
+            start=start,
+        )
         self._start = start
-        self._number = start << 32
         self._was_open = start > 0
-        self._was_live = False
-        self._ever_live = False
+        self._was_live = self._ever_live = False
         self._stopping = False
-        self._has_baseline = has_baseline
+        self._is_clock_good = True
+        self._baseline = Baseline(venue, account, has_baseline)
         self._batch: deque[Any] = deque()
         self._released: deque[CommittedDispatch] = deque()
+        self._written: dict[tuple[int, int], CommittedDispatch] = {}
+        self._repeating: tuple[int, int] | None = None
         self._questions: list[HostQuery] = []
         self._cancel_tick: Callable[[], None] = lambda: None
-        self._cancel_connect: Callable[[], None] = lambda: None
-        gate.close(Hold.VENUE_DOWN, venue)
-        gate.on_impatience(venue, self._shut)
+        self._take_gate()
+
+    def _take_gate(self) -> None:
+        """Nothing passes before LIVE; a hold that a predecessor left because of its clock is void."""
+        self._gate.close(Hold.VENUE_DOWN, self._venue)
+        self._gate.open(Hold.CLOCK, self._venue)
+        self._gate.on_impatience(self._venue, self._shut)
 
     def on_start(self) -> None:
-        self._connect()
+        self._sockets.want()
         self._tick_later()
 
     def on_stop(self) -> None:
@@ -141,8 +156,8 @@ class ConnectorActor(NodeActor):
     def _cease(self) -> None:
         self._stopping = True
         self._cancel_tick()
-        self._cancel_connect()
-        self._shut()
+        self._sockets.stop()
+        self._requests.close()
 
     def _hand_over(self, reason: str) -> None:
         """Whatever was released and not looked at yet was certainly not sent; what comes later, and every question,
@@ -173,7 +188,8 @@ class ConnectorActor(NodeActor):
         )
 
     def on_batch(self, batch: list[Any]) -> None:
-        self._batch.extend(batch)
+        # An answer that is here already is not overdue: time passes behind everything that arrived.
+        self._batch.extend(sorted(batch, key=lambda message: isinstance(message, Tick)))
         while self._batch:
             message = self._batch.popleft()
             match message:
@@ -181,17 +197,20 @@ class ConnectorActor(NodeActor):
                     self._released.extend(dispatches)
                     while self._released:
                         self._dispatch(self._released.popleft())
-                case FrameReceived(number, frame, recv_ns) if number == self._number:
+                case FrameReceived(number, frame, recv_ns) if self._sockets.get(number) is not None:
                     failpoint("connector.before_ack")
-                    self._adapter.receive(frame, recv_ns)
+                    self._adapter.receive(frame, recv_ns, number)
+                case RestAnswered(start, answer) if start == self._start:
+                    failpoint("connector.before_ack")
+                    self._adapter.fetched(answer)
                 case AskVenue(query):
                     self._questions.append(query)
-                case Opened(number, now_ns) if number == self._number:
-                    self._opened(now_ns)
-                case Closed(number) if number == self._number:
+                case Opened(number, now_ns) if self._sockets.opened(number):
+                    self._opened(number, now_ns)
+                case Closed(number) if self._sockets.get(number) is not None:
                     self._closed(message)
                 case Connect(start) if start == self._start:
-                    self._connect()
+                    self._sockets.due()
                 case Tick(start) if start == self._start:
                     self._adapter.tick(self._clock.now_ns(), self._clock.wall_ns())
                     self._tick_later()
@@ -201,17 +220,18 @@ class ConnectorActor(NodeActor):
         """Write one request through the gate; every way it can end becomes an Event, or stays unknown."""
         request = dispatch.request
         now_ns = self._clock.now_ns()
-        if self._connection is None or self._adapter.status is not ConnectionStatus.LIVE:
+        if self._adapter.status is not ConnectionStatus.LIVE:
             return self._not_sent(request, f"connector is {self._adapter.status.name}")
         if now_ns - dispatch.ts > self._dispatch_age_ns_max:
             return self._not_sent(request, f"{(now_ns - dispatch.ts) // 1_000_000} ms old")
         try:
-            text = self._adapter.encode(request, now_ns, self._clock.wall_ns())
+            outbound = self._adapter.encode(request, now_ns, self._clock.wall_ns())
         except ValueError as error:
             return self._not_sent(request, str(error))
         failpoint("connector.before_gate")
         gate_ns = self._clock.now_ns()
-        refusal = self._write(text, request.instrument, Passage(request.kind))
+        self._keep(dispatch)
+        refusal = self._write(outbound, request.instrument, Passage(request.kind))
         if isinstance(refusal, NotSentError):
             return self._not_sent(request, str(refusal), encoded=True)
         if refusal is not None:
@@ -221,33 +241,36 @@ class ConnectorActor(NodeActor):
         failpoint("connector.after_send")
         send_ns = self._clock.now_ns()
         self._adapter.sent(request, send_ns)
-        self._tell(
-            RequestSent(
-                venue=self._venue,
-                instrument=request.instrument,
-                kind=request.kind,
-                order_id=request.order_id,
-                revision=request.revision,
-                gate_ns=gate_ns,
-                send_ns=send_ns,
-            )
-        )
+        self._tell(request_sent(self._venue, request, gate_ns, send_ns))
+        return None
+
+    def _keep(self, dispatch: CommittedDispatch) -> None:
+        """The venue may have it written once more."""
+        self._written[dispatch.request.order_id, dispatch.request.revision] = dispatch
+        if len(self._written) > KEPT_MAX:
+            del self._written[next(iter(self._written))]
+
+    def _repeat(self, request: OrderRequest) -> None:
+        """Write it again, under everything that holds for a first time; what is not written stays refused."""
+        key = request.order_id, request.revision
+        dispatch = self._written.get(key)
+        if dispatch is None:
+            return self._adapter.unrepeated(request)
+        self._log.warning("dispatch_repeated", order_id=request.order_id, revision=request.revision)
+        self._repeating = key
+        try:
+            self._dispatch(dispatch)
+        finally:
+            self._repeating = None
         return None
 
     def _not_sent(self, request: OrderRequest, detail: str, encoded: bool = False) -> None:
+        if self._repeating is not None:
+            return self._adapter.unrepeated(request)
         if encoded:
             self._adapter.unsent(request)
-        self._tell(
-            DispatchFailed(
-                venue=self._venue,
-                instrument=request.instrument,
-                kind=request.kind,
-                order_id=request.order_id,
-                revision=request.revision,
-                reason=FailureReason.NOT_SENT,
-                detail=detail,
-            )
-        )
+        self._tell(not_sent(self._venue, request, detail))
+        return None
 
     def _tell(self, event: Event) -> None:
         self._harness.tell_execution((event,))
@@ -259,11 +282,13 @@ class ConnectorActor(NodeActor):
             for query in self._questions:
                 adapter.ask(query, self._clock.now_ns(), self._clock.wall_ns())
             self._questions = []
-        for host_request in adapter.outgoing():
-            self._send_host(host_request.text, host_request.purpose)
+        for request in adapter.repeats():
+            self._repeat(request)
+        for item in adapter.outgoing():
+            self._go(item)
         events = adapter.events()
         if events:
-            self._harness.tell_execution(self._with_baseline(events))
+            self._harness.tell_execution(self._baseline.add_to(events))
         self._follow_status()
         for complaint in adapter.complaints():
             if complaint.kind == LOG_ON_REFUSED and not self._ever_live:
@@ -271,7 +296,8 @@ class ConnectorActor(NodeActor):
             self._log.warning(complaint.kind, detail=complaint.detail, frame=repr(complaint.frame_head))
 
     def _follow_status(self) -> None:
-        """The ``venue_down`` hold stands whenever the adapter is not LIVE."""
+        """The ``venue_down`` hold stands whenever the adapter is not LIVE, ``clock`` while the times are not to be
+        trusted."""
         is_live = self._adapter.status is ConnectionStatus.LIVE
         self._ever_live |= is_live
         if is_live and not self._was_live:
@@ -280,20 +306,37 @@ class ConnectorActor(NodeActor):
         elif self._was_live and not is_live:
             self._gate.close(Hold.VENUE_DOWN, self._venue)
         self._was_live = is_live
+        if self._adapter.is_clock_good is not self._is_clock_good:
+            self._is_clock_good = self._adapter.is_clock_good
+            turn = self._gate.open if self._is_clock_good else self._gate.close
+            turn(Hold.CLOCK, self._venue)
 
-    def _send_host(self, text: str, purpose: str) -> None:
-        failure = self._write(text, "", Passage.HOST)
-        if failure is not None:
-            self._log.warning("host_request_failed", purpose=purpose, cause=str(failure))
+    def _go(self, item: HostRequest | Fetch | Renew | CloseLink) -> None:
+        """What the adapter wants on its own account."""
+        match item:
+            case HostRequest(text, purpose, link):
+                failure = self._write(Outbound(text, link), "", Passage.HOST)
+                if failure is not None:
+                    self._log.warning("host_request_failed", purpose=purpose, cause=str(failure))
+            case Fetch():
+                self._requests.keep(self._rest_url)  # where questions go this way, dispatches will
+                self._http.submit(self._as_http(item), self._answers(item.fetch_id))
+            case Renew(link, reason):
+                self._log.info("connection_renewed", link=link, reason=reason)
+                self._sockets.want()
+            case CloseLink(link, reason):
+                self._log.info("connection_given_up", link=link, reason=reason)
+                self._sockets.close(link)
 
-    def _write(self, text: str, instrument: str, kind: Passage) -> TransportError | None:
-        """Write one frame through the gate: the only place of the program at which an order can leave.
+    def _write(self, outbound: Outbound, instrument: str, kind: Passage) -> TransportError | None:
+        """Write one request through the gate: the only place of the program at which an order can leave.
 
         None where every byte was written. ``NotSentError``: not one was. Any other error: unknown, and the connection
         is given up.
         """
-        connection = self._connection
-        if connection is None:
+        payload = outbound.payload
+        connection = self._sockets.get(outbound.link) if isinstance(payload, str) else None
+        if connection is None and isinstance(payload, str):
             return NotSentError("there is no connection")
         with self._gate.passage(self._venue, instrument, kind) as admitted:
             if kind is not Passage.HOST:
@@ -303,66 +346,50 @@ class ConnectorActor(NodeActor):
                 return NotSentError(f"gate: {hold.name if hold else 'closed'}")
             written = True
             try:
-                connection.send(text)
+                if isinstance(payload, Fetch):
+                    self._requests.send(self._as_http(payload), self._answers(payload.fetch_id))
+                elif connection is not None:
+                    connection.send(payload)
             except NotSentError as error:
                 written = False
                 return error
             except TransportError as error:
-                connection.close()
+                if connection is not None:
+                    connection.close()
                 return error
             finally:
                 if written and kind in (Passage.NEW, Passage.REPLACE):
                     self._gate.wrote(self._venue, instrument, self._clock.now_ns())
         return None
 
-    def _with_baseline(self, events: list[Event]) -> list[Event]:
-        """The first complete balances of a session are what it starts from."""
-        if self._has_baseline:
-            return events
-        out: list[Event] = []
-        for event in events:
-            if isinstance(event, BalanceReport) and event.complete and not self._has_baseline:
-                self._has_baseline = True
-                out.append(
-                    AccountBaseline(
-                        recv_ns=event.recv_ns,
-                        venue=self._venue,
-                        account=self._account,
-                        balances=event.balances,
-                        positions=(),
-                        previous_session="",
-                    )
-                )
-            out.append(event)
-        return out
+    def _as_http(self, fetch: Fetch) -> HttpRequest:
+        query = f"?{fetch.query}" if fetch.query else ""
+        return HttpRequest(fetch.method, f"{self._rest_url}{fetch.path}{query}", fetch.headers)
 
-    def _opened(self, now_ns: int) -> None:
+    def _answers(self, fetch_id: int) -> Callable[[HttpResponse], None]:
+        """Puts the answer into the mailbox, on whatever thread it comes."""
+        mailbox, start = self._mailbox, self._start
+        return lambda response: mailbox.tell(RestAnswered(start, as_fetched(fetch_id, response)))
+
+    def _opened(self, number: int, now_ns: int) -> None:
         self._was_open = True
-        self._log.info("order_entry_open", url=self._url)
-        self._adapter.connected(now_ns, self._clock.wall_ns())
+        self._log.info("order_entry_open", url=self._url, link=number)
+        self._adapter.connected(now_ns, self._clock.wall_ns(), number)
 
     def _closed(self, message: Closed) -> None:
-        self._connection = None
-        self._adapter.disconnected(message.reason, message.now_ns)
+        never_opened = self._sockets.closed(message.connection)
+        self._adapter.disconnected(message.reason, message.now_ns, message.connection)
         if not self._was_open:
             self._supervisor.tell(Unreachable(self._url, message.reason))
-        if not self._stopping:
-            delay_ns = self._backoff.next_ns()
-            self._log.warning("order_entry_closed", reason=message.reason, retry_ms=delay_ns // 1_000_000)
-            self._cancel_connect = self._timers.at(
-                self._clock.now_ns() + delay_ns, lambda: self._mailbox.tell(Connect(self._start))
-            )
-
-    def _connect(self) -> None:
-        if self._connection is not None:
+        is_down = self._adapter.status is ConnectionStatus.DISCONNECTED
+        if self._stopping:
             return
-        self._number += 1
-        self._connection = self._websocket.connect(self._url, _Forwarder(self._number, self._mailbox))
+        delay_ns = self._sockets.plan() if never_opened or is_down or not len(self._sockets) else 0
+        self._log.warning("order_entry_closed", reason=message.reason, retry_ms=delay_ns // 1_000_000)
 
     def _shut(self) -> None:
-        connection = self._connection
-        if connection is not None:
-            connection.close()
+        self._sockets.shut()
+        self._requests.shut()
 
     def _tick_later(self) -> None:
         if not self._stopping:

@@ -12,7 +12,7 @@ from livestack.control.view import View
 from livestack.core.events import DerivedEvent, OperatorCommand, Recorded
 from livestack.core.types import TradingState
 from livestack.journal.writer import CommittedDispatch
-from livestack.venues.adapter import HostQuery, Inherited
+from livestack.venues.adapter import Fetched, HostQuery, Inherited
 from livestack.wire.control_pb2 import Reply, Request
 
 
@@ -44,9 +44,11 @@ class AskVenue(msgspec.Struct, frozen=True):
 
 
 class Connect(msgspec.Struct, frozen=True):
-    """Timer to feed or connector: it is time to connect. ``start``: that of the actor which is meant."""
+    """Timer to feed or connector: it is time to connect. ``start``: that of the actor which is meant; ``slot``: which
+    of a feed's connections."""
 
     start: int
+    slot: int = 0
 
 
 class Tick(msgspec.Struct, frozen=True):
@@ -62,12 +64,25 @@ class Opened(msgspec.Struct, frozen=True):
     now_ns: int
 
 
+class Delivering(msgspec.Struct, frozen=True):
+    """Reader thread to feed: the connection has brought its first market data."""
+
+    connection: int
+
+
 class FrameReceived(msgspec.Struct, frozen=True, gc=False):
     """Reader thread to connector: one frame of the private stream."""
 
     connection: int
     frame: bytes
     recv_ns: int
+
+
+class RestAnswered(msgspec.Struct, frozen=True):
+    """HTTP transport to connector: the answer to a plain request. ``start``: that of the connector which is meant."""
+
+    start: int
+    answer: Fetched
 
 
 class Closed(msgspec.Struct, frozen=True):

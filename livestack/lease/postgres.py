@@ -23,7 +23,7 @@ from psycopg import conninfo, pq
 
 from livestack.exceptions import HeldError, UnreachableError, UsageError
 from livestack.lease.identity import Account, Holder, printable
-from livestack.venue_settings import Secret
+from livestack.secret import Secret
 
 CONNECT_TIMEOUT_S = 3
 """libpq knows whole seconds only; each address of the server may take as long."""

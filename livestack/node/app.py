@@ -19,6 +19,7 @@ import msgspec
 
 from livestack.core.configuration import Configuration
 from livestack.core.events import OperatorCommand
+from livestack.credentials import read_credentials
 from livestack.exceptions import UsageError
 from livestack.journal.directory import DataDirectory
 from livestack.journal.quarantine import accept, unaccepted
@@ -47,8 +48,8 @@ from livestack.settings import Settings
 from livestack.summary import SessionSummary
 from livestack.transports.clock import SystemClock, TimerThread
 from livestack.transports.http import RequestsTransport
+from livestack.transports.request_sender import RequestSender
 from livestack.transports.websocket import WebSocketClientTransport
-from livestack.venue_settings import read_credentials
 
 SWITCH_INTERVAL_S = 1e-4
 """Python's default of 5 ms lets one busy thread hold up every hand-over between actors (performance.md)."""
@@ -154,13 +155,16 @@ def _machine(settings: Settings, clock: SystemClock, timers: TimerThread) -> Sea
             clock, name=name, send_timeout_s=settings.dispatch.send_timeout_ns / 1e9
         ),
         http=lambda name: RequestsTransport(clock, name=f"{name} http"),
+        requests=lambda name: RequestSender(
+            clock, name=name, send_timeout_s=settings.dispatch.send_timeout_ns / 1e9
+        ),
         launcher=ThreadLauncher(),
     )
 
 
 def _accounts(settings: Settings, environment: Mapping[str, str]) -> list[Account]:
     return [
-        account_of(venue, one, read_credentials(venue, one, environment).api_key)
+        account_of(venue, one, read_credentials(venue, one.key_place, environment).api_key)
         for venue, one in settings.venues.items()
     ]
 

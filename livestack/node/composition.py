@@ -23,7 +23,7 @@ from livestack.actors.mailbox import HarnessMailbox, Mailbox, Signal, ThreadSign
 from livestack.actors.messages import ConnectorWanted, Engaged, StopRequested
 from livestack.actors.progress import Progress
 from livestack.actors.recorder import RecorderActor
-from livestack.core.events import InputEvent, InstrumentDefined, Recorded
+from livestack.core.events import InputEvent, InstrumentDefined, RateLimitReport, Recorded
 from livestack.core.runtime import CoreRuntime
 from livestack.core.state import ExecutionState
 from livestack.core.types import RequestKind, SessionPhase
@@ -33,10 +33,11 @@ from livestack.node.launcher import Launcher
 from livestack.node.supervisor import Supervisor
 from livestack.settings import Settings
 from livestack.transports.backoff import Backoff
-from livestack.transports.base import HttpTransport, WebSocketTransport
+from livestack.transports.base import HttpTransport, RequestTransport, WebSocketTransport
 from livestack.transports.clock import Clock, Timers
 from livestack.venue_settings import VenueSettings
 from livestack.venues.adapter import Credentials, Inherited, InheritedOrder, VenueModule
+from livestack.venues.budget import RequestBudget
 
 
 class Surface(msgspec.Struct, frozen=True):
@@ -58,6 +59,7 @@ class Seams(msgspec.Struct, frozen=True):
     random: random.Random
     websocket: Callable[[str], WebSocketTransport]
     http: Callable[[str], HttpTransport]
+    requests: Callable[[str], RequestTransport]
     launcher: Launcher
     signal: Callable[[str], Signal] = lambda name: ThreadSignal()
 
@@ -69,6 +71,8 @@ class VenueParts(msgspec.Struct, frozen=True):
     settings: VenueSettings
     credentials: Credentials
     instruments: tuple[InstrumentDefined, ...]
+    limits: tuple[RateLimitReport, ...]
+    budget: RequestBudget
 
 
 class Node:
@@ -132,8 +136,10 @@ class Node:
         ``first`` and the instruments are the first Events of this run. A session that was stopping when it was
         interrupted goes on stopping.
         """
-        instruments = [one for parts in self._venues.values() for one in parts.instruments]
-        self.harness.tell_control([*first, *instruments])
+        parts = self._venues.values()
+        instruments = [one for venue in parts for one in venue.instruments]
+        limits = [one for venue in parts for one in venue.limits]
+        self.harness.tell_control([*first, *instruments, *limits])
         state, mailbox = self.runtime.state, self.surface.mailbox
         self.surface.kill_switch.attach(
             self.harness.tell_control,
@@ -249,11 +255,17 @@ class Node:
             account=parts.settings.account,
             mailbox=self._connectors[venue],
             supervisor=self.supervisor.mailbox,
-            adapter=parts.module.order_entry(venue, parts.instruments, parts.credentials, inherited),
+            adapter=parts.module.order_entry(
+                venue, parts.instruments, parts.credentials, inherited, parts.budget
+            ),
             harness=self.harness,
             gate=self.gate,
             websocket=self._seams.websocket(f"connector {venue}"),
             url=parts.settings.ws_api_url + parts.module.order_entry_path(),
+            http=self._http_of(f"connector {venue}"),
+            requests=self._seams.requests(f"connector {venue}"),
+            rest_url=parts.settings.rest_url,
+            budget=parts.budget,
             clock=self._seams.clock,
             timers=self._seams.timers,
             backoff=Backoff(self._seams.random),
@@ -267,23 +279,29 @@ class Node:
         self._starts[actor] = self._starts.get(actor, -1) + 1
         return self._starts[actor]
 
-    def _start_feed(self, venue: str) -> int:
-        parts, start = self._venues[venue], self._count_start(f"feed {venue}")
-        before = self._http.pop(venue, None)
+    def _http_of(self, actor: str) -> HttpTransport:
+        """Another one for ``actor``; the one that its predecessor had ends."""
+        before = self._http.pop(actor, None)
         if before is not None:
             before.close()
-        http = self._http[venue] = self._seams.http(f"feed {venue}")
+        http = self._http[actor] = self._seams.http(actor)
+        return http
+
+    def _start_feed(self, venue: str) -> int:
+        parts, start = self._venues[venue], self._count_start(f"feed {venue}")
+        http = self._http_of(f"feed {venue}")
         return self._seams.launcher.start(
             FeedActor,
             venue=venue,
             mailbox=self._feeds[venue],
             supervisor=self.supervisor.mailbox,
-            adapter=parts.module.market_data(venue, parts.instruments),
+            adapter=parts.module.market_data(venue, parts.instruments, parts.budget),
             harness=self.harness,
             websocket=self._seams.websocket(f"feed {venue}"),
             http=http,
             url=parts.settings.stream_url + parts.module.market_data_path(),
             rest_url=parts.settings.rest_url,
+            budget=parts.budget,
             clock=self._seams.clock,
             timers=self._seams.timers,
             backoff=Backoff(self._seams.random),

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from livestack.core.validation import Faults, convert
+from livestack.credentials import read_credentials
 from livestack.exceptions import ConfigurationError
 from livestack.node.adapters import ADAPTERS
 from livestack.node.guard_report import VenueReport
@@ -22,7 +23,6 @@ from livestack.venue_settings import (
     VenueSettings,
     check_venues,
     expand_variables,
-    read_guard_credentials,
     read_toml,
 )
 from livestack.venues.adapter import Credentials
@@ -59,7 +59,7 @@ def make_sweeps(
     """
     sweeps = []
     for venue, settings in venues.items():
-        key = read_guard_credentials(venue, settings, environment)
+        key = read_credentials(venue, settings.guard_key_place, environment)
         resort = ADAPTERS[settings.adapter](settings).last_resort(
             Credentials(key.api_key, key.kind, key.secret.reveal())
         )

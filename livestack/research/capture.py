@@ -22,6 +22,7 @@ from livestack.simulator.matching import MatchingEngine
 from livestack.venue_settings import VenueSettings
 from livestack.venues.adapter import Fetch, Fetched, HostRequest
 from livestack.venues.binance_spot import BinanceSpot
+from livestack.venues.options import VenueOptions
 
 TICK_NS: Final = 250_000_000
 """How often a feed looks at the time (``MarketDataAdapter.tick``)."""
@@ -30,10 +31,15 @@ STREAM_NAME_MAX = 100
 """A frame of the combined stream begins with its name."""
 
 
-class _Numbered(msgspec.Struct):
-    """The part of a request that its answer repeats."""
+class _Message(msgspec.Struct):
+    """What the adapter says over its connection."""
 
     id: int
+    method: str
+    params: list[str] = []
+
+
+_decode_message = msgspec.json.Decoder(_Message).decode
 
 
 def is_capture(path: Path) -> bool:
@@ -59,7 +65,7 @@ class CaptureHistory:
             )
         if not capture.stream.messages:
             raise UsageError(f"the capture {folder} holds no market data")
-        module = BinanceSpot(streams=settings.streams)
+        module = BinanceSpot(VenueOptions(streams=settings.streams))
         info = capture.exchange_info
         try:
             found = module.parse_instruments(
@@ -76,6 +82,7 @@ class CaptureHistory:
             f"{symbol.lower()}@{stream}" for symbol in settings.symbols for stream in settings.streams
         }
         self._waiting: list[Fetch] = []
+        self._subscribed: list[str] = []
 
     def open(self, engines: Mapping[str, MatchingEngine], feed_latency_ns: int) -> Markets:
         return RecordedMarkets(engines)
@@ -112,14 +119,21 @@ class CaptureHistory:
                 yield now_ns, _market(event)
             for item in self._adapter.outgoing():
                 if isinstance(item, HostRequest):
-                    number = msgspec.json.decode(item.text, type=_Numbered).id
-                    self._adapter.receive(b'{"result":null,"id":%d}' % number, now_ns)
-                else:
+                    self._reply(item.text, now_ns)
+                elif isinstance(item, Fetch):
                     self._waiting.append(item)
             served = self._serve(now_ns)
         for event in self._adapter.events():
             yield now_ns, _market(event)
         self._adapter.complaints()
+
+    def _reply(self, text: str, now_ns: int) -> None:
+        """The capture's connection has every stream that it was asked for, and lasts as long as the capture."""
+        asked = _decode_message(text)
+        self._subscribed.extend(asked.params)
+        result = self._subscribed if asked.method == "LIST_SUBSCRIPTIONS" else None
+        reply = msgspec.json.encode({"result": result, "id": asked.id})
+        self._adapter.receive(reply, now_ns)
 
     def _serve(self, now_ns: int) -> bool:
         """Answer the first snapshot request whose answer had come by now. The last one answers all later ones."""

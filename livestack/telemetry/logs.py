@@ -1,8 +1,8 @@
 """Logging: structlog, one line per fact, to stderr; JSON for machines, a console format for people.
 
 Called once by the node before anything starts. A stderr that cannot be written (a file on a full disk, a closed
-terminal) loses lines and nothing else. Secrets are kept out by type: settings hold them as ``Secret``, whose
-every text form is a row of stars.
+terminal) loses lines and nothing else. Secrets are kept out by type: :class:`livestack.secret.Secret`, whose every
+text form is a row of stars.
 """
 
 from __future__ import annotations

@@ -53,6 +53,10 @@ class HttpRequest(msgspec.Struct, frozen=True):
     url: str
     headers: tuple[tuple[str, str], ...]
 
+    def __repr__(self) -> str:
+        # The rest may hold key and signature.
+        return f"HttpRequest({self.method} {self.url.partition('?')[0]})"
+
 
 class HttpResponse(msgspec.Struct, frozen=True):
     """``status`` 0: no answer, ``error`` says why; times are monotonic nanoseconds."""
@@ -68,5 +72,28 @@ class HttpResponse(msgspec.Struct, frozen=True):
 class HttpTransport(Protocol):
     def submit(self, request: HttpRequest, reply: Callable[[HttpResponse], None]) -> None:
         """Perform ``request`` on the transport's own thread and hand the answer to ``reply`` there."""
+
+    def close(self) -> None: ...
+
+
+class RequestTransport(Protocol):
+    """Writes HTTP requests on the caller's thread, over connections that are open already.
+
+    It is the way by which an order leaves where there is no WebSocket: what ``send`` says of a write is as certain as
+    what :meth:`Connection.send` says.
+    """
+
+    def keep(self, url: str) -> None:
+        """Have connections to the server of ``url`` open in advance, for a while from now. Any thread, never blocks."""
+
+    def send(self, request: HttpRequest, reply: Callable[[HttpResponse], None]) -> None:
+        """Write ``request``, bounded in time; ``reply`` gets the answer exactly once, on another thread.
+
+        ``NotSentError`` if not one byte was written, ``TransportError`` if the outcome is unknown: then ``reply`` is
+        never called. An answer with status 0: it was written, and none came.
+        """
+
+    def shut(self) -> None:
+        """Cut every connection, also one that is being written to. Any thread, never blocks."""
 
     def close(self) -> None: ...

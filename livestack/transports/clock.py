@@ -52,10 +52,14 @@ class SystemClock:
 
 
 class TimerThread:
-    """One daemon thread and a heap. ``close`` ends the thread; pending callbacks are dropped."""
+    """One daemon thread and a heap. ``close`` ends the thread; pending callbacks are dropped.
 
-    def __init__(self, clock: Clock) -> None:
+    ``pace``: how many times faster than the machine's clocks ``clock`` goes; 1 but in rehearsals.
+    """
+
+    def __init__(self, clock: Clock, pace: int = 1) -> None:
         self._clock = clock
+        self._pace = pace
         self._heap: list[tuple[int, int]] = []
         self._callbacks: dict[int, Callable[[], None]] = {}
         self._numbers = itertools.count(1)
@@ -107,7 +111,7 @@ class TimerThread:
         deadline_ns, number = self._heap[0]
         wait_ns = deadline_ns - self._clock.now_ns()
         if number in self._callbacks and wait_ns > 0:
-            self._changed.wait(wait_ns / 1e9)
+            self._changed.wait(wait_ns / self._pace / 1e9)
             return None
         heapq.heappop(self._heap)
         return self._callbacks.pop(number, None)

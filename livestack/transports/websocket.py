@@ -51,7 +51,8 @@ _WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 class WebSocketClientTransport:
     """Makes connections. ``name`` begins the names of their reader threads; times are in seconds or nanoseconds.
 
-    ``idle_ns`` and ``silence_ns``: see :data:`IDLE_NS` and :data:`SILENCE_NS`; 0 switches pings off.
+    ``idle_ns`` and ``silence_ns``: see :data:`IDLE_NS` and :data:`SILENCE_NS`; 0 switches pings off. ``wake_ms``: see
+    :data:`WAKE_MS`.
     ``tls``: the context for ``wss``, the machine's defaults where it is None.
     """
 
@@ -64,6 +65,7 @@ class WebSocketClientTransport:
         connect_timeout_s: float = CONNECT_TIMEOUT_S,
         idle_ns: int = IDLE_NS,
         silence_ns: int = SILENCE_NS,
+        wake_ms: int = WAKE_MS,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.clock = clock
@@ -72,6 +74,7 @@ class WebSocketClientTransport:
         self.connect_timeout_s = connect_timeout_s
         self.idle_ns = idle_ns
         self.silence_ns = silence_ns
+        self.wake_ms = wake_ms
         self._tls = tls
 
     def connect(self, url: str, receiver: Receiver) -> WebSocketConnection:
@@ -237,11 +240,12 @@ class WebSocketConnection:
         poll.register(connected, _POLL_IN)
         poll.register(self._wakes, _POLL_IN)
         clock, wakes = self._clock, self._wakes.fileno()
-        wake_ns = WAKE_MS * 1_000_000
+        wake_ms = self._transport.wake_ms
+        wake_ns = wake_ms * 1_000_000
         last_wake_ns = self._heard_ns
         while not self._reason:
             asked = False
-            for descriptor, _ in poll.poll(WAKE_MS):
+            for descriptor, _ in poll.poll(wake_ms):
                 if descriptor == wakes:
                     asked = True
                 else:

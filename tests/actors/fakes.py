@@ -20,7 +20,8 @@ from livestack.core.types import (
     Side,
 )
 from livestack.exceptions import JournalError
-from livestack.transports.base import Receiver
+from livestack.transports.base import HttpRequest, HttpResponse, Receiver
+from livestack.venues.adapter import Fetch, Outbound
 
 REQUEST = OrderRequest(
     kind=RequestKind.NEW,
@@ -109,6 +110,43 @@ class FakeWebSocket:
         return self.connections[-1]
 
 
+class FakeHttp:
+    """Remembers what was submitted; a test answers."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[HttpRequest, Callable[[HttpResponse], None]]] = []
+
+    def submit(self, request: HttpRequest, reply: Callable[[HttpResponse], None]) -> None:
+        self.asked.append((request, reply))
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+class FakeRequests:
+    """A request transport that remembers what was written; ``error`` is raised instead."""
+
+    def __init__(self) -> None:
+        self.written: list[tuple[HttpRequest, Callable[[HttpResponse], None]]] = []
+        self.kept: list[str] = []
+        self.error: Exception | None = None
+        self.shuts = 0
+
+    def keep(self, url: str) -> None:
+        self.kept.append(url)
+
+    def send(self, request: HttpRequest, reply: Callable[[HttpResponse], None]) -> None:
+        if self.error is not None:
+            raise self.error
+        self.written.append((request, reply))
+
+    def shut(self) -> None:
+        self.shuts += 1
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
 class FakeOrderEntry:
     """An order-entry adapter whose frames name what they are for."""
 
@@ -121,18 +159,37 @@ class FakeOrderEntry:
         self.pending_complaints: list[Any] = []
         self.calls: list[tuple[str, Any]] = []
         self.refuse = ""
+        self.link = 0
+        self.links: set[int] = set()
+        self.is_over_rest = False
+        self.is_clock_good = True
+        self.pending_repeats: list[OrderRequest] = []
 
-    def connected(self, now_ns: int, wall_ns: int) -> None:
+    def connected(self, now_ns: int, wall_ns: int, link: int = 0) -> None:
         self.status = ConnectionStatus.LIVE
+        self.link = link
+        self.links.add(link)
         self.calls.append(("connected", now_ns))
 
-    def receive(self, frame: bytes, recv_ns: int) -> None:
+    def receive(self, frame: bytes, recv_ns: int, link: int = 0) -> None:
         self.calls.append(("receive", frame))
 
-    def encode(self, request: OrderRequest, now_ns: int, wall_ns: int) -> str:
+    def fetched(self, answer: Any) -> None:
+        self.calls.append(("fetched", answer))
+
+    def repeats(self) -> list[OrderRequest]:
+        repeats, self.pending_repeats = self.pending_repeats, []
+        return repeats
+
+    def unrepeated(self, request: OrderRequest) -> None:
+        self.calls.append(("unrepeated", request.client_id))
+
+    def encode(self, request: OrderRequest, now_ns: int, wall_ns: int) -> Outbound:
         if self.refuse:
             raise ValueError(self.refuse)
-        return f"{request.kind.name} {request.client_id}"
+        if self.is_over_rest:
+            return Outbound(Fetch(7, "POST", "/order", f"id={request.client_id}", (), "order"))
+        return Outbound(f"{request.kind.name} {request.client_id}", self.link)
 
     def sent(self, request: OrderRequest, send_ns: int) -> None:
         self.calls.append(("sent", request.client_id))
@@ -146,8 +203,10 @@ class FakeOrderEntry:
     def tick(self, now_ns: int, wall_ns: int) -> None:
         self.calls.append(("tick", now_ns))
 
-    def disconnected(self, reason: str, now_ns: int) -> None:
-        self.status = ConnectionStatus.DISCONNECTED
+    def disconnected(self, reason: str, now_ns: int, link: int = 0) -> None:
+        self.links.discard(link)
+        if link == self.link or not self.links:
+            self.status = ConnectionStatus.DISCONNECTED
         self.calls.append(("disconnected", reason))
 
     def events(self) -> list[Event]:
@@ -164,18 +223,19 @@ class FakeOrderEntry:
 
 
 class FakeMarketData:
-    """A market-data adapter that emits what it is told to."""
+    """A market-data adapter that emits what it is told to. ``slots``: connections that it wants."""
 
-    def __init__(self) -> None:
+    def __init__(self, slots: int = 1) -> None:
         self.faults: dict[str, int] = {}
+        self.slots = slots
         self.pending_events: list[Event] = []
         self.pending_out: list[Any] = []
         self.calls: list[tuple[str, Any]] = []
 
-    def connected(self, now_ns: int) -> None:
-        self.calls.append(("connected", now_ns))
+    def connected(self, now_ns: int, link: int = 0, slot: int = 0) -> None:
+        self.calls.append(("connected", (link, slot)))
 
-    def receive(self, frame: bytes, recv_ns: int) -> None:
+    def receive(self, frame: bytes, recv_ns: int, link: int = 0) -> None:
         self.calls.append(("receive", frame))
 
     def fetched(self, answer: Any) -> None:
@@ -187,8 +247,8 @@ class FakeMarketData:
     def overflowed(self, now_ns: int) -> None:
         self.calls.append(("overflowed", now_ns))
 
-    def disconnected(self, reason: str, now_ns: int) -> None:
-        self.calls.append(("disconnected", reason))
+    def disconnected(self, reason: str, now_ns: int, link: int = 0) -> None:
+        self.calls.append(("disconnected", (link, reason)))
 
     def events(self) -> list[Event]:
         events, self.pending_events = self.pending_events, []

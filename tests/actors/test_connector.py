@@ -33,11 +33,14 @@ from livestack.core.types import ConnectionStatus, FailureReason, OrderRequest
 from livestack.exceptions import NotSentError, TransportError
 from livestack.journal.writer import CommittedDispatch
 from livestack.venues.adapter import LOG_ON_REFUSED, Complaint, HostRequest
+from livestack.venues.budget import RequestBudget
 from tests.actors.fakes import (
     REQUEST,
     FakeBackoff,
     FakeClock,
+    FakeHttp,
     FakeOrderEntry,
+    FakeRequests,
     FakeTimers,
     FakeWebSocket,
     dispatched,
@@ -59,6 +62,9 @@ class Bench:
         self.mailbox = Mailbox()
         self.gate = DispatchGate(["v"])
         self.websocket = FakeWebSocket()
+        self.http = FakeHttp()
+        self.requests = FakeRequests()
+        self.budget = RequestBudget()
         self.directory = directory
         self.actor = self.started()
         if live:
@@ -76,6 +82,10 @@ class Bench:
             gate=self.gate,
             websocket=self.websocket,
             url="ws://venue",
+            http=self.http,
+            requests=self.requests,
+            rest_url="http://venue",
+            budget=self.budget,
             clock=self.clock,
             timers=self.timers,
             backoff=FakeBackoff(),
@@ -199,7 +209,7 @@ def test_host_requests_pass_a_kill(tmp_path: Path) -> None:
     """Looking and reducing go on under every hold."""
     bench = Bench(tmp_path)
     bench.gate.close(Hold.KILL)
-    bench.adapter.pending_out = [HostRequest("cancel all", "cancel-all")]
+    bench.adapter.pending_out = [HostRequest("cancel all", "cancel-all", 1)]
     bench.actor.on_receive([FrameReceived(1, b"", 1)])
     assert ["cancel all"] == bench.connection.sent
 

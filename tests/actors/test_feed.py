@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from livestack.actors.feed import FeedActor
+from typing import Any
+
+from livestack.actors.base import Ping
+from livestack.actors.feed import TICK_NS, FeedActor
 from livestack.actors.mailbox import HarnessMailbox, Mailbox
-from livestack.actors.messages import Closed, Connect, Unreachable
+from livestack.actors.messages import Closed, Connect, Tick, Unreachable
 from livestack.core.events import FeedStatusChanged
 from livestack.core.types import ConnectionStatus
+from livestack.transports.backoff import Backoff
 from livestack.transports.base import HttpRequest, HttpResponse
-from livestack.venues.adapter import Fetch, HostRequest
+from livestack.venues.adapter import CloseLink, Fetch, HostRequest, Renew
+from livestack.venues.budget import CONNECTS_MAX, CONNECTS_WINDOW_NS, RequestBudget
 from tests.actors.fakes import FakeBackoff, FakeClock, FakeMarketData, FakeTimers, FakeWebSocket, messages
 from tests.actors.test_mailbox import quote
 
@@ -27,8 +32,10 @@ class FakeHttp:
 class Bench:
     """A feed without threads, its first connection open."""
 
-    def __init__(self, market_lane_max: int = 100) -> None:
-        self.adapter = FakeMarketData()
+    def __init__(self, market_lane_max: int = 100, slots: int = 1) -> None:
+        self.adapter = FakeMarketData(slots)
+        self.budget = RequestBudget()
+        self.clock = FakeClock()
         self.harness = HarnessMailbox(market_lane_max=market_lane_max)
         self.supervisor = Mailbox()
         self.mailbox = Mailbox()
@@ -38,9 +45,9 @@ class Bench:
         self.starts = 0
         self.actor = self.started()
 
-    def started(self) -> FeedActor:
+    def built(self) -> FeedActor:
         """The first one, or the next with the same mailbox."""
-        actor = FeedActor(
+        return FeedActor(
             venue="v",
             mailbox=self.mailbox,
             supervisor=self.supervisor,
@@ -50,13 +57,18 @@ class Bench:
             http=self.http,
             url="ws://venue/stream",
             rest_url="http://venue",
-            clock=FakeClock(),
+            budget=self.budget,
+            clock=self.clock,
             timers=self.timers,
             backoff=FakeBackoff(),
             start=self.starts,
         )
+
+    def started(self) -> FeedActor:
+        actor = self.built()
         self.starts += 1
         actor.on_start()
+        assert "feed v" == actor.on_receive(Ping())
         return actor
 
     @property
@@ -67,6 +79,19 @@ class Bench:
         """A frame that decodes to quotes."""
         self.adapter.pending_events = [quote(number) for number in update_ids]
         self.receiver.on_frame(b"frame", 5)
+
+    def called(self, name: str) -> list[Any]:
+        """What the adapter was told in calls of ``name``."""
+        return [value for called, value in self.adapter.calls if called == name]
+
+    def open(self, number: int = -1) -> None:
+        """The newest connection, or another one, opens, and the actor hears of it."""
+        self.websocket.receivers[number].on_open(self.clock.time_ns)
+        self.actor_turn()
+
+    def due(self) -> list[float]:
+        """Seconds until each timer that is pending fires."""
+        return sorted((at_ns - self.clock.time_ns) / 1e9 for at_ns, _ in self.timers.pending)
 
     def actor_turn(self) -> None:
         self.actor.on_receive(messages(self.mailbox))
@@ -84,7 +109,7 @@ def test_events_reach_the_market_lane_in_order() -> None:
 def test_subscriptions_wait_for_the_connection() -> None:
     """What the adapter wants to say before the actor holds the connection is said as soon as it does."""
     bench = Bench()
-    bench.adapter.pending_out = [HostRequest("subscribe", "subscribe")]
+    bench.adapter.pending_out = [HostRequest("subscribe", "subscribe", 1)]
     bench.receiver.on_open(1)
     assert ["subscribe"] == bench.websocket.connections[-1].sent
 
@@ -103,19 +128,16 @@ def test_a_snapshot_is_fetched_and_comes_back_on_the_reader_thread() -> None:
     assert ["fetched"] == [name for name, _ in bench.adapter.calls if name == "fetched"]
 
 
-def test_an_answer_of_an_earlier_connection_is_dropped() -> None:
-    """A snapshot asked for before a reconnect must not seed the new book."""
+def test_an_answer_reaches_the_adapter_whatever_became_of_the_connection() -> None:
+    """It has its weight to count; which answers are of use is the adapter's to know. The actor takes it in between."""
     bench = Bench()
     bench.adapter.pending_out = [Fetch(7, "GET", "/depth", "", (), "snapshot")]
     bench.receiver.on_open(1)
     ((_, reply),) = bench.http.asked
     bench.receiver.on_close("cut", 2)
-    bench.actor_turn()
-    bench.timers.fire()
-    bench.actor_turn()
     reply(HttpResponse(200, (), b"{}", "", 1, 2))
-    bench.receiver.on_wake(3)
-    assert "fetched" not in [name for name, _ in bench.adapter.calls]
+    bench.actor_turn()
+    assert [7] == [answer.fetch_id for answer in bench.called("fetched")]
 
 
 def test_a_full_lane_means_a_gap_that_is_said_and_mended() -> None:
@@ -211,9 +233,9 @@ def test_a_successor_is_not_moved_by_what_was_meant_for_another() -> None:
     bench.actor = bench.started()
     old.on_close("late", 3)
     left = messages(bench.mailbox)
-    assert [Connect(0), Closed(1, "late", 3)] == left
+    assert [Connect(0), Tick(0), Closed(1, "late", 3)] == left
     bench.actor.on_receive(left)
-    assert (2, []) == (len(bench.websocket.connections), bench.timers.pending)
+    assert (2, [TICK_NS / 1e9]) == (len(bench.websocket.connections), bench.due())
     bench.receiver.on_open(4)
     bench.frame(7)
     assert quote(7) in messages(bench.harness)
@@ -225,7 +247,7 @@ def test_a_planned_reconnect_ends_with_its_feed() -> None:
         bench = Bench()
         bench.receiver.on_close("cut", 2)
         bench.actor_turn()
-        assert 1 == len(bench.timers.pending)
+        assert 2 == len(bench.timers.pending)
         end(bench)
         assert [] == bench.timers.pending
 
@@ -247,3 +269,174 @@ def test_a_feed_that_started_too_late_is_gone_when_it_stops() -> None:
     bench.frame(1)
     assert [gone("the feed did not start in time")] == messages(bench.harness)
     assert [] == messages(bench.supervisor)
+
+
+# -- Several connections
+
+
+def test_every_slot_has_a_connection_of_its_own() -> None:
+    """Each says to the adapter which one it is; one that is lost is made again, the other one stays."""
+    bench = Bench(slots=2)
+    bench.open(0)
+    bench.open(1)
+    assert [(1, 0), (2, 1)] == bench.called("connected")
+    bench.websocket.receivers[1].on_close("cut", 2)
+    bench.actor_turn()
+    assert [(2, "cut")] == bench.called("disconnected")
+    bench.timers.fire()
+    bench.actor_turn()
+    bench.open()
+    assert [(1, 0), (2, 1), (3, 1)] == bench.called("connected")
+    assert not bench.websocket.connections[0].closed
+
+
+def renewed() -> Bench:
+    """Connection 1 is open, and 2 is its successor."""
+    bench = Bench()
+    bench.open()
+    bench.adapter.pending_out = [Renew(1, "it is old")]
+    bench.receiver.on_wake(2)
+    bench.actor_turn()
+    bench.open()
+    return bench
+
+
+def test_a_successor_is_made_beside_the_old_connection() -> None:
+    """Both are open; what is for one of them goes over that one; the old one is closed when the adapter says so."""
+    bench = renewed()
+    assert [(1, 0), (2, 0)] == bench.called("connected")
+    bench.adapter.pending_out = [HostRequest("to 2", "", 2), HostRequest("to 1", "", 1), CloseLink(1, "done")]
+    bench.receiver.on_frame(b"", 3)
+    old, new = bench.websocket.connections
+    assert (["to 1"], ["to 2"]) == (old.sent, new.sent)
+    assert (True, False) == (old.closed, new.closed)
+    bench.websocket.receivers[0].on_close("closed by us", 4)
+    bench.actor_turn()
+    assert ([], 2) == (bench.due(), len(bench.websocket.connections))
+
+
+def test_a_successor_is_asked_for_once_at_a_time() -> None:
+    """While one is being opened another one is not, whoever asks; nor for a connection that is gone."""
+    bench = Bench()
+    bench.open()
+    bench.actor.on_receive([Renew(1, "old"), Renew(1, "old"), Renew(9, "old"), Connect(0)])
+    assert 2 == len(bench.websocket.connections)
+    bench.receiver.on_close("refused", 2)
+    bench.actor_turn()
+    assert [] == bench.due()
+    bench.actor.on_receive([Renew(1, "old")])
+    assert 3 == len(bench.websocket.connections)
+
+
+def test_the_old_one_may_die_while_its_successor_is_being_opened() -> None:
+    """That one is what is waited for; only if it fails as well is there a pause."""
+    bench = Bench()
+    bench.open()
+    bench.actor.on_receive([Renew(1, "old")])
+    bench.websocket.receivers[0].on_close("cut", 2)
+    bench.actor_turn()
+    assert 2 == len(bench.websocket.connections)
+    bench.receiver.on_close("refused", 3)
+    bench.actor_turn()
+    assert 1 == len([at for at in bench.due() if at != TICK_NS / 1e9])
+
+
+def test_a_feed_that_is_polled_has_no_connection_and_a_clock() -> None:
+    """Ticks come from the actor's timer, one after the other; at its end the Core hears that it is gone."""
+    bench = Bench(slots=0)
+    assert ([], [TICK_NS / 1e9]) == (bench.websocket.connections, bench.due())
+    for number in (1, 2):
+        bench.timers.fire()
+        bench.actor_turn()
+        assert number == len(bench.called("tick"))
+    bench.actor.on_stop()
+    assert ([gone("closed by us")], []) == (messages(bench.harness), bench.due())
+
+
+def test_time_goes_on_for_the_adapter_while_no_connection_is_open() -> None:
+    """From the first attempt on, until one opens; again once the last one is lost."""
+    bench = Bench()
+    assert [TICK_NS / 1e9] == bench.due()
+    bench.open()
+    assert [] == bench.due()
+    bench.receiver.on_close("cut", 2)
+    bench.actor_turn()
+    assert TICK_NS / 1e9 in bench.due()
+
+
+def test_an_answer_without_a_connection_is_taken_by_the_actor() -> None:
+    """The transport's thread only leaves it and says so."""
+    bench = Bench(slots=0)
+    bench.adapter.pending_out = [Fetch(3, "GET", "/ticker", "", (), "poll")]
+    bench.actor.on_receive([Tick(0)])
+    ((_, reply),) = bench.http.asked
+    reply(HttpResponse(200, (), b"{}", "", 1, 2))
+    assert [] == bench.called("fetched")
+    bench.actor_turn()
+    assert [3] == [answer.fetch_id for answer in bench.called("fetched")]
+
+
+# -- How often it connects
+
+
+class Steps:
+    """No jitter: every wait is as long as it may be."""
+
+    def randrange(self, start: int, stop: int, /) -> int:
+        return stop - 1
+
+
+def pause(bench: Bench) -> float:
+    """The feed's connection is lost; seconds until the next attempt, which is made then."""
+    bench.receiver.on_close("cut", 2)
+    bench.actor_turn()
+    (wait,) = [at for at in bench.due() if at != TICK_NS / 1e9]
+    bench.timers.fire()
+    bench.actor_turn()
+    return wait
+
+
+def test_only_data_ends_the_growth_of_the_pauses() -> None:
+    """A connection that opens and is closed again and again is tried ever more slowly; after data it is not."""
+    bench = Bench()
+    bench.actor._slots[0].backoff = Backoff(Steps(), first_ns=300_000_000)
+    waits = []
+    for _ in range(4):
+        bench.open()
+        bench.adapter.pending_events = [gone("status only")]
+        bench.receiver.on_frame(b"", 3)
+        waits.append(pause(bench))
+    assert [0.3, 0.6, 1.2, 2.4] == waits
+    bench.open()
+    bench.frame(1)
+    bench.actor_turn()
+    assert 0.3 == pause(bench)
+
+
+def test_attempts_share_the_venues_budget() -> None:
+    """Where there were too many of the address, the feed waits for as long as the budget says."""
+    bench = Bench()
+    for _ in range(CONNECTS_MAX - 1):
+        assert 0 == bench.budget.connect(bench.clock.time_ns)
+    bench.receiver.on_close("refused", 2)
+    bench.actor_turn()
+    bench.timers.fire()
+    bench.actor_turn()
+    assert 1 == len(bench.websocket.connections)
+    assert CONNECTS_WINDOW_NS / 1e9 in bench.due()
+    bench.clock.time_ns += CONNECTS_WINDOW_NS
+    bench.timers.fire()
+    bench.actor_turn()
+    assert 2 == len(bench.websocket.connections)
+
+
+def test_it_connects_behind_the_answer_that_it_lives() -> None:
+    """What a venue sends first may be what the feed fails on: that is a failure of its, not of its start."""
+    bench = Bench()
+    before = len(bench.websocket.connections)
+    actor = bench.built()
+    actor.on_start()
+    assert before == len(bench.websocket.connections)
+    actor.on_receive(Ping())
+    actor.on_receive(Ping())
+    assert before + 1 == len(bench.websocket.connections)

@@ -23,7 +23,7 @@ from livestack.control.latch import Latch
 from livestack.node.guard_report import GuardReport, read_report
 from tests.live import configuration
 from tests.live.strategies import market_maker
-from tests.support import ROOT, Venue
+from tests.support import ROOT, Process, Venue
 
 GUARD = '[guard]\nenabled = true\nlimit = "{limit}"\n'
 LOOK_S = 0.02
@@ -150,6 +150,19 @@ def is_running(pid: int) -> bool:
     except OSError:
         return False
     return state not in "ZX"
+
+
+def guard_of(node: Process) -> int:
+    """The process id of the guard that ``node`` started."""
+    for status in Path("/proc").glob("[0-9]*/status"):
+        try:
+            parent = status.read_text().partition("PPid:")[2].split()[0]
+            words = (status.parent / "cmdline").read_text().split("\0")
+        except OSError:
+            continue
+        if int(parent) == node.pid and "--progress-fd" in words:
+            return int(status.parent.name)
+    raise AssertionError("there is no guard")
 
 
 def latched(data_dir: Path) -> list[str]:

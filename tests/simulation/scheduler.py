@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from livestack.actors.base import NodeActor
+from livestack.actors.base import NodeActor, Ping
 from livestack.actors.mailbox import Mailbox
 
 HOP_NS_MAX = 200_000
@@ -98,6 +98,8 @@ class SimulatedLauncher:
         self._signals = signals
         self.actors: list[NodeActor] = []
         self.dead: set[str] = set()
+        self.failed: list[str] = []
+        """Actors that an exception ended, with it: no run is good in which there was one."""
 
     def start(self, actor_class: type[NodeActor], **arguments: Any) -> int:
         actor = actor_class(**arguments)
@@ -106,6 +108,7 @@ class SimulatedLauncher:
         self.dead.discard(actor.name)
         self._signals[actor.name].deliver = lambda: self._serve(actor, mailbox)
         actor.on_start()
+        actor.on_receive(Ping())
         self._signals[actor.name].set()
         return actor.number
 
@@ -131,8 +134,9 @@ class SimulatedLauncher:
             return
         try:
             actor.on_receive(envelope.message)
-        except Exception:  # noqa: BLE001 - as Pykka does
+        except Exception as error:  # noqa: BLE001 - as Pykka does
             traceback.print_exc()
+            self.failed.append(f"{actor.name}: {type(error).__name__}: {error}")
             self.dead.add(actor.name)
             actor.on_failure(*sys.exc_info())
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from livestack.actors.desk import Board, Desk
@@ -12,9 +13,10 @@ from livestack.actors.messages import Engagement, StopRequested
 from livestack.control.latch import Latch
 from livestack.control.view import View
 from livestack.core.configuration import Configuration
+from livestack.core.events import Recorded
 from livestack.journal.reader import JournalReader
 from livestack.journal.space import Space
-from livestack.journal.writer import JournalWriter
+from livestack.journal.writer import CommittedDispatch, JournalWriter
 from livestack.node.adapters import ADAPTERS
 from livestack.node.beginning import begin_anew
 from livestack.node.composition import Node, Seams, Surface, VenueParts
@@ -24,7 +26,9 @@ from livestack.research.replay import ReplayResult, replay
 from livestack.settings import Settings
 from livestack.simulator.binance_spot.venue import BinanceSpotVenue
 from livestack.venues.adapter import Credentials, Fetched
+from livestack.venues.budget import RequestBudget
 from tests.simulation.network import SimulatedNetwork
+from tests.simulation.requests import SimulatedRequests
 from tests.simulation.scheduler import Scheduler, SimulatedLauncher, SimulatedSignal
 
 SECOND_NS = 1_000_000_000
@@ -51,6 +55,17 @@ class Unproven:
     def end(self) -> None: ...
 
 
+class WatchedWriter(JournalWriter):
+    """The node's own writer, which also keeps what it has made durable: a journal is open once in a process."""
+
+    committed: list[Recorded]
+
+    def commit(self, records: Sequence[Recorded]) -> tuple[CommittedDispatch, ...]:
+        released = super().commit(records)
+        self.committed.extend(records)
+        return released
+
+
 class World:
     """``seed`` decides everything: the market, every delay, and whatever a test draws from ``scheduler.random``."""
 
@@ -65,6 +80,7 @@ class World:
         self.scheduler = Scheduler(seed)
         self.venue = venue
         self.network = SimulatedNetwork(self.scheduler, venue)
+        self.requests = SimulatedRequests(self.network)
         self.sessions = directory / "sessions"
         signals: dict[str, SimulatedSignal] = {}
         self.launcher = SimulatedLauncher(signals)
@@ -78,6 +94,7 @@ class World:
             random=self.scheduler.random,
             websocket=self.network.websocket,
             http=self.network.http,
+            requests=lambda name: self.requests,
             launcher=self.launcher,
             signal=signal,
         )
@@ -98,11 +115,13 @@ class World:
         mailbox = Mailbox(signal("control"))
         self.board = Board(settings.node.name, wall_ns, self.scheduler, gate)
         self.desk = Desk(self.board, self.kill_switch, mailbox)
+        self.writer = WatchedWriter.create(self.sessions, beginning.header, "relaxed")
+        self.writer.committed = []
         self.node = Node(
             settings=settings,
             seams=seams,
             runtime=beginning.runtime,
-            writer=JournalWriter.create(self.sessions, beginning.header, "relaxed"),
+            writer=self.writer,
             space=Space(directory, 0, 0),
             venues={name: self._parts(name, settings) for name in settings.venues},
             surface=Surface(gate, self.kill_switch, self.desk, self.board, Unread(), mailbox),
@@ -146,9 +165,12 @@ class World:
         status, headers, body = self.venue.rest(fetch.method, fetch.path, fetch.query, {}, b"", now_ns)
         answer = Fetched(fetch.fetch_id, status, tuple(headers.items()), body, "", now_ns, now_ns)
         key = next(key for key in self.venue.keys if key.kind == venue_settings.key_kind)
+        budget = RequestBudget()
         return VenueParts(
             module,
             venue_settings,
             Credentials(key.api_key, key.kind, key.secret),
             tuple(module.parse_instruments(name, venue_settings.symbols, answer)),
+            tuple(module.read_limits(name, answer, budget)),
+            budget,
         )

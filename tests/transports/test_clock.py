@@ -40,3 +40,24 @@ def test_timers_call_in_the_order_of_their_deadlines() -> None:
     assert got == [("overdue", "timers"), ("first", "timers"), ("last", "timers")]
     timers.close()
     assert called.empty()
+
+
+def test_timers_of_a_faster_clock_keep_its_pace() -> None:
+    """On a clock that goes a thousand times faster, half an hour of session time passes in a wait of seconds."""
+    pace = 1_000
+    begun_ns = time.monotonic_ns()
+
+    class FastClock:
+        def now_ns(self) -> int:
+            return (time.monotonic_ns() - begun_ns) * pace
+
+        def wall_ns(self) -> int:
+            return self.now_ns()
+
+    clock = FastClock()
+    timers = TimerThread(clock, pace)
+    called: queue.SimpleQueue[int] = queue.SimpleQueue()
+    deadline_ns = clock.now_ns() + 1_800_000_000_000
+    timers.at(deadline_ns, lambda: called.put(clock.now_ns()))
+    assert called.get(timeout=WAIT_S) >= deadline_ns
+    timers.close()

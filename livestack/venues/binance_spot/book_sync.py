@@ -20,13 +20,22 @@ From then on (``LIVE``) a diff with ``u <= id`` is old, one with ``U > id + 1`` 
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from array import array
+from bisect import bisect_left
+from collections import deque
 from enum import IntEnum
 
 from livestack.core.events import BookDelta, BookSnapshot, Event, Levels
 
 BUFFER_MAX = 4_096
 """Diffs kept while a snapshot is on its way: almost seven minutes of ``@100ms``."""
+
+IDLE_BUFFER_MAX = 16
+"""Diffs kept while no snapshot was asked for yet: so far may one be behind the stream. A thousand books that wait for
+their turn must not fill the memory with diffs that nothing will be continued by."""
+
+AHEAD_MAX = 4_096
+"""Diffs of a successor's connection that are kept until the one before it has caught up."""
 
 LEVELS_MAX = 50_000
 """Prices of one side. A snapshot has 5 000 at most, the rest came by diffs; more is a venue gone wrong."""
@@ -48,45 +57,39 @@ class SnapshotUse(IntEnum):
 
 
 class _Side:
-    """The prices of one side, sorted so that the best one is at the end: asks negated."""
+    """The prices of one side, sorted so that the best one is at the end: asks negated. Eight bytes a level."""
 
-    __slots__ = ("_keys", "_prices", "_sign")
+    __slots__ = ("_sign", "keys")
 
     def __init__(self, sign: int) -> None:
         self._sign = sign
-        self._prices: set[int] = set()
-        self._keys: list[int] = []
+        self.keys = array("q")
 
     def clear(self) -> None:
-        self._prices, self._keys = set(), []
+        self.keys = array("q")
 
     def load(self, levels: Levels) -> None:
-        self._prices = {price for price, _ in levels}
-        self._keys = sorted(self._sign * price for price in self._prices)
+        self.keys = array("q", sorted({self._sign * price for price, _ in levels}))
 
     def apply(self, levels: Levels) -> None:
-        prices, keys, sign = self._prices, self._keys, self._sign
+        keys, sign = self.keys, self._sign
+        count = len(keys)
         for price, qty in levels:
+            key = sign * price
+            at = bisect_left(keys, key)
+            is_known = at < count and keys[at] == key
             if qty:
-                if price not in prices:
-                    prices.add(price)
-                    insort(keys, sign * price)
-            elif price in prices:
-                prices.discard(price)
-                del keys[bisect_left(keys, sign * price)]
-
-    @property
-    def best(self) -> int | None:
-        """The best price, negated for asks."""
-        return self._keys[-1] if self._keys else None
+                if not is_known:
+                    keys.insert(at, key)
+                    count += 1
+            elif is_known:
+                del keys[at]
+                count -= 1
 
     @property
     def has_price_zero(self) -> bool:
         """Prices are never negative, so that zero is the first bid or the last ask key."""
-        return bool(self._keys) and (self._keys[0] == 0 or self._keys[-1] == 0)
-
-    def __len__(self) -> int:
-        return len(self._keys)
+        return bool(self.keys) and (self.keys[0] == 0 or self.keys[-1] == 0)
 
 
 class BookSync:
@@ -95,43 +98,82 @@ class BookSync:
     Methods that return text say why the book is of no use any more ('' fine); it is ``BUFFERING`` then.
     """
 
-    __slots__ = ("_asks", "_bids", "_buffer", "_held", "_last_update_id", "state")
+    __slots__ = ("_ahead", "_asks", "_bids", "_buffer", "_held", "_last_update_id", "is_awaited", "state")
 
     def __init__(self) -> None:
         self.state = BookState.BUFFERING
+        self.is_awaited = False
+        """Whether a snapshot was asked for: then everything that comes may be needed."""
         self._last_update_id = 0
         self._bids = _Side(1)
         self._asks = _Side(-1)
         self._buffer: list[BookDelta] = []
+        self._ahead: deque[BookDelta] = deque()
         self._held: BookSnapshot | None = None
 
     def invalidate(self) -> None:
         """Forget everything, kept diffs and a held snapshot too."""
         self.state = BookState.BUFFERING
+        self.is_awaited = False
         self._buffer = []
+        self._ahead.clear()
         self._held = None
         self._bids.clear()
         self._asks.clear()
 
-    def delta(self, delta: BookDelta, events: list[Event]) -> str:
-        """One diff, as it came."""
+    @property
+    def is_joined(self) -> bool:
+        """Whether nothing of a successor's connection waits for the one before it."""
+        return not self._ahead
+
+    def disown(self) -> None:
+        """The successor's connection is gone: what it was ahead by comes over the other one."""
+        self._ahead.clear()
+
+    def delta(self, delta: BookDelta, events: list[Event], is_early: bool = False) -> str:
+        """One diff, as it came. ``is_early``: over a connection that is about to take over, and may be ahead."""
         if self.state is BookState.LIVE:
-            return self._apply(delta, events)
+            if is_early and delta.first_update_id > self._last_update_id + 1:
+                self._keep_ahead(delta)
+                return ""
+            why = self._apply(delta, events)
+            return self._catch_up(events) if self._ahead and not why else why
         if delta.first_update_id > delta.last_update_id:
             return self._lost(f"update ids {delta.first_update_id}..{delta.last_update_id} run backwards")
         buffer = self._buffer
-        if buffer and delta.first_update_id > buffer[-1].last_update_id + 1:
-            # What was kept has a hole; a snapshot can only be continued from here.
-            buffer.clear()
+        if buffer:
+            if delta.last_update_id <= buffer[-1].last_update_id:
+                return ""  # the same once more, or late
+            if delta.first_update_id > buffer[-1].last_update_id + 1:
+                if is_early:
+                    return ""
+                # What was kept has a hole; a snapshot can only be continued from here.
+                buffer.clear()
         if len(buffer) >= BUFFER_MAX:
             buffer.clear()
         buffer.append(delta)
+        if not self.is_awaited and len(buffer) > IDLE_BUFFER_MAX:
+            del buffer[0]
         held, self._held = self._held, None
         if held is None:
             return ""
         self.state = BookState.BUFFERING
         _, why = self.snapshot(held, events)
         return why  # '' also where it was stale: what is kept from here on waits for the next one
+
+    def _keep_ahead(self, delta: BookDelta) -> None:
+        if len(self._ahead) >= AHEAD_MAX:
+            self._ahead.popleft()
+        self._ahead.append(delta)
+
+    def _catch_up(self, events: list[Event]) -> str:
+        """What was ahead follows as soon as nothing is missing before it."""
+        ahead = self._ahead
+        while ahead and ahead[0].first_update_id <= self._last_update_id + 1:
+            why = self._apply(ahead.popleft(), events)
+            if why:
+                return why
+        return ""
 
     def snapshot(self, snapshot: BookSnapshot, events: list[Event]) -> tuple[SnapshotUse, str]:
         """The venue's whole book. The text says what is wrong with it, or what went wrong right behind it."""
@@ -191,11 +233,11 @@ class BookSync:
         return why
 
     def _faulty(self) -> str:
-        bid, ask = self._bids.best, self._asks.best
-        if bid is not None and ask is not None and bid >= -ask:
-            return f"crossed: best bid {bid} is not below best ask {-ask}"
+        bids, asks = self._bids.keys, self._asks.keys
+        if bids and asks and bids[-1] >= -asks[-1]:
+            return f"crossed: best bid {bids[-1]} is not below best ask {-asks[-1]}"
         if self._bids.has_price_zero or self._asks.has_price_zero:
             return "a level at price 0"
-        if len(self._bids) > LEVELS_MAX or len(self._asks) > LEVELS_MAX:
+        if len(bids) > LEVELS_MAX or len(asks) > LEVELS_MAX:
             return f"more than {LEVELS_MAX} levels"
         return ""

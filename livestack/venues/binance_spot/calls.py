@@ -1,78 +1,101 @@
-"""Requests under way: numbering, timestamps in the venue's time, and which reply belongs to whom.
+"""Requests under way: numbering, timestamps in the venue's time, over which path, and which reply belongs to whom.
 
 Pure; belongs to the order-entry adapter's thread. A dispatch and a question of the host's are different things: the
-first is given back to be written behind the gate, the second goes out by itself and is repeated by whoever asked.
+first is given back to be written behind the gate, the second goes out by itself, as soon as the budget has room for it,
+and is repeated by whoever asked. A path is a link's number, or REST.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
+from typing import Final
 
 from livestack.core.types import OrderRequest
-from livestack.venues.adapter import HostRequest
+from livestack.venues.adapter import CloseLink, Fetch, HostRequest, Outbound, Renew
 from livestack.venues.binance_spot.private_messages import Reply
 from livestack.venues.binance_spot.requests import Parameters, RequestWriter
+from livestack.venues.binance_spot.rest_requests import RestRequests
+from livestack.venues.binance_spot.routes import ORDERS, QUESTIONS, weight_of
+from livestack.venues.binance_spot.venue_time import VenueTime
+from livestack.venues.budget import Purpose, RequestBudget
 
 OVERDUE_NS = 10_000_000_000
 """The venue gives its own engine 10 s (-1007); an answer that is not there by then is not waited for."""
 
+REST_AT_ONCE: Final = 2
+"""Questions under way over REST, where one thread asks them one behind the other: what waits there grows older than
+its timestamp allows, and goes out although the venue has asked for silence meanwhile. What cancels does not wait."""
+
 UNRESOLVED_MAX = 10_000
 """Requests of unknown outcome that are remembered: far more than a session may have in flight."""
 
-DRIFT_NS = 1_000_000
-"""What a measurement of the venue's clock is at least uncertain by: its times are whole milliseconds."""
-
-_MILLI = 1_000_000
+REST: Final = -1
+NOWHERE: Final = -2
 
 Done = Callable[[Reply], None]
-
-
-class VenueTime:
-    """The venue's clock as measured: ``offset_ns`` from session time, within ``error_ns``."""
-
-    def __init__(self) -> None:
-        self.offset_ns = 0
-        self.error_ns = -1
-
-    def measured(self, begun_ns: int, recv_ns: int, server_ms: int) -> None:
-        """The venue said ``server_ms`` somewhere between the two."""
-        self.offset_ns = server_ms * _MILLI + _MILLI // 2 - (begun_ns + recv_ns) // 2
-        self.error_ns = (recv_ns - begun_ns) // 2 + DRIFT_NS
-
-    def milliseconds(self, now_ns: int, wall_ns: int) -> int:
-        """The time to sign with: never ahead of the venue's, and by the wall clock until it was measured."""
-        if self.error_ns < 0:
-            return wall_ns // _MILLI
-        return (now_ns + self.offset_ns - self.error_ns) // _MILLI
 
 
 class Pending:
     """One request without an answer: a question's ``done``, or a dispatch's ``request``."""
 
-    __slots__ = ("begun_ns", "done", "is_amend", "request")
+    __slots__ = ("begun_ns", "done", "is_amend", "path", "request", "weight")
 
     def __init__(
-        self, begun_ns: int, done: Done | None, request: OrderRequest | None, is_amend: bool
+        self,
+        begun_ns: int,
+        path: int,
+        done: Done | None = None,
+        request: OrderRequest | None = None,
+        is_amend: bool = False,
+        weight: int = 0,
     ) -> None:
         self.begun_ns = begun_ns
+        self.path = path
         self.done = done
         self.request = request
         self.is_amend = is_amend
+        self.weight = weight
+
+
+class _Question:
+    """One that waits for the budget. ``link`` -1: over whichever path is in use when its turn comes."""
+
+    __slots__ = ("access", "done", "link", "method", "parameters", "weight")
+
+    def __init__(self, method: str, parameters: Parameters, done: Done, access: str, link: int) -> None:
+        self.method = method
+        self.parameters = parameters
+        self.done = done
+        self.access = access
+        self.link = link
+        self.weight = weight_of(method, parameters)
 
 
 class Calls:
-    """Numbers are never used twice, over all connections of this adapter."""
+    """Numbers are never used twice, over all paths of this adapter. ``path``: where requests go now."""
 
-    def __init__(self, writer: RequestWriter, time: VenueTime) -> None:
+    def __init__(
+        self, writer: RequestWriter, rest: RestRequests, time: VenueTime, budget: RequestBudget
+    ) -> None:
         self._writer = writer
+        self._rest = rest
+        self._budget = budget
         self.time = time
         self.now_ns = 0
         self.wall_ns = 0
-        self.outgoing: list[HostRequest] = []
+        self.path = NOWHERE
+        self.logged_on: set[int] = set()
+        """Links that need no signature."""
+        self.outgoing: list[HostRequest | Fetch | Renew | CloseLink] = []
         self._last_number = 0
         self._pending: dict[int, Pending] = {}
         self._numbers: dict[str, int] = {}
         self._unresolved: dict[str, OrderRequest] = {}
+        self._waiting: dict[Purpose, deque[_Question]] = {
+            purpose: deque() for purpose in sorted(Purpose, reverse=True)
+        }
+        self._not_before: dict[Purpose, int] = dict.fromkeys(Purpose, 0)
 
     def at(self, now_ns: int, wall_ns: int | None = None) -> None:
         """The host's time; the wall clock follows it between two readings."""
@@ -83,30 +106,93 @@ class Calls:
     def venue_ms(self) -> int:
         return self.time.milliseconds(self.now_ns, self.wall_ns)
 
-    def ask(self, method: str, parameters: Parameters, done: Done, access: str = "private") -> None:
-        """Send a question. ``access``: ``plain``, ``private``, or ``signed`` (by itself, logged on or not)."""
-        number = self._register(Pending(self.now_ns, done, None, False))
-        if access == "plain":
+    # -- Questions -----------------------------------------------------------------------------------------------
+
+    def ask(
+        self,
+        method: str,
+        parameters: Parameters,
+        done: Done,
+        access: str = "private",
+        purpose: Purpose = Purpose.DOUBT,
+        link: int = -1,
+    ) -> None:
+        """Ask, now or as soon as the budget has room; ``done`` hears the answer once, unless all is lost before.
+
+        ``access``: ``plain``, ``private``, or ``signed`` (by itself, logged on or not). ``link``: over that one and no
+        other path. What has the venue cancel protects more than anything.
+        """
+        if method == "openOrders.cancelAll":
+            purpose = Purpose.REDUCE
+        self._waiting[purpose].append(_Question(method, parameters, done, access, link))
+        self.release()
+
+    def tick(self) -> list[Pending]:
+        """Send what has room now; tell those that asked too long ago that no answer comes, and return these.
+
+        Dispatches wait: the Core has its own time-out.
+        """
+        late = [
+            number
+            for number, pending in self._pending.items()
+            if pending.done is not None and self.now_ns - pending.begun_ns > OVERDUE_NS
+        ]
+        overdue = [self._pending.pop(number) for number in late]
+        for pending in overdue:
+            self._unanswered(pending)
+        self.release()
+        return overdue
+
+    def release(self) -> None:
+        """Send what has room now: the most protective first, each purpose in order."""
+        for purpose, questions in self._waiting.items():
+            while questions and self.now_ns >= self._not_before[purpose]:
+                if questions[0].link < 0 and not self._has_room(purpose):
+                    break
+                until_ns = self._budget.take(questions[0].weight, purpose, self.now_ns)
+                self._not_before[purpose] = until_ns
+                if not until_ns:
+                    self._send(questions.popleft())
+
+    def _has_room(self, purpose: Purpose) -> bool:
+        """Whether the path in use takes another question now."""
+        if self.path != REST or purpose is Purpose.REDUCE:
+            return self.path != NOWHERE
+        asked = sum(one.path == REST and one.done is not None for one in self._pending.values())
+        return asked < REST_AT_ONCE
+
+    def _send(self, question: _Question) -> None:
+        path = question.link if question.link >= 0 else self.path
+        method, parameters = question.method, question.parameters
+        number = self._register(Pending(self.now_ns, path, question.done, weight=question.weight))
+        if path == REST:
+            route = QUESTIONS[method]
+            self.outgoing.append(
+                self._rest.plain(number, route, parameters, method)
+                if question.access == "plain"
+                else self._rest.signed(number, route, parameters, self.venue_ms, method)
+            )
+            return
+        if question.access == "plain":
             text = self._writer.plain(number, method, parameters)
-        elif access == "signed":
-            text = self._writer.signed(number, method, parameters, self.venue_ms)
+        elif question.access == "private" and path in self.logged_on:
+            text = self._writer.logged_on(number, method, parameters, self.venue_ms)
         else:
-            text = self._writer.private(number, method, parameters, self.venue_ms)
-        self.outgoing.append(HostRequest(text, method))
+            text = self._writer.signed(number, method, parameters, self.venue_ms)
+        self.outgoing.append(HostRequest(text, method, path))
 
-    def dispatch(self, request: OrderRequest, method: str, parameters: Parameters) -> str:
-        """The frame of a committed dispatch, pending from now on."""
+    # -- Dispatches ----------------------------------------------------------------------------------------------
+
+    def dispatch(self, request: OrderRequest, method: str, parameters: Parameters) -> Outbound:
+        """A committed dispatch as it leaves over the path in use, pending from now on."""
+        path = self.path
         is_amend = method == "order.amend.keepPriority"
-        number = self._register(Pending(self.now_ns, None, request, is_amend))
+        number = self._register(Pending(self.now_ns, path, request=request, is_amend=is_amend))
         self._numbers[request.client_id] = number
-        return self._writer.private(number, method, parameters, self.venue_ms)
-
-    def take(self, number: object) -> Pending | None:
-        """Whose reply it is; None for nobody's, or one answered before."""
-        pending = self._pending.pop(number, None) if isinstance(number, int) else None
-        if pending is not None and pending.request is not None:
-            self._numbers.pop(pending.request.client_id, None)
-        return pending
+        if path == REST:
+            return Outbound(self._rest.signed(number, ORDERS[method], parameters, self.venue_ms, method))
+        write = self._writer.logged_on if path in self.logged_on else self._writer.signed
+        return Outbound(write(number, method, parameters, self.venue_ms), path)
 
     def withdraw(self, client_id: str) -> None:
         """That dispatch was not written."""
@@ -132,26 +218,49 @@ class Calls:
         self.withdraw(client_id)
         self._unresolved.pop(client_id, None)
 
-    def broken(self) -> None:
-        """The connection is gone: dispatches are of unknown outcome, questions are asked anew by whoever had them."""
-        pending, self._pending, self._numbers = self._pending, {}, {}
-        self.outgoing = []
-        self._writer.session_logged_on = False
-        for one in pending.values():
-            if one.request is not None:
-                self.unresolved(one.request)
+    # -- What comes back, or does not ------------------------------------------------------------------------------
 
-    def overdue(self) -> None:
-        """Tell those that asked too long ago that no answer comes. Dispatches wait: the Core has its own time-out."""
-        late = [
-            number
-            for number, pending in self._pending.items()
-            if pending.done is not None and self.now_ns - pending.begun_ns > OVERDUE_NS
-        ]
-        for number in late:
-            done = self._pending.pop(number).done
-            if done is not None:
-                done(Reply(0, self.now_ns))
+    def take(self, number: object, path: int) -> Pending | None:
+        """Whose reply that is; None for nobody's, or one answered before."""
+        pending = self._pending.get(number) if isinstance(number, int) else None
+        if pending is None or pending.path != path:
+            return None
+        del self._pending[number]  # type: ignore[arg-type]
+        if pending.request is not None:
+            self._numbers.pop(pending.request.client_id, None)
+        return pending
+
+    def has_pending(self, path: int) -> bool:
+        """Whether any request waits for an answer over ``path``."""
+        return any(pending.path == path for pending in self._pending.values())
+
+    def broken(self, path: int, is_last: bool) -> None:
+        """``path`` is gone: its dispatches are of unknown outcome. Its questions get no answer, where another path goes
+        on; where none does (``is_last``) every question is forgotten, and asked anew by whoever had it."""
+        self.logged_on.discard(path)
+        lost = [number for number, pending in self._pending.items() if pending.path == path]
+        gone = [self._pending.pop(number) for number in lost]
+        self.outgoing = [one for one in self.outgoing if not isinstance(one, HostRequest) or one.link != path]
+        waited: list[_Question] = []
+        for purpose, questions in self._waiting.items():
+            waited += [one for one in questions if is_last or one.link == path]
+            self._waiting[purpose] = deque(one for one in questions if not is_last and one.link != path)
+        for pending in gone:
+            if pending.request is not None:
+                self._numbers.pop(pending.request.client_id, None)
+                self.unresolved(pending.request)
+            elif is_last:
+                self._budget.answered(pending.weight, -1, self.now_ns)
+            else:
+                self._unanswered(pending)
+        if not is_last:
+            for question in waited:
+                question.done(Reply(0, self.now_ns))
+
+    def _unanswered(self, pending: Pending) -> None:
+        self._budget.answered(pending.weight, -1, self.now_ns)
+        if pending.done is not None:
+            pending.done(Reply(0, self.now_ns))
 
     def _register(self, pending: Pending) -> int:
         self._last_number += 1

@@ -1,4 +1,4 @@
-"""From an open connection to LIVE: clock, log-on, private stream, open orders, fills, balances, in that order.
+"""From an open path to one that is of use: steps, one behind the other, that all have to succeed.
 
 Pure; belongs to the order-entry adapter's thread. The private stream is subscribed to before anything is asked, so that
 nothing falls between the answer and the stream; there is no replay (venues.md 1.6). A step that fails ends the attempt,
@@ -13,87 +13,104 @@ from collections.abc import Callable
 import msgspec
 
 from livestack.venues.binance_spot.calls import Calls
+from livestack.venues.binance_spot.messages import Id, Message
 from livestack.venues.binance_spot.outcomes import CLOCK_CODE
 from livestack.venues.binance_spot.private_messages import Reply, ServerTime
-from livestack.venues.binance_spot.requests import RECV_WINDOW_MS, RequestWriter
 
 RETRY_NS = 500_000_000
 RETRY_NS_MAX = 30_000_000_000
 
 STEADY_NS = 60_000_000_000
-"""A connection that stayed LIVE for so long starts with a clean record."""
+"""A path that stayed of use for so long starts with a clean record."""
 
 REFUSED_CODES = {-1002, -1022, -2008, -2014, -2015}
 """The key, its rights or its signature: no repetition helps, but a key may be repaired while we wait."""
 
 SUBSCRIBED_ALREADY = -2035
 
-Step = Callable[[Callable[[Reply], None]], None]
+UNTOLD = -1
+"""The number of a subscription that the venue says is there already."""
+
+Done = Callable[[Reply], None]
+Step = Callable[[Done], None]
+
+
+class _Subscribed(Message):
+    subscription: Id = msgspec.field(name="subscriptionId")
+
+
+_read_subscribed = msgspec.json.Decoder(_Subscribed).decode
 
 
 class Handshake:
-    """``reconciliation`` makes the steps behind the subscription; ``ended(reason, is_refused)`` hears of the outcome,
-    with an empty reason when all is done. ``measured(server_ms, begun_ns, recv_ns)`` hears the venue's clock.
-    """
+    """``ended(reason, is_refused)`` hears of the outcome of each attempt, with an empty reason when all is done."""
 
-    def __init__(
-        self,
-        calls: Calls,
-        writer: RequestWriter,
-        reconciliation: Callable[[], list[Step]],
-        measured: Callable[[int, int, int], None],
-        ended: Callable[[str, bool], None],
-    ) -> None:
+    def __init__(self, calls: Calls, ended: Callable[[str, bool], None]) -> None:
         self._calls = calls
-        self._writer = writer
-        self._reconciliation = reconciliation
-        self._measured = measured
         self._ended = ended
+        self._make_steps: Callable[[], list[Step]] = list
         self._steps: deque[Step] = deque()
         self._attempt = 0
-        self._failures = 0
         self._done_ns = -1
         self._again_ns = -1
+        self.failures = 0
+        """How often it failed in a row."""
+        self.is_running = False
 
-    def begin(self) -> None:
-        """Start from the first step."""
+    def begin(self, make_steps: Callable[[], list[Step]]) -> None:
+        """Start with the first of these steps; every later attempt makes them anew."""
+        self._make_steps = make_steps
+        self._begin()
+
+    def _begin(self) -> None:
         self._attempt += 1
         self._again_ns = -1
-        self._writer.session_logged_on = False
-        subscribe = [self._log_on, self._subscribe] if self._writer.can_log_on else [self._subscribe]
-        self._steps = deque([self._time, *subscribe, *self._reconciliation()])
+        self.is_running = True
+        self._steps = deque(self._make_steps())
         self._next()
+
+    def go_on_with(self, make_steps: Callable[[], list[Step]]) -> None:
+        """Whatever is under way goes on; a later attempt takes these steps."""
+        self._make_steps = make_steps
 
     def restart(self) -> None:
         """Something may have been missed: at once, but later each time where that does not stop."""
         self.abandon()
         wait_ns = self._wait_ns()
         if wait_ns == RETRY_NS:
-            self.begin()
+            self._begin()
         else:
             self._again_ns = self._calls.now_ns + wait_ns
+
+    def refused(self) -> None:
+        """The venue lets us in no more: again, later each time."""
+        self.abandon()
+        self._again_ns = self._calls.now_ns + self._wait_ns()
 
     def _wait_ns(self) -> int:
         """Count one more failure; how long to wait after it."""
         if 0 <= self._done_ns < self._calls.now_ns - STEADY_NS:
-            self._failures = 0
-        self._failures += 1
-        return min(RETRY_NS << min(self._failures - 1, 20), RETRY_NS_MAX)
+            self.failures = 0
+        self._done_ns = -1
+        self.failures += 1
+        return min(RETRY_NS << min(self.failures - 1, 20), RETRY_NS_MAX)
 
     def abandon(self) -> None:
-        """The connection is gone."""
+        """Its path is gone."""
         self._attempt += 1
         self._steps.clear()
         self._again_ns = -1
+        self.is_running = False
 
     def tick(self) -> None:
         if 0 <= self._again_ns <= self._calls.now_ns:
-            self.begin()
+            self._begin()
 
     def _next(self) -> None:
         attempt = self._attempt
         if not self._steps:
             self._done_ns = self._calls.now_ns
+            self.is_running = False
             self._ended("", False)
             return
         step = self._steps.popleft()
@@ -115,8 +132,44 @@ class Handshake:
         self._again_ns = self._calls.now_ns + (0 if is_clock else wait_ns)
         self._ended(f"{reply.text} ({reply.code or reply.status})", reply.code in REFUSED_CODES)
 
-    def _time(self, done: Callable[[Reply], None]) -> None:
-        begun_ns = self._calls.now_ns
+
+class Greeting:
+    """The first steps on each path: clock, log-on, private stream. ``measured(begun_ns, recv_ns, server_ms)`` hears the
+    venue's time."""
+
+    def __init__(self, calls: Calls, can_log_on: bool, measured: Callable[[int, int, int], object]) -> None:
+        self._calls = calls
+        self._can_log_on = can_log_on
+        self._measured = measured
+
+    def steps(self, link: int, subscribed: Callable[[int], None]) -> list[Step]:
+        """On a connection; ``subscribed`` hears the number of the subscription there."""
+        self._calls.logged_on.discard(link)
+
+        def log_on(done: Done) -> None:
+            def answered(reply: Reply) -> None:
+                if reply.is_ok:
+                    self._calls.logged_on.add(link)
+                done(reply)
+
+            self._calls.ask("session.logon", {}, answered, "signed", link=link)
+
+        def subscribe(done: Done) -> None:
+            def answered(reply: Reply) -> None:
+                subscribed(_subscription(reply))
+                done(reply)
+
+            if link in self._calls.logged_on:
+                # Without any parameter: this method takes none, not even a timestamp (venues.md 1.6).
+                self._calls.ask("userDataStream.subscribe", {}, answered, "plain", link=link)
+            else:
+                self._calls.ask("userDataStream.subscribe.signature", {}, answered, "signed", link=link)
+
+        private = [log_on, subscribe] if self._can_log_on else [subscribe]
+        return [lambda done: self.time(done, link), *private]
+
+    def time(self, done: Done, link: int = -1) -> None:
+        """Measure the venue's clock, over ``link`` or whatever path is in use."""
 
         def answered(reply: Reply) -> None:
             if reply.is_ok:
@@ -125,21 +178,16 @@ class Handshake:
                 except msgspec.MsgspecError as error:
                     reply.status, reply.text = 0, f"serverTime cannot be read: {error}"
                 else:
-                    self._measured(server_ms, begun_ns, reply.recv_ns)
+                    self._measured(reply.begun_ns, reply.recv_ns, server_ms)
             done(reply)
 
-        self._calls.ask("time", {}, answered, "plain")
+        self._calls.ask("time", {}, answered, "plain", link=link)
 
-    def _log_on(self, done: Callable[[Reply], None]) -> None:
-        def answered(reply: Reply) -> None:
-            self._writer.session_logged_on = reply.is_ok
-            done(reply)
 
-        self._calls.ask("session.logon", {"recvWindow": RECV_WINDOW_MS}, answered, "signed")
-
-    def _subscribe(self, done: Callable[[Reply], None]) -> None:
-        if self._writer.session_logged_on:
-            # Without any parameter: this method takes none, not even a timestamp (venues.md 1.6).
-            self._calls.ask("userDataStream.subscribe", {}, done, "plain")
-        else:
-            self._calls.ask("userDataStream.subscribe.signature", {}, done, "signed")
+def _subscription(reply: Reply) -> int:
+    if not reply.is_ok:
+        return UNTOLD
+    try:
+        return _read_subscribed(reply.result).subscription
+    except msgspec.MsgspecError:
+        return UNTOLD

@@ -14,6 +14,7 @@ from livestack.core.events import DispatchFailed
 from livestack.core.obligations import QueryOrder
 from livestack.core.types import FailureReason, OrderRequest, RequestKind, parse_client_id
 from livestack.venues.binance_spot.calls import Calls
+from livestack.venues.binance_spot.heirs import Heirs
 from livestack.venues.binance_spot.order_events import FINAL, STATUS, OrderEvents
 from livestack.venues.binance_spot.orders import CANCEL_HALF, KnownOrder
 from livestack.venues.binance_spot.outcomes import NOT_FOUND_CODES
@@ -40,6 +41,7 @@ class Inquiry:
         complaints: Complaints,
         settled_ns: int,
         successions: Successions,
+        heirs: Heirs,
     ) -> None:
         self._query = query
         self._request = request
@@ -50,6 +52,8 @@ class Inquiry:
         self._complaints = complaints
         self._settled_ns = settled_ns
         self._successions = successions
+        self._heirs = heirs
+        self._has_searched = False
         self._lookups: list[dict[str, str | int]] = []
         self._began_ns = 0
         self._failures = 0
@@ -148,20 +152,43 @@ class Inquiry:
         """The new order is there; or only the old one, which proves nothing before the new one must have arrived. Then
         the Replace never was, and what became of the old order is told after that."""
         order, client_id = self._order, self._query.client_id
-        if found.client_id == client_id:
+        if found.client_id == client_id or str(found.venue_order_id) == self._events.orders.expected(order):
             if client_id not in order.replaced:
                 order.replacing = client_id  # also where another adapter sent it
             self._settle(found, reply)
         elif not self._is_settled and client_id not in order.replaced:
             self._later(self._settled_ns)
+        elif found.client_id == client_id + CANCEL_HALF and not self._has_searched and order.replacing:
+            self._search(found, reply)
         else:
             if client_id not in order.replaced:
                 if found.client_id == client_id + CANCEL_HALF:
-                    what = f"{client_id}: its cancel half was executed; the new order was refused or renamed"
+                    what = f"{client_id}: its cancel half was executed; the new order was refused or cannot be told"
                     self._complaints.add("replacement_not_found", what, reply.frame)
                 self._failed("the order was not replaced")
             self._events.report(order, found, reply.recv_ns)
             self._finish()
+
+    def _search(self, half: OrderResult, reply: Reply) -> None:
+        """The old order was cancelled to be replaced: somebody may have renamed the one that took its place."""
+        self._asking = True
+        if not self._order.venue_order_id:
+            self._events.orders.name(self._order, str(half.venue_order_id))
+
+        def searched(last: Reply) -> None:
+            self._asking = False
+            if not last.is_ok:
+                self._later(self._calls.now_ns + self._wait_ns())
+                return
+            self._has_searched = True
+            heir = self._events.orders.expected(self._order)
+            if heir:
+                self._lookups = [{"orderId": int(heir)}]
+                self._look_up()
+            else:
+                self._judge_replace(half, reply)
+
+        self._heirs.find(self._order, searched)
 
     def _settle(self, found: OrderResult, reply: Reply) -> None:
         """Tell of ``found`` once it is known what the order before it had filled."""

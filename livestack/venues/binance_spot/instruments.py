@@ -1,11 +1,15 @@
 """``exchangeInfo`` to :class:`InstrumentDefined`: scales and filters as integers (venues.md 1.4 and 1.5).
 
-Pure. Runs once at start, and whenever the host asks anew.
+Pure. Runs once at start, and for an order-entry adapter whenever it asks anew. The scales stay what they were at
+start for as long as a session lasts: every number of it is in them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
+from msgspec import structs
 
 from livestack.core.events import InstrumentDefined
 from livestack.core.types import DECIMALS_MAX, Amount, InstrumentStatus, parse_decimal
@@ -22,6 +26,8 @@ UNKNOWN_SYMBOL = -1121
 
 _STATUS = {"TRADING": InstrumentStatus.TRADING, "CANCEL_ONLY": InstrumentStatus.CANCEL_ONLY}
 """Every other status, a new one included, is one in which nothing can be traded."""
+
+_KNOWN_STATUS = {*_STATUS, "HALT", "BREAK", "END_OF_DAY"}
 
 _NO_FILTER = Filter(filter_type="")
 
@@ -60,17 +66,55 @@ def _refusal(symbols: tuple[str, ...], answer: Fetched) -> str:
     return f"exchangeInfo: HTTP status {answer.status}, {error.msg} ({error.code})"
 
 
-def _instrument(venue: str, info: SymbolInfo, recv_ns: int) -> InstrumentDefined:
+def reread_instruments(
+    known: Sequence[InstrumentDefined], body: bytes, recv_ns: int
+) -> list[tuple[InstrumentDefined, str]]:
+    """Each of ``known`` as an ``exchangeInfo`` has it now, and what is wrong with that, '' for nothing.
+
+    One that is not there, or whose rules do not fit the session's scales any more, is what it was, and halted.
+    ``ValueError`` where nothing can be read.
+    """
+    try:
+        infos = {info.symbol: info for info in _exchange_info(body).symbols}
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise ValueError(f"exchangeInfo cannot be read: {error}") from error
+    return [_reread(one, infos.get(one.symbol), recv_ns) for one in known]
+
+
+def halted(one: InstrumentDefined, recv_ns: int) -> InstrumentDefined:
+    """``one`` with nothing to be traded."""
+    return structs.replace(one, recv_ns=recv_ns, status=InstrumentStatus.HALTED)
+
+
+def _reread(known: InstrumentDefined, info: SymbolInfo | None, recv_ns: int) -> tuple[InstrumentDefined, str]:
+    if info is None:
+        return halted(known, recv_ns), f"{known.symbol} is not listed any more"
+    try:
+        found = _instrument(known.venue, info, recv_ns, known)
+    except ValueError as error:
+        return halted(known, recv_ns), f"the rules need another session: {error}"
+    if (found.base, found.quote) != (known.base, known.quote):
+        what = f"{known.symbol} trades {found.base} for {found.quote} now: the rules need another session"
+        return halted(known, recv_ns), what
+    return found, "" if info.status in _KNOWN_STATUS else f"{known.symbol}: status {info.status[:32]!r}"
+
+
+def _instrument(
+    venue: str, info: SymbolInfo, recv_ns: int, scales: InstrumentDefined | None = None
+) -> InstrumentDefined:
+    """``scales``: whose decimals to use; None: those that the venue's precision and filters want."""
     filters = {one.filter_type: one for one in info.filters}
     price = filters.get("PRICE_FILTER", _NO_FILTER)
     lot = filters.get("LOT_SIZE", _NO_FILTER)
     market = filters.get("MARKET_LOT_SIZE", _NO_FILTER)
     notional = filters.get("NOTIONAL") or filters.get("MIN_NOTIONAL", _NO_FILTER)
     open_orders = filters.get("MAX_NUM_ORDERS", _NO_FILTER)
-    price_decimals = _scale(info, info.quote_precision, price.tick_size, price.min_price)
-    qty_decimals = _scale(
-        info, info.base_precision, lot.step_size, lot.min_qty, market.step_size, market.min_qty
-    )
+    if scales is not None:
+        price_decimals, qty_decimals = scales.price_decimals, scales.qty_decimals
+    else:
+        price_decimals = _scale(info, info.quote_precision, price.tick_size, price.min_price)
+        qty_texts = (lot.step_size, lot.min_qty, market.step_size, market.min_qty)
+        qty_decimals = _scale(info, info.base_precision, *qty_texts)
     amount_decimals = price_decimals + qty_decimals
     try:
         return InstrumentDefined(

@@ -1,344 +1,389 @@
 """The market-data adapter: combined streams in, canonical Market Events out, every book in step (venues.md 1.2, 1.3).
 
-Pure; belongs to the reader thread of the feed's connection. One frame is decoded once: the stream's name is cut out of
-its head, which chooses the typed decoder. What cannot be used is counted and complained about, and a book that it
-could have made wrong is invalid from that moment until a new snapshot.
+Pure; one thread at a time. One frame is decoded once: the stream's name is cut out of its head, which chooses the typed
+decoder. What cannot be used is counted and complained about, and a book that it could have made wrong is invalid from
+that moment until a new snapshot. Where a stream is down for long, polling stands in for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import msgspec
 
-from livestack.core.events import Event, FeedStatusChanged, InstrumentDefined, VenueBackoff
+from livestack.core.events import Event, InstrumentDefined, VenueBackoff
 from livestack.core.types import ConnectionStatus
-from livestack.venues.adapter import Complaint, Fetch, Fetched, HostRequest
+from livestack.venues.adapter import CloseLink, Complaint, Fetch, Fetched, HostRequest, Renew
 from livestack.venues.binance_spot import messages
-from livestack.venues.binance_spot.book_sync import BookState, SnapshotUse
-from livestack.venues.binance_spot.market_events import MarketInstrument
-from livestack.venues.binance_spot.snapshots import Snapshots, retry_after_ns
-from livestack.venues.binance_spot.subscriptions import Subscriptions
+from livestack.venues.binance_spot.books import Books
+from livestack.venues.binance_spot.feed_links import Change, Link, Links, Slot
+from livestack.venues.binance_spot.fetches import Fetches
+from livestack.venues.binance_spot.market_events import MarketInstrument, Readers
+from livestack.venues.binance_spot.polling import Poller
+from livestack.venues.binance_spot.snapshots import SNAPSHOT
+from livestack.venues.binance_spot.standing import Standing
+from livestack.venues.binance_spot.streams import Route, Take, make_routes, make_slots, stream_name
+from livestack.venues.budget import RequestBudget
 from livestack.venues.complaints import Complaints
-from livestack.venues.session import SessionState, Signal
-
-DEPTH_LIMIT = 5_000
-"""Levels a side of a snapshot: the most the venue gives; what lies behind stays unknown until it changes."""
+from livestack.venues.options import VenueOptions
 
 STREAM_FRAME_BYTES_MAX = 1 << 20
 """A diff of all 5 000 levels of both sides is below 400 KB."""
 
 _HEAD = b'{"stream":"'
-_DEPTH = "depth@100ms"
-_STREAM_NAMES = {"depth": _DEPTH, "bookTicker": "bookTicker", "trade": "trade", "aggTrade": "aggTrade"}
 _UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
 _DECODE_ERRORS = (*_UNREADABLE, ValueError)
 
 _decode_any = msgspec.json.Decoder(messages.AnyFrame).decode
 
-
-class _Route:
-    """Where frames of one stream go. ``is_book``: a lost one makes a book wrong."""
-
-    __slots__ = ("decode", "instrument", "is_book", "take")
-
-    def __init__(
-        self,
-        instrument: MarketInstrument,
-        decode: Callable[[bytes], Any],
-        take: Callable[[MarketInstrument, Any, int], None],
-        is_book: bool,
-    ) -> None:
-        self.instrument = instrument
-        self.decode = decode
-        self.take = take
-        self.is_book = is_book
+_DOWN = ConnectionStatus.DISCONNECTED
 
 
 class BinanceMarketData:
-    """Implements :class:`~livestack.venues.adapter.MarketDataAdapter`.
-
-    ``streams``: any of ``depth``, ``bookTicker``, ``trade``, ``aggTrade``; ``depth_limit`` levels a side of a snapshot.
-    """
+    """Implements :class:`~livestack.venues.adapter.MarketDataAdapter`."""
 
     def __init__(
         self,
         venue: str,
         instruments: Sequence[InstrumentDefined],
-        streams: Sequence[str],
-        depth_limit: int = DEPTH_LIMIT,
+        options: VenueOptions,
+        budget: RequestBudget,
     ) -> None:
         self._venue = venue
+        self._options = options
         self._complaints = Complaints()
         self.faults = self._complaints.faults
-        self._instruments = {one.symbol: MarketInstrument(one) for one in instruments}
-        self._has_books = "depth" in streams
-        self._session = SessionState()
-        self._events: list[Event] = []
-        self._outgoing: list[HostRequest | Fetch] = []
-        self._routes = self._make_routes(streams)
-        self._subscriptions = Subscriptions([name.decode() for name in self._routes])
-        self._snapshots = Snapshots(depth_limit)
-
-    def _make_routes(self, streams: Sequence[str]) -> dict[bytes, _Route]:
-        kinds: dict[str, tuple[Any, Callable[[MarketInstrument, Any, int], None]]] = {
-            "depth": (messages.DepthFrame, self._depth),
-            "bookTicker": (messages.BookTickerFrame, self._book_ticker),
-            "trade": (messages.TradeFrame, self._trade),
-            "aggTrade": (messages.AggregateTradeFrame, self._trade),
+        readers = Readers()
+        self._instruments = {one.symbol: MarketInstrument(one, readers) for one in instruments}
+        self._has_books = "depth" in options.streams
+        everybody = tuple(self._instruments.values())
+        takes: dict[str, Take] = {
+            "depth": self._depth,
+            "bookTicker": self._book_ticker,
+            "trade": self._trade,
+            "aggTrade": self._aggregate,
         }
-        unknown = [stream for stream in streams if stream not in kinds]
-        if unknown:
-            raise ValueError(f"streams: {', '.join(unknown)} is not one of {', '.join(kinds)}")
-        routes = {}
-        for stream in streams:
-            frame_type, take = kinds[stream]
-            decode = msgspec.json.Decoder(frame_type).decode
-            for instrument in self._instruments.values():
-                name = f"{instrument.symbol.lower()}@{_STREAM_NAMES[stream]}".encode()
-                routes[name] = _Route(instrument, decode, take, stream == "depth")
-        return routes
+        self._routes = make_routes(options.streams, everybody, takes)
+        self._standing = Standing(venue, everybody)
+        self._fetches = Fetches(budget)
+        self._poller = Poller(venue, options, self._fetches, budget, self._standing, self._complaints)
+        self._books = Books(
+            self._instruments,
+            options.depth_levels,
+            self._fetches,
+            self._standing,
+            self._poller,
+            self._complaints,
+        )
+        slots = [] if options.is_polled else make_slots(options.streams, everybody)
+        self._links = Links(slots, options.renew_after_ns)
+        self._outgoing: list[HostRequest | Fetch | Renew | CloseLink] = []
 
-    def connected(self, now_ns: int) -> None:
-        self._session.take(Signal.OPENED)
-        self._snapshots.forget()
-        self._subscriptions.begin(now_ns)
-        for instrument in self._instruments.values():
-            instrument.book.invalidate()
-            instrument.is_live = False
-        self._status("", ConnectionStatus.SYNCHRONISING, "connected", now_ns)
+    @property
+    def slots(self) -> int:
+        return len(self._links.slots)
+
+    # -- Connections
+
+    def connected(self, now_ns: int, link: int = 0, slot: int = 0) -> None:
+        change, closes = self._links.connected(link, slot, now_ns)
+        self._outgoing.extend(closes)
+        self._changed(change, "connected", now_ns)
         self._work(now_ns)
 
-    def disconnected(self, reason: str, now_ns: int) -> None:
-        self._session.take(Signal.CLOSED)
-        self._snapshots.forget()
-        self._outgoing = []
-        for instrument in self._instruments.values():
-            instrument.book.invalidate()
-            instrument.is_live = False
-        self._status("", ConnectionStatus.DISCONNECTED, reason, now_ns)
+    def disconnected(self, reason: str, now_ns: int, link: int = 0) -> None:
+        self._outgoing = [
+            one for one in self._outgoing if not isinstance(one, HostRequest) or one.link != link
+        ]
+        self._changed(self._links.disconnected(link, reason, now_ns), reason, now_ns)
+
+    def _changed(self, change: Change, reason: str, now_ns: int) -> None:
+        if change.abandoned is not None:
+            for one in change.abandoned.instruments:
+                one.disown()
+        if change.began is not None:
+            self._begin(change.began, reason, now_ns)
+        if change.ended is not None:
+            self._end(change.ended, reason, now_ns)
+
+    def _begin(self, slot: Slot, reason: str, now_ns: int) -> None:
+        """Every book of the slot is synchronised anew, over the link that it has now."""
+        for one in slot.instruments:
+            self._books.forget(one)
+        if self._standing.whole is _DOWN:
+            self._standing.opened(reason, now_ns)
+        self._lose(slot, ConnectionStatus.SYNCHRONISING, reason, now_ns)
+        if slot.link is not None:
+            self._confirmed(slot.link, slot.link.subscriptions.confirmed, now_ns)
+
+    def _end(self, slot: Slot, reason: str, now_ns: int) -> None:
+        for one in slot.instruments:
+            self._books.forget(one)
+        if self._links.is_up or self._poller.is_active:
+            self._lose(slot, _DOWN, reason, now_ns)
+        else:
+            self._standing.closed(reason, now_ns)
+
+    def _lose(self, slot: Slot, status: ConnectionStatus, reason: str, now_ns: int) -> None:
+        for one in slot.instruments:
+            if not self._poller.polls(one.symbol):
+                self._standing.lost(one, status, reason, now_ns)
 
     def overflowed(self, now_ns: int) -> None:
-        self._session.take(Signal.DOUBT)
-        self._events = []
-        for instrument in self._instruments.values():
-            instrument.book.invalidate()
-            instrument.is_live = False
-            self._snapshots.want(instrument.symbol, now_ns)
-        self._status("", ConnectionStatus.SYNCHRONISING, "events were lost on the way to the Core", now_ns)
-        if not self._has_books:
-            self._synchronised(now_ns)
+        self._standing.events = []
+        self._standing.doubt("events were lost on the way to the Core", now_ns)
+        self._poller.overflowed()
+        for slot in self._links.slots:
+            for one in slot.instruments:
+                self._books.forget(one)
+            if slot.link is not None:
+                self._confirmed(slot.link, slot.link.subscriptions.confirmed, now_ns)
         self._work(now_ns)
 
-    def receive(self, frame: bytes, recv_ns: int) -> None:
+    # -- Frames
+
+    def receive(self, frame: bytes, recv_ns: int, link: int = 0) -> None:
+        source = self._links.by_number.get(link)
+        if source is None:
+            return
         route = None
         if frame.startswith(_HEAD):
-            route = self._routes.get(frame[11 : frame.find(b'"', 11)])
+            name = frame[11 : frame.find(b'"', 11)]
+            route = self._routes.get(name)
         if route is None or len(frame) > STREAM_FRAME_BYTES_MAX:
-            self._unexplained(frame, route, recv_ns)
+            self._unexplained(frame, route, source, recv_ns)
             return
-        self._take(route, frame, recv_ns)
+        source.data_ns = recv_ns
+        if source.unheard:
+            source.unheard.discard(name)
+        self._take(route, frame, recv_ns, source)
 
-    def _take(self, route: _Route, frame: bytes, recv_ns: int) -> None:
+    def _take(self, route: Route, frame: bytes, recv_ns: int, source: Link) -> None:
         try:
-            route.take(route.instrument, route.decode(frame).data, recv_ns)
+            route.take(route.instrument, route.decode(frame).data, recv_ns, source.is_early)
         except _DECODE_ERRORS as error:
             kind = "malformed_frame" if isinstance(error, _UNREADABLE) else "bad_number"
             self._complaints.add(kind, f"{route.instrument.symbol}: {error}", frame)
             if route.is_book:
-                self._doubt(route.instrument, f"{kind}: {error}", recv_ns)
+                self._books.doubt(route.instrument, f"{kind}: {error}", recv_ns)
 
-    def _depth(self, instrument: MarketInstrument, data: messages.DepthUpdate, recv_ns: int) -> None:
+    def _depth(
+        self, instrument: MarketInstrument, data: messages.DepthUpdate, recv_ns: int, is_early: bool
+    ) -> None:
         if data.symbol != instrument.symbol:
             self._mislabelled(instrument, data.symbol, recv_ns)
             return
-        delta = instrument.delta(data, recv_ns)
-        book = instrument.book
-        before = book.state
-        why = book.delta(delta, self._events)
-        if why:
-            self._complaints.add("book_lost", f"{instrument.symbol}: {why}")
-            self._doubt(instrument, why, recv_ns)
-        elif book.state is not before:
-            if book.state is BookState.LIVE:
-                self._book_live(instrument, recv_ns)
-            else:  # the held snapshot turned out to be older than the stream
-                self._snapshots.failed(instrument.symbol, recv_ns)
+        self._books.delta(instrument, data, recv_ns, is_early)
 
-    def _book_ticker(self, instrument: MarketInstrument, data: messages.BookTicker, recv_ns: int) -> None:
-        if data.symbol != instrument.symbol:
-            self._mislabelled(None, data.symbol, recv_ns)
-            return
-        self._events.append(instrument.quote(data, recv_ns))
-
-    def _trade(
-        self, instrument: MarketInstrument, data: messages.Trade | messages.AggregateTrade, recv_ns: int
+    def _book_ticker(
+        self, instrument: MarketInstrument, data: messages.BookTicker, recv_ns: int, is_early: bool
     ) -> None:
         if data.symbol != instrument.symbol:
             self._mislabelled(None, data.symbol, recv_ns)
-            return
-        self._events.append(instrument.trade(data, recv_ns))
+        elif data.update_id > instrument.quote_id:
+            quote = instrument.quote(data, recv_ns)
+            instrument.quote_id = data.update_id
+            instrument.quoted_ns = recv_ns
+            self._standing.events.append(quote)
 
-    def _unexplained(self, frame: bytes, route: _Route | None, recv_ns: int) -> None:
+    def _trade(
+        self, instrument: MarketInstrument, data: messages.Trade, recv_ns: int, is_early: bool
+    ) -> None:
+        if data.symbol != instrument.symbol:
+            self._mislabelled(None, data.symbol, recv_ns)
+        elif data.trade_id > instrument.trades.last_id:
+            instrument.trades.take(instrument.trade(data, recv_ns), is_early, self._standing.events)
+
+    def _aggregate(
+        self, instrument: MarketInstrument, data: messages.AggregateTrade, recv_ns: int, is_early: bool
+    ) -> None:
+        if data.symbol != instrument.symbol:
+            self._mislabelled(None, data.symbol, recv_ns)
+        elif data.trade_id > instrument.aggregates.last_id:
+            instrument.aggregates.take(instrument.trade(data, recv_ns), is_early, self._standing.events)
+
+    def _unexplained(self, frame: bytes, route: Route | None, source: Link, recv_ns: int) -> None:
         """No subscription explains this frame by its head: a reply, an error, another spelling, or garbage."""
         if len(frame) > STREAM_FRAME_BYTES_MAX:
             self._complaints.add("oversized_frame", f"{len(frame)} bytes", frame)
-            self._doubt_all(route, "oversized_frame", recv_ns)
+            self._doubt_all(route, source, "oversized_frame", recv_ns)
             return
         try:
             message = _decode_any(frame)
         except _DECODE_ERRORS as error:
             # Nobody knows whose diff this was.
             self._complaints.add("malformed_frame", str(error), frame)
-            self._doubt_all(None, "malformed_frame", recv_ns)
+            self._doubt_all(None, source, "malformed_frame", recv_ns)
             return
         if message.stream:
-            self._other_stream(message, frame, recv_ns)
+            self._other_stream(message, frame, source, recv_ns)
         elif message.result is not msgspec.UNSET or message.code is not None:
-            why = self._subscriptions.answered(message.id, message.code, message.msg)
-            if why:
-                self._complaints.add("subscription_refused", why, frame)
-            self._work(recv_ns)
+            self._reply(message, frame, source, recv_ns)
         elif message.event == "serverShutdown":
-            self._complaints.add("server_shutdown", "the venue will close this connection", frame)
+            self._shutdown(frame, source, recv_ns)
         else:
             self._complaints.add("unknown_frame", "neither data nor a reply", frame)
-            self._doubt_all(None, "unknown_frame", recv_ns)
+            self._doubt_all(None, source, "unknown_frame", recv_ns)
 
-    def _other_stream(self, message: messages.AnyFrame, frame: bytes, recv_ns: int) -> None:
+    def _reply(self, message: messages.AnyFrame, frame: bytes, source: Link, recv_ns: int) -> None:
+        source.heard_ns = recv_ns
+        subscriptions = source.subscriptions
+        if message.code is not None:
+            self._complaints.add(*subscriptions.refused(message.code, message.msg), frame)
+            return
+        fault = subscriptions.answered(message.id, message.result, recv_ns)
+        if fault is not None:
+            self._complaints.add(*fault, frame)
+        if subscriptions.lost() and source.slot.link is source:
+            for one in source.slot.instruments:
+                if self._has_books and stream_name(one.symbol, "depth") in subscriptions.lost():
+                    self._books.doubt(one, "its stream is missing at the venue", recv_ns)
+        self._work(recv_ns)
+
+    def _shutdown(self, frame: bytes, source: Link, now_ns: int) -> None:
+        self._complaints.add("server_shutdown", "the venue will close this connection", frame)
+        self._links.renew(source, "the venue is shutting down")
+        self._work(now_ns)
+
+    def _other_stream(self, message: messages.AnyFrame, frame: bytes, source: Link, recv_ns: int) -> None:
         data = message.data or messages.AnyData()
         if data.event == "serverShutdown":
-            self._complaints.add("server_shutdown", "the venue will close this connection", frame)
+            self._shutdown(frame, source, recv_ns)
             return
         route = self._routes.get(message.stream.encode())
         if route is not None and not frame.startswith(_HEAD):
             # The same envelope in another spelling (blanks, order of keys): slower, not wrong.
-            self._take(route, frame, recv_ns)
+            source.data_ns = recv_ns
+            source.unheard.discard(message.stream.encode())
+            self._take(route, frame, recv_ns, source)
             return
         self._complaints.add("unknown_stream", f"stream {message.stream[:64]!r}", frame)
         hit = self._instruments.get(data.symbol) if isinstance(data.symbol, str) else None
-        if hit is not None and data.event == "depthUpdate":
-            self._doubt(hit, "unknown_stream", recv_ns)
+        if hit is not None and self._has_books and data.event == "depthUpdate":
+            self._books.doubt(hit, "unknown_stream", recv_ns)
 
     def _mislabelled(self, instrument: MarketInstrument | None, symbol: str, recv_ns: int) -> None:
         """The stream is one symbol's, the payload says another: both books may be wrong."""
         self._complaints.add("unknown_symbol", f"payload is about {symbol[:32]!r}")
         if instrument is None:
             return
-        self._doubt(instrument, "unknown_symbol", recv_ns)
+        self._books.doubt(instrument, "unknown_symbol", recv_ns)
         other = self._instruments.get(symbol)
         if other is not None:
-            self._doubt(other, "unknown_symbol", recv_ns)
+            self._books.doubt(other, "unknown_symbol", recv_ns)
+
+    def _doubt_all(self, route: Route | None, source: Link, reason: str, now_ns: int) -> None:
+        """Nobody knows whose frame this was, or only by ``route``."""
+        if not self._has_books or (route is not None and not route.is_book):
+            return
+        for one in source.slot.instruments if route is None else (route.instrument,):
+            self._books.doubt(one, reason, now_ns)
+
+    # -- REST
 
     def fetched(self, answer: Fetched) -> None:
-        symbol = self._snapshots.answered(answer.fetch_id)
-        if symbol is None:
-            return
-        instrument = self._instruments[symbol]
-        if answer.status != 200:
-            self._fetch_failed(instrument, answer)
-        else:
-            self._snapshot(instrument, answer)
-        self._work(answer.recv_ns)
-
-    def _fetch_failed(self, instrument: MarketInstrument, answer: Fetched) -> None:
-        detail = f"{instrument.symbol}: HTTP status {answer.status} {answer.error}".rstrip()
-        self._complaints.add("snapshot_failed", detail, answer.body)
-        self._snapshots.failed(instrument.symbol, answer.recv_ns)
-        if answer.status in (418, 429):
-            wait_ns = retry_after_ns(answer.headers)
-            self._snapshots.silence(answer.recv_ns + wait_ns)
-            self._events.append(
+        asked = self._fetches.answered(answer)
+        if self._fetches.silenced_ns:
+            self._standing.events.append(
                 VenueBackoff(
-                    recv_ns=answer.recv_ns, venue=self._venue, retry_after_ns=wait_ns, reason="depth snapshot"
+                    recv_ns=answer.recv_ns,
+                    venue=self._venue,
+                    retry_after_ns=self._fetches.silenced_ns,
+                    reason="market data",
                 )
             )
+            self._fetches.silenced_ns = 0
+        if asked is not None and asked.kind == SNAPSHOT:
+            self._books.answered(asked.symbols[0], answer)
+        elif asked is not None:
+            self._poller.answered(asked, answer)
+        self._work(answer.recv_ns)
 
-    def _snapshot(self, instrument: MarketInstrument, answer: Fetched) -> None:
-        book = instrument.book
-        if book.state is BookState.LIVE:
-            return
-        try:
-            snapshot = instrument.snapshot(answer.body, answer.recv_ns)
-        except _DECODE_ERRORS as error:
-            self._complaints.add("bad_snapshot", f"{instrument.symbol}: {error}", answer.body)
-            self._snapshots.failed(instrument.symbol, answer.recv_ns)
-            return
-        use, why = book.snapshot(snapshot, self._events)
-        if use is SnapshotUse.INSTALLED:
-            self._book_live(instrument, answer.recv_ns)
-        elif use is SnapshotUse.HELD:
-            self._snapshots.held(instrument.symbol, answer.begun_ns)
-        else:
-            if use is SnapshotUse.FAULTY:
-                self._complaints.add("bad_snapshot", f"{instrument.symbol}: {why}", answer.body)
-            self._snapshots.failed(instrument.symbol, answer.recv_ns)
+    # -- Time
 
     def tick(self, now_ns: int) -> None:
-        if self._session.status in (ConnectionStatus.SYNCHRONISING, ConnectionStatus.LIVE):
-            for symbol in self._snapshots.quiet(now_ns):
-                instrument = self._instruments[symbol]
-                if instrument.book.settle(self._events):
-                    self._book_live(instrument, now_ns)
-                else:
-                    self._snapshots.failed(symbol, now_ns)
-            self._work(now_ns)
+        for asked in self._fetches.overdue(now_ns):
+            if asked.kind == SNAPSHOT:
+                self._books.unanswered(asked.symbols[0], now_ns)
+            else:
+                self._poller.unanswered(asked, now_ns)
+        self._stand_in(now_ns)
+        self._work(now_ns)
+
+    def _stand_in(self, now_ns: int) -> None:
+        """Poll whatever a stream does not bring."""
+        if self._options.is_polled:
+            if not self._poller.is_active and self._instruments:
+                self._standing.opened("polled over REST", now_ns)
+                self._poller.begin(self._instruments.values(), "polled over REST: as configured", now_ns)
+            return
+        for slot in self._links.slots:
+            if slot.down_ns < 0:
+                if slot.link is None:
+                    slot.down_ns = now_ns  # never connected yet
+            elif now_ns - slot.down_ns > self._options.poll_after_ns:
+                waiting = [one for one in slot.instruments if not one.is_live]
+                self._poller.begin(waiting, f"polled over REST: {slot.down_reason}", now_ns)
 
     def _work(self, now_ns: int) -> None:
-        """Send what may be sent now: subscriptions, then snapshots of books whose stream is confirmed."""
-        self._outgoing.extend(self._subscriptions.due(now_ns))
-        confirmed = self._subscriptions.newly_confirmed()
-        for instrument in self._instruments.values():
-            if f"{instrument.symbol.lower()}@{_DEPTH}" in confirmed:
-                self._snapshots.want(instrument.symbol, now_ns)
-        if confirmed and not self._has_books and self._subscriptions.complete:
-            self._synchronised(now_ns)
-        self._outgoing.extend(self._snapshots.due(now_ns))
+        """Send what may be sent now: subscriptions, then snapshots of books whose stream is confirmed, then polls."""
+        links = self._links
+        if links.by_number:
+            self._outgoing.extend(links.due(now_ns))
+            for slot in links.slots:
+                if slot.link is not None:
+                    self._confirmed(slot.link, slot.link.subscriptions.newly_confirmed(), now_ns)
+                    self._verified(slot, now_ns)
+            self._succeed(now_ns)
+            self._outgoing.extend(self._books.due(now_ns))
+        self._outgoing.extend(self._poller.due(now_ns))
 
-    def _book_live(self, instrument: MarketInstrument, now_ns: int) -> None:
-        self._snapshots.arrived(instrument.symbol, now_ns)
-        instrument.is_live = True
-        if self._session.take(Signal.SYNCHRONISED):
-            self._synchronised(now_ns)
-        self._status(instrument.name, ConnectionStatus.LIVE, "book synchronised", now_ns)
+    def _confirmed(self, link: Link, names: set[str], now_ns: int) -> None:
+        if self._has_books and names:
+            for one in link.slot.instruments:
+                if stream_name(one.symbol, "depth") in names:
+                    self._books.want(one, now_ns)
 
-    def _synchronised(self, now_ns: int) -> None:
-        """The feed as a whole is LIVE with its first book; the others say for themselves where they stand."""
-        self._session.take(Signal.SYNCHRONISED)
-        self._status("", ConnectionStatus.LIVE, "subscribed", now_ns)
-        for instrument in self._instruments.values():
-            if self._has_books and not instrument.is_live:
-                self._status(instrument.name, ConnectionStatus.SYNCHRONISING, "waiting for its book", now_ns)
-
-    def _doubt(self, instrument: MarketInstrument, reason: str, now_ns: int) -> None:
-        """This book may be wrong: invalid until a new snapshot."""
-        instrument.book.invalidate()
-        if not self._has_books or self._session.status is ConnectionStatus.DISCONNECTED:
+    def _verified(self, slot: Slot, now_ns: int) -> None:
+        """What needs to know that a stream is there although nothing came: quiet books, and a feed without books."""
+        if self._has_books:
+            here = [self._instruments[symbol] for symbol in self._books.waiting(now_ns)]
+            there = {
+                one.symbol
+                for one in here
+                if one.slot == slot.number and slot.delivers(stream_name(one.symbol, "depth"))
+            }
+            if there:
+                self._books.settle(now_ns, there)
             return
-        if instrument.is_live:
-            instrument.is_live = False
-            self._status(instrument.name, ConnectionStatus.SYNCHRONISING, reason[:120], now_ns)
-        self._snapshots.failed(instrument.symbol, now_ns)
-        self._outgoing.extend(self._snapshots.due(now_ns))
+        for one in slot.instruments:
+            names = [stream_name(one.symbol, stream) for stream in self._options.streams]
+            if (not one.is_live or self._poller.polls(one.symbol)) and all(map(slot.delivers, names)):
+                self._standing.live(one, "subscribed", now_ns)
+                self._poller.end((one.symbol,), now_ns)
 
-    def _doubt_all(self, route: _Route | None, reason: str, now_ns: int) -> None:
-        for instrument in self._instruments.values() if route is None else (route.instrument,):
-            self._doubt(instrument, reason, now_ns)
+    def _succeed(self, now_ns: int) -> None:
+        done, given_up, closes = self._links.successions(now_ns)
+        self._outgoing.extend(closes)
+        for slot in given_up:
+            for one in slot.instruments:
+                one.disown()
+        for slot in done:
+            for one in slot.instruments:
+                one.trades.flush(self._standing.events)
+                one.aggregates.flush(self._standing.events)
 
-    def _status(self, instrument: str, status: ConnectionStatus, reason: str, now_ns: int) -> None:
-        self._events.append(
-            FeedStatusChanged(
-                recv_ns=now_ns, venue=self._venue, instrument=instrument, status=status, reason=reason
-            )
-        )
+    # -- Out
 
     def events(self) -> list[Event]:
-        events, self._events = self._events, []
+        events, self._standing.events = self._standing.events, []
         return events
 
-    def outgoing(self) -> list[HostRequest | Fetch]:
+    def outgoing(self) -> list[HostRequest | Fetch | Renew | CloseLink]:
         outgoing, self._outgoing = self._outgoing, []
+        if self._books.hasty:
+            outgoing.extend(self._books.hasty)
+            self._books.hasty = []
         return outgoing
 
     def complaints(self) -> list[Complaint]:

@@ -6,31 +6,117 @@ anything has changed.
 
 from __future__ import annotations
 
+from collections import deque
+
 import msgspec
 
-from livestack.core.events import BookDelta, BookSnapshot, InstrumentDefined, QuoteTick, TradeTick
-from livestack.core.types import Side
+from livestack.core.events import BookDelta, BookSnapshot, Event, InstrumentDefined, QuoteTick, TradeTick
+from livestack.core.types import ConnectionStatus, Side
 from livestack.venues.binance_spot import messages
 from livestack.venues.binance_spot.book_sync import BookSync
 from livestack.venues.binance_spot.numbers import DecimalReader
 
 _MILLI = 1_000_000
 
+PRICES_REMEMBERED = 512
+"""Texts of prices that an instrument remembers: those near the touch. A snapshot's are read and not remembered, or five
+hundred instruments would remember more than their books hold."""
+
+TRADES_AHEAD_MAX = 1_024
+"""Trades of a successor's connection that are kept until the one before it has caught up."""
+
+AnyTrade = messages.Trade | messages.AggregateTrade | messages.RestTrade | messages.RestAggregateTrade
+
 _decode_snapshot = msgspec.json.Decoder(messages.DepthSnapshot).decode
 
 
+class Readers:
+    """Readers of quantities by their decimals: instruments share them, as they share round lots and the zero."""
+
+    def __init__(self) -> None:
+        self._by_decimals: dict[int, DecimalReader] = {}
+
+    def qty(self, decimals: int) -> DecimalReader:
+        return self._by_decimals.setdefault(decimals, DecimalReader(decimals))
+
+
+class TradeLine:
+    """The trades of one stream in the order of their ids, each once. ``last_id`` 0: none is known."""
+
+    __slots__ = ("ahead", "last_id")
+
+    def __init__(self) -> None:
+        self.last_id = 0
+        self.ahead: deque[TradeTick] = deque(maxlen=TRADES_AHEAD_MAX)
+
+    def take(self, tick: TradeTick, is_early: bool, events: list[Event]) -> None:
+        """``is_early``: over a connection that is about to take over, and may be ahead."""
+        last_id = self.last_id
+        if tick.trade_id <= last_id:
+            return
+        if is_early and last_id and tick.trade_id > last_id + 1:
+            self.ahead.append(tick)
+            return
+        self.last_id = tick.trade_id
+        events.append(tick)
+        ahead = self.ahead
+        while ahead and ahead[0].trade_id <= self.last_id + 1:
+            self.take(ahead.popleft(), False, events)
+
+    def flush(self, events: list[Event]) -> None:
+        """Nothing else will come before those that are ahead."""
+        while self.ahead:
+            self.take(self.ahead.popleft(), False, events)
+
+
 class MarketInstrument:
-    """One symbol of the feed: its readers of numbers, its book, and whether that was last reported LIVE."""
+    """One symbol of the feed: its readers of numbers, its book, what came last, and what the Core was told of it."""
 
-    __slots__ = ("_price", "_qty", "book", "is_live", "name", "symbol")
+    __slots__ = (
+        "_price",
+        "_qty",
+        "aggregates",
+        "book",
+        "name",
+        "quote_id",
+        "quoted_ns",
+        "slot",
+        "status",
+        "symbol",
+        "trades",
+    )
 
-    def __init__(self, defined: InstrumentDefined) -> None:
+    def __init__(self, defined: InstrumentDefined, readers: Readers) -> None:
         self.name = defined.instrument
         self.symbol = defined.symbol
+        self.slot = 0
         self.book = BookSync()
-        self.is_live = False
-        self._price = DecimalReader(defined.price_decimals)
-        self._qty = DecimalReader(defined.qty_decimals)
+        self.status = ConnectionStatus.DISCONNECTED
+        self.quote_id = 0
+        self.quoted_ns = 0
+        """When the stream brought the last quote."""
+        self.trades = TradeLine()
+        self.aggregates = TradeLine()
+        self._price = DecimalReader(defined.price_decimals, PRICES_REMEMBERED)
+        self._qty = readers.qty(defined.qty_decimals)
+
+    @property
+    def is_live(self) -> bool:
+        return self.status is ConnectionStatus.LIVE
+
+    def restart(self, is_polled: bool) -> None:
+        """The stream begins anew, and perhaps the venue's numbers do; not those of trades that were polled just now."""
+        self.book.invalidate()
+        self.quote_id = 0
+        if not is_polled:
+            self.trades.last_id = self.aggregates.last_id = 0
+        self.disown()
+
+    def disown(self) -> None:
+        """The successor's connection is gone: what it was ahead by comes over the other one."""
+        self.book.disown()
+        self.trades.ahead.clear()
+        self.aggregates.ahead.clear()
 
     def delta(self, data: messages.DepthUpdate, recv_ns: int) -> BookDelta:
         price, qty = self._price, self._qty
@@ -47,9 +133,9 @@ class MarketInstrument:
     def snapshot(self, body: bytes, recv_ns: int) -> BookSnapshot:
         """The answer to a depth request; also raises what ``msgspec`` raises for a body that is none."""
         data = _decode_snapshot(body)
-        price, qty = self._price, self._qty
-        bids = {price[text]: size for text, number in data.bids if (size := qty[number])}
-        asks = {price[text]: size for text, number in data.asks if (size := qty[number])}
+        price, qty = self._price.parse, self._qty.parse
+        bids = {price(text): size for text, number in data.bids if (size := qty(number))}
+        asks = {price(text): size for text, number in data.asks if (size := qty(number))}
         return BookSnapshot(
             recv_ns=recv_ns,
             instrument=self.name,
@@ -72,7 +158,21 @@ class MarketInstrument:
             ask_qty=qty[data.ask_qty],
         )
 
-    def trade(self, data: messages.Trade | messages.AggregateTrade, recv_ns: int) -> TradeTick:
+    def polled_quote(self, data: messages.RestTicker, recv_ns: int) -> QuoteTick:
+        """Update id 0: the venue does not say."""
+        price, qty = self._price, self._qty
+        return QuoteTick(
+            recv_ns=recv_ns,
+            instrument=self.name,
+            event_ns=0,
+            update_id=0,
+            bid=price[data.bid],
+            bid_qty=qty[data.bid_qty],
+            ask=price[data.ask],
+            ask_qty=qty[data.ask_qty],
+        )
+
+    def trade(self, data: AnyTrade, recv_ns: int) -> TradeTick:
         return TradeTick(
             recv_ns=recv_ns,
             instrument=self.name,

@@ -117,6 +117,36 @@ class DepthSnapshot(Message):
     asks: list[Level]
 
 
+class RestTicker(Message):
+    """``ticker/bookTicker`` over REST. Nothing in it says of when it is."""
+
+    symbol: str
+    bid: str = field(name="bidPrice")
+    bid_qty: str = field(name="bidQty")
+    ask: str = field(name="askPrice")
+    ask_qty: str = field(name="askQty")
+
+
+class RestTrade(Message):
+    """One of ``trades`` over REST."""
+
+    trade_id: Id = field(name="id")
+    price: str
+    qty: str
+    trade_ms: Millis = field(name="time")
+    buyer_is_maker: bool = field(name="isBuyerMaker")
+
+
+class RestAggregateTrade(Message):
+    """One of ``aggTrades`` over REST: the stream's names."""
+
+    trade_id: Id = field(name="a")
+    price: str = field(name="p")
+    qty: str = field(name="q")
+    trade_ms: Millis = field(name="T")
+    buyer_is_maker: bool = field(name="m")
+
+
 # -- Instruments -------------------------------------------------------------------------------------------------
 
 

@@ -29,14 +29,23 @@ class DecimalReader(dict[str, int]):
     thousand prices and sizes come again and again.
     """
 
-    __slots__ = ("_divisor", "decimals")
+    __slots__ = ("_divisor", "_remembered_max", "decimals")
 
-    def __init__(self, decimals: int) -> None:
+    def __init__(self, decimals: int, remembered_max: int = REMEMBERED_MAX) -> None:
         super().__init__()
         self.decimals = decimals
+        self._remembered_max = remembered_max
         self._divisor = POWERS_OF_TEN[VENUE_DECIMALS - decimals] if decimals <= VENUE_DECIMALS else 0
 
     def __missing__(self, text: str) -> int:
+        value = self.parse(text)
+        if len(self) >= self._remembered_max:
+            self.clear()
+        self[text] = value
+        return value
+
+    def parse(self, text: str) -> int:
+        """The same without remembering it: for texts that come once."""
         digits = text.replace(".", "", 1)
         # The venue's usual print: eight decimals, and so few digits that the value is in range whatever they are.
         is_usual = (
@@ -46,12 +55,8 @@ class DecimalReader(dict[str, int]):
             value, rest = divmod(int(digits), self._divisor)
             if rest:
                 raise ValueError(f"{text!r} has more than {self.decimals} decimals")
-        else:
-            value = self._read(text)
-        if len(self) >= REMEMBERED_MAX:
-            self.clear()
-        self[text] = value
-        return value
+            return value
+        return self._read(text)
 
     def _read(self, text: str) -> int:
         """Any other print, checked step by step."""

@@ -1,71 +1,64 @@
-"""The order-entry adapter: requests out, replies and the private stream in, over one WebSocket API connection.
+"""The order-entry adapter: requests out, replies and the private stream in, over the WebSocket API or REST.
 
-Pure; belongs to the connector's thread. It holds the parts together: ``calls`` knows which reply belongs to which
-request, ``handshake`` leads to LIVE, ``reports`` and ``outcomes`` read what the venue says, ``reconcile`` and
-``inquiries`` ask. A request is never sent twice; what is not certain produces no Event.
+Pure; belongs to the connector's thread. It holds the parts together: ``paths`` says where requests go and leads to
+LIVE, ``calls`` knows which reply belongs to which request, ``reports`` and ``outcomes`` read what the venue says,
+``reconcile`` and ``inquiries`` ask. A request is never sent twice but one that the venue refused for our clock; what is
+not certain produces no Event.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 import msgspec
 
-from livestack.core.events import (
-    Event,
-    InstrumentDefined,
-    OrderFill,
-    RateLimitReport,
-    VenueBackoff,
-    VenueClock,
-    VenueStatusChanged,
-)
+from livestack.core.events import Event, InstrumentDefined, OrderFill
 from livestack.core.types import ConnectionStatus, OrderRequest, RateUsage, RequestKind
 from livestack.venues.adapter import (
-    LOG_ON_REFUSED,
+    CloseLink,
     Complaint,
     Credentials,
+    Fetch,
+    Fetched,
     HostQuery,
     HostRequest,
     Inherited,
+    Outbound,
+    Renew,
 )
 from livestack.venues.binance_spot import outcomes
-from livestack.venues.binance_spot.calls import Calls, Pending, VenueTime
-from livestack.venues.binance_spot.handshake import Handshake, Step
+from livestack.venues.binance_spot.calls import NOWHERE, REST, Calls, Pending
+from livestack.venues.binance_spot.handshake import REFUSED_CODES, Greeting
+from livestack.venues.binance_spot.limits import usage_of
+from livestack.venues.binance_spot.opening import Opening
 from livestack.venues.binance_spot.order_events import OrderEvents
 from livestack.venues.binance_spot.orders import KnownOrder, KnownOrders, OrderInstrument
+from livestack.venues.binance_spot.paths import Paths
 from livestack.venues.binance_spot.private_messages import (
-    AccountPosition,
     AmendResult,
     CancelReplaceResult,
-    EventHead,
-    ExecutionReport,
     OrderResult,
-    RateLimit,
     Reply,
-    ServerTime,
     SocketMessage,
-    decode,
 )
 from livestack.venues.binance_spot.questions import Questions
-from livestack.venues.binance_spot.reports import ExecutionReports, position_report
+from livestack.venues.binance_spot.rate_reports import RateReports
+from livestack.venues.binance_spot.repetitions import Repetitions
+from livestack.venues.binance_spot.reports import ExecutionReports
 from livestack.venues.binance_spot.requests import RECV_WINDOW_MS, RequestWriter, order_call
+from livestack.venues.binance_spot.rest_requests import RestRequests, read_answer
+from livestack.venues.binance_spot.rest_watch import RestWatch
+from livestack.venues.binance_spot.signing import make_signer
+from livestack.venues.binance_spot.upkeep import Upkeep
+from livestack.venues.binance_spot.user_events import UserEvents
+from livestack.venues.binance_spot.venue_time import VenueTime
+from livestack.venues.budget import RequestBudget
 from livestack.venues.complaints import Complaints
-from livestack.venues.session import SessionState, Signal
+from livestack.venues.options import VenueOptions
 
 SETTLING_NS = (RECV_WINDOW_MS + 10_000 + 1_000) * 1_000_000
 """Receive window, the 10 s that the venue gives its engine (-1007), and a second of error between two clocks."""
 
-CLOCK_NS = 60_000_000_000
-"""How often the venue's clock is measured: two bad quartz clocks part by 6 ms in that time."""
-
-_INTERVALS_NS = {
-    "SECOND": 1_000_000_000,
-    "MINUTE": 60_000_000_000,
-    "HOUR": 3_600_000_000_000,
-    "DAY": 86_400_000_000_000,
-}
 _DECODE_ERRORS = (msgspec.MsgspecError, ValueError, KeyError, RecursionError)
 _decode = msgspec.json.Decoder(SocketMessage).decode
 
@@ -79,121 +72,146 @@ class BinanceOrderEntry:
         instruments: Sequence[InstrumentDefined],
         credentials: Credentials,
         inherited: Inherited,
+        options: VenueOptions,
+        budget: RequestBudget,
     ) -> None:
-        self._venue = venue
         self.settling_ns = SETTLING_NS
-        self._complaints = Complaints((credentials.api_key, credentials.secret))
+        self._complaints = Complaints((credentials.api_key, credentials.secret.reveal()))
         self.faults = self._complaints.faults
-        self._session = SessionState()
         self._instruments = {one.instrument: OrderInstrument(one) for one in instruments}
         self._list: list[Event] = []
-        writer = RequestWriter(credentials)
-        self._calls = Calls(writer, VenueTime())
+        signer = make_signer(credentials)
+        self._calls = Calls(
+            RequestWriter(credentials.api_key, signer),
+            RestRequests(credentials.api_key, signer),
+            VenueTime(),
+            budget,
+        )
+        self._rates = RateReports(venue, budget, self._list)
         self._orders = KnownOrders()
         self._events = OrderEvents(venue, self._orders, self._list)
-        by_symbol = {one.symbol: one for one in self._instruments.values()}
         self._questions = Questions(self._instruments, self._calls, self._events, self._complaints)
         self._reconciliation = self._questions.reconciliation
+        self._inherit(inherited)
+        self._successions = self._questions.successions
+        self._upkeep = Upkeep(
+            venue,
+            instruments,
+            self._instruments,
+            self._calls,
+            self._questions,
+            self._complaints,
+            options,
+            budget,
+            self._list,
+        )
+        self._began_ns = -1
+        self._make_ways(venue, credentials.kind == "ed25519", inherited, options, budget)
+
+    def _inherit(self, inherited: Inherited) -> None:
+        """What a resumed session knows."""
         for name, through in inherited.fill_floors.items():
             if name in self._instruments:
                 self._reconciliation.floor(self._instruments[name]).reconciled(through)
         for one in inherited.orders:
             if one.instrument in self._instruments:
                 self._orders.inherit(self._instruments[one.instrument], one)
-        self._successions = self._questions.successions
-        look_up = self._questions.look_up
-        self._reports = ExecutionReports(
-            by_symbol, self._events, self._complaints, look_up, self._successions
+
+    def _make_ways(
+        self, venue: str, can_log_on: bool, inherited: Inherited, options: VenueOptions, budget: RequestBudget
+    ) -> None:
+        """The parts by which requests go and answers come."""
+        calls, questions = self._calls, self._questions
+        greeting = Greeting(calls, can_log_on, self._upkeep.measured)
+        self._repetitions = Repetitions(greeting.time, self._tell_refusal)
+        self._opening = Opening(
+            self._instruments, calls, self._reconciliation, self._complaints, self._orders, inherited.orders
         )
-        self._handshake = Handshake(
-            self._calls, writer, self._reconciliation_steps, self._measured, self._handshake_ended
+        self._paths = Paths(
+            venue,
+            calls,
+            greeting,
+            options,
+            self._complaints,
+            self._list,
+            self._opening.steps,
+            self._live,
+            self._interrupted,
         )
-        self._usage: tuple[RateUsage, ...] = ()
-        self._clock_due_ns = 0
-        self._began_ns = -1
+        self._watch = RestWatch(
+            self._instruments,
+            calls,
+            self._opening,
+            self._orders,
+            self._reconciliation,
+            budget,
+            self._paths.resynchronise,
+        )
+        by_symbol = {one.symbol: one for one in self._instruments.values()}
+        reports = ExecutionReports(
+            by_symbol, self._events, self._complaints, questions.look_up, self._successions
+        )
+        told = self._reconciliation.balances_told
+        self._private = UserEvents(calls, self._paths, reports, self._upkeep, self._complaints, told)
 
     @property
     def status(self) -> ConnectionStatus:
-        return self._session.status
+        return self._paths.status
 
-    # -- The connection ------------------------------------------------------------------------------------------
+    @property
+    def is_clock_good(self) -> bool:
+        return self._upkeep.is_clock_good
 
-    def connected(self, now_ns: int, wall_ns: int) -> None:
+    # -- The connections -----------------------------------------------------------------------------------------
+
+    def connected(self, now_ns: int, wall_ns: int, link: int = 0) -> None:
         self._calls.at(now_ns, wall_ns)
         if self._began_ns < 0:
             self._began_ns = now_ns
-        self._signal(Signal.OPENED, "connected", now_ns)
-        self._handshake.begin()
+        self._paths.connected(link)
 
-    def disconnected(self, reason: str, now_ns: int) -> None:
+    def disconnected(self, reason: str, now_ns: int, link: int = 0) -> None:
         self._calls.at(now_ns)
-        self._handshake.abandon()
-        self._calls.broken()
-        self._questions.interrupted()
-        self._signal(Signal.CLOSED, reason, now_ns)
+        self._paths.disconnected(link, reason)
 
     def tick(self, now_ns: int, wall_ns: int) -> None:
         self._calls.at(now_ns, wall_ns)
-        if self.status is ConnectionStatus.DISCONNECTED:
-            return
-        self._calls.overdue()
-        self._handshake.tick()
-        if self.status is not ConnectionStatus.LIVE:
-            return
-        self._questions.tick()
-        if now_ns >= self._clock_due_ns:
-            self._measure_clock()
-
-    def _reconciliation_steps(self) -> list[Step]:
-        instruments = self._instruments.values()
-        open_orders: list[Step] = [partial(self._reconciliation.open_orders, one) for one in instruments]
-        fills: list[Step] = [partial(self._reconciliation.missed_fills, one) for one in instruments]
-        return [*open_orders, *fills, self._reconciliation.balances]
-
-    def _handshake_ended(self, reason: str, is_refused: bool) -> None:
-        now_ns = self._calls.now_ns
-        if not reason:
-            if self.status is ConnectionStatus.DEGRADED:
-                self._signal(Signal.DOUBT, "accepted again", now_ns)
-            self._signal(Signal.SYNCHRONISED, "reconciled", now_ns)
-            self._clock_due_ns = now_ns + CLOCK_NS
+        if self._began_ns < 0:
+            self._began_ns = now_ns
+        self._paths.tick()
+        self._upkeep.tick()
+        if self.status is ConnectionStatus.LIVE:
             self._questions.tick()
-            return
-        self._complaints.add(LOG_ON_REFUSED if is_refused else "handshake_failed", reason)
-        if is_refused:
-            self._signal(Signal.DEGRADE, reason, now_ns)
+            if self._paths.is_over_rest:
+                self._watch.tick()
 
-    def _signal(self, signal: Signal, reason: str, now_ns: int) -> None:
-        if self._session.take(signal):
-            self._list.append(
-                VenueStatusChanged(recv_ns=now_ns, venue=self._venue, status=self.status, reason=reason)
-            )
+    def _live(self) -> None:
+        """Everything that has to be known is known."""
+        is_over_rest = self._paths.is_over_rest
+        self._upkeep.live(has_stream=not is_over_rest)
+        if is_over_rest:
+            self._watch.begin()
+        elif self._opening.has_postponed:
+            self._upkeep.doubt("fills of instruments without orders of ours were not fetched yet")
+        self._questions.tick()
 
-    def _measure_clock(self) -> None:
-        begun_ns = self._calls.now_ns
-        self._clock_due_ns = begun_ns + CLOCK_NS
-
-        def answered(reply: Reply) -> None:
-            if reply.is_ok:
-                try:
-                    self._measured(reply.read(ServerTime).server_ms, begun_ns, reply.recv_ns)
-                except msgspec.MsgspecError as error:
-                    self._complaints.add("bad_reply", str(error), reply.frame)
-
-        self._calls.ask("time", {}, answered, "plain")
-
-    def _measured(self, server_ms: int, begun_ns: int, recv_ns: int) -> None:
-        time = self._calls.time
-        time.measured(begun_ns, recv_ns, server_ms)
-        self._list.append(VenueClock(venue=self._venue, offset_ns=time.offset_ns, error_ns=time.error_ns))
+    def _interrupted(self, is_last: bool) -> None:
+        """The private stream is lost, or whatever stood for it; with ``is_last`` every path."""
+        self._watch.end()
+        self._upkeep.interrupted()
+        if is_last:
+            self._questions.interrupted()
+            self._repetitions.interrupted()
 
     # -- Dispatches ----------------------------------------------------------------------------------------------
 
-    def encode(self, request: OrderRequest, now_ns: int, wall_ns: int) -> str:
+    def encode(self, request: OrderRequest, now_ns: int, wall_ns: int) -> Outbound:
         self._calls.at(now_ns, wall_ns)
         instrument = self._instruments.get(request.instrument)
         if instrument is None:
             raise ValueError(f"{request.instrument} is not an instrument of this session")
+        if self._calls.path == NOWHERE:
+            raise ValueError("there is no connection")
         known = self._orders.find(request.client_id) or self._orders.find_venue_id(
             instrument.name, request.venue_order_id
         )
@@ -206,6 +224,7 @@ class BinanceOrderEntry:
         if request.kind is RequestKind.REPLACE:
             order.replacing = request.client_id
             order.cancel_half_filled = -1
+        self._opening.touch(instrument.name)
         return self._calls.dispatch(request, method, parameters)
 
     def sent(self, request: OrderRequest, send_ns: int) -> None:
@@ -223,6 +242,13 @@ class BinanceOrderEntry:
         elif order.replacing == request.client_id:
             order.replacing = ""
 
+    def repeats(self) -> list[OrderRequest]:
+        return self._repetitions.take()
+
+    def unrepeated(self, request: OrderRequest) -> None:
+        self._calls.withdraw(request.client_id)
+        self._repetitions.unrepeated(request)
+
     def ask(self, query: HostQuery, now_ns: int, wall_ns: int) -> None:
         self._calls.at(now_ns, wall_ns)
         settled_ns = self._began_ns + self.settling_ns
@@ -230,44 +256,36 @@ class BinanceOrderEntry:
 
     # -- What arrives --------------------------------------------------------------------------------------------
 
-    def receive(self, frame: bytes, recv_ns: int) -> None:
+    def receive(self, frame: bytes, recv_ns: int, link: int = 0) -> None:
         self._calls.at(max(recv_ns, self._calls.now_ns))
         try:
             message = _decode(frame)
             if message.status:
-                self._reply(message, frame, recv_ns)
+                self._paths.links.heard(link)
+                pending = self._calls.take(message.id, link)
+                reply = Reply.of(message, recv_ns, frame)
+                self._rates.backoff(reply, self._calls.venue_ms)
+                self._take(pending, reply, usage_of(message.rate_limits))
             elif message.event != b"null":
-                self._event(message.event, frame, recv_ns)
+                self._event(message.event, frame, recv_ns, link)
             else:
                 self._complaints.add("unknown_frame", "neither a reply nor an event", frame)
         except _DECODE_ERRORS as error:
             self._complaints.add("malformed_frame", repr(error), frame)
             # What the frame was about is not known: an order may stand elsewhere than we believe.
-            self._resynchronise("a frame could not be read", recv_ns)
+            self._paths.resynchronise("a frame could not be read")
 
-    def _resynchronise(self, reason: str, now_ns: int) -> None:
-        if self.status is ConnectionStatus.LIVE:
-            self._signal(Signal.DOUBT, reason, now_ns)
-            self._handshake.restart()
+    def fetched(self, answer: Fetched) -> None:
+        self._calls.at(max(answer.recv_ns, self._calls.now_ns))
+        pending = self._calls.take(answer.fetch_id, REST)
+        reply = read_answer(answer)
+        self._rates.backoff(reply, self._calls.venue_ms, answer)
+        self._take(pending, reply, self._rates.of_headers(answer))
+        self._calls.release()
 
-    def _event(self, raw: msgspec.Raw, frame: bytes, recv_ns: int) -> None:
-        kind = decode(raw, EventHead).event
-        if kind == "executionReport":
-            before = len(self._list)
-            self._reports.take(decode(raw, ExecutionReport), frame, recv_ns)
-            self._note_fills(before, recv_ns)
-        elif kind == "outboundAccountPosition":
-            position = decode(raw, AccountPosition)
-            self._list.append(position_report(self._venue, position, recv_ns))
-        elif kind == "eventStreamTerminated":
-            self._complaints.add("stream_terminated", "the venue ended the private stream", frame)
-            self._resynchronise("the venue ended the private stream", recv_ns)
-        elif kind == "serverShutdown":
-            self._complaints.add("server_shutdown", "the venue will close this connection", frame)
-        elif kind not in ("balanceUpdate", "listStatus", "externalLockUpdate"):
-            self._complaints.add("unknown_enum", f"event {kind[:32]!r}", frame)
-
-    def _note_fills(self, before: int, recv_ns: int) -> None:
+    def _event(self, raw: msgspec.Raw, frame: bytes, recv_ns: int, link: int) -> None:
+        before = len(self._list)
+        self._private.take(raw, frame, recv_ns, link)
         if self._successions.holds:
             return  # a fill may be among what is not told yet
         for event in self._list[before:]:
@@ -275,19 +293,23 @@ class BinanceOrderEntry:
                 instrument = self._instruments[event.instrument]
                 self._reconciliation.floor(instrument).seen(event.fill_id, recv_ns)
 
-    def _reply(self, message: SocketMessage, frame: bytes, recv_ns: int) -> None:
-        pending = self._calls.take(message.id)
-        reply = Reply.of(message, recv_ns, frame)
-        self._backoff(reply)
+    def _take(self, pending: Pending | None, reply: Reply, usage: tuple[RateUsage, ...]) -> None:
+        """An answer, whatever the path."""
+        self._rates.take(usage, pending, reply.recv_ns)
         if pending is None:
-            self._rate_limits(message.rate_limits, None, recv_ns)
-            self._complaints.add("unexpected_reply", f"{message.status} {reply.text}", frame)
-        elif pending.request is not None:
-            self._rate_limits(message.rate_limits, pending.request, recv_ns)
+            self._complaints.add("unexpected_reply", f"{reply.status} {reply.text}", reply.frame)
+            if reply.code in REFUSED_CODES:
+                self._paths.refused(reply.text)
+            return
+        reply.begun_ns = pending.begun_ns
+        if pending.request is not None:
             self._outcome(pending, pending.request, reply)
         elif pending.done is not None:
-            self._rate_limits(message.rate_limits, None, recv_ns)
             pending.done(reply)
+            if reply.code in REFUSED_CODES:
+                self._paths.refused(reply.text)
+            elif reply.code == outcomes.CLOCK_CODE and self.status is ConnectionStatus.LIVE:
+                self._upkeep.measure_clock()
 
     def _outcome(self, pending: Pending, request: OrderRequest, reply: Reply) -> None:
         """The reply to a dispatch. One that cannot be read leaves it unresolved, as no reply would."""
@@ -297,7 +319,7 @@ class BinanceOrderEntry:
             if verdict is outcomes.Verdict.UNKNOWN:
                 self._calls.unresolved(request)
             elif verdict is outcomes.Verdict.REFUSED:
-                self._refused(request, order, reply)
+                self._refused(request, reply)
             else:
                 self._calls.resolved(request.client_id)
                 self._done(pending, request, order, reply)
@@ -316,9 +338,14 @@ class BinanceOrderEntry:
         else:
             outcomes.replaced(events, order, request, reply.read(CancelReplaceResult), recv_ns)
 
-    def _refused(self, request: OrderRequest, order: KnownOrder, reply: Reply) -> None:
-        if reply.code == outcomes.CLOCK_CODE:
-            self._measure_clock()
+    def _refused(self, request: OrderRequest, reply: Reply) -> None:
+        if reply.code == outcomes.CLOCK_CODE and self._repetitions.begin(request, reply):
+            return
+        self._tell_refusal(request, reply)
+
+    def _tell_refusal(self, request: OrderRequest, reply: Reply) -> None:
+        order = self._orders.of_client_id(self._instruments[request.instrument], request.client_id)
+        self._upkeep.refused(request, reply)
         halves = (outcomes.PARTLY_REPLACED, outcomes.NOT_REPLACED)
         if reply.code not in halves:
             self._events.refused(request, order, reply.code, reply.text, reply.recv_ns)
@@ -328,44 +355,12 @@ class BinanceOrderEntry:
             # Usually "Unknown order sent.": it was filled or cancelled meanwhile, and the report may be lost.
             self._questions.look_up(order)
 
-    def _backoff(self, reply: Reply) -> None:
-        wait_ns = 0 if reply.is_ok else outcomes.backoff_ns(reply, self._calls.venue_ms)
-        if wait_ns:
-            self._list.append(
-                VenueBackoff(
-                    recv_ns=reply.recv_ns, venue=self._venue, retry_after_ns=wait_ns, reason=reply.text
-                )
-            )
-
-    def _rate_limits(self, limits: list[RateLimit], request: OrderRequest | None, recv_ns: int) -> None:
-        usage = tuple(
-            RateUsage(
-                one.rate_limit_type,
-                _INTERVALS_NS.get(one.interval, 0) * one.interval_num,
-                one.limit,
-                one.count,
-            )
-            for one in limits
-        )
-        if not usage or usage == self._usage:
-            return
-        self._usage = usage
-        self._list.append(
-            RateLimitReport(
-                recv_ns=recv_ns,
-                venue=self._venue,
-                order_id=request.order_id if request is not None else 0,
-                revision=request.revision if request is not None else 0,
-                usage=usage,
-            )
-        )
-
     def events(self) -> list[Event]:
         events = self._list.copy()
         self._list.clear()
         return events
 
-    def outgoing(self) -> list[HostRequest]:
+    def outgoing(self) -> list[HostRequest | Fetch | Renew | CloseLink]:
         outgoing, self._calls.outgoing = self._calls.outgoing, []
         return outgoing
 

@@ -27,6 +27,7 @@ from livestack.core.types import (
     RequestKind,
     Side,
     TimeInForce,
+    parse_client_id,
 )
 from livestack.venues.binance_spot.numbers import read_amount
 from livestack.venues.binance_spot.orders import KnownOrder, KnownOrders
@@ -58,6 +59,9 @@ class OrderEvents:
         self.venue = venue
         self.orders = orders
         self.events = events
+        self.told_fills: dict[str, set[tuple[int, Side]]] = {}
+        """By instrument id and side of the fills that were passed on: both sides of one trade may be this account's.
+        Whoever reconciled them forgets the oldest."""
 
     def accepted(self, order: KnownOrder, client_id: str, venue_id: int, ms: int, recv_ns: int) -> None:
         if order.accepted:
@@ -85,7 +89,10 @@ class OrderEvents:
         ms: int,
         recv_ns: int,
     ) -> None:
-        """Amended, or another order in its place. ``terms``: price, and the quantity of the venue's order."""
+        """Amended, or another order in its place. ``terms``: price, and the quantity of the venue's order.
+
+        A client id that is none of ours is somebody else's amendment: the Core goes on with the id that it knows.
+        """
         if client_id in order.replaced:
             return  # said before, also where another Replace is under way by now
         venue_order_id = str(venue_id)
@@ -96,28 +103,45 @@ class OrderEvents:
             order.carried += order.filled if order.cancel_half_filled < 0 else order.cancel_half_filled
             if not order.venue_order_id:
                 order.compare(client_id, terms[1])  # nor is it known what it was at the venue
-            order.filled = order.amends = order.total = order.replace_total = 0
-        order.cancel_half_filled = -1
-        order.replacing = ""
+            order.filled = order.amends = order.total = order.replace_total = order.prevented = 0
+        if parse_client_id(client_id) is not None:
+            order.cancel_half_filled = -1
+            order.replacing = ""
+            order.heir_total = 0
+            order.client_id = client_id
         order.replaced.append(client_id)
         order.accepted = True
-        order.client_id = client_id
         order.add_client_id(client_id)
         order.price, order.qty = terms
         self.orders.name(order, venue_order_id)
+        self._tell_terms(order, ms, recv_ns)
+
+    def _tell_terms(self, order: KnownOrder, ms: int, recv_ns: int) -> None:
         self.events.append(
             OrderReplaced(
                 recv_ns=recv_ns,
                 venue=self.venue,
                 instrument=order.instrument.name,
-                client_id=client_id,
+                client_id=order.client_id,
                 order_id=order.order_id,
-                venue_order_id=venue_order_id,
+                venue_order_id=order.venue_order_id,
                 event_ns=ms * _MILLI,
                 price=order.price,
-                qty=order.carried + order.qty,
+                qty=order.total_qty,
             )
         )
+
+    def prevented(self, order: KnownOrder, qty: int, ms: int, recv_ns: int) -> None:
+        """Self-trade prevention took ``qty`` off what the order is at the venue now, all in all, and no fill did.
+
+        The Core hears of a smaller quantity: it ends an Order whose fills are all there. Of one that ended by it
+        nothing is left to tell.
+        """
+        if qty <= order.prevented or order.closed or not order.accepted:
+            return
+        order.prevented = qty
+        if order.qty - qty > 0:
+            self._tell_terms(order, ms, recv_ns)
 
     def fill(
         self,
@@ -136,6 +160,7 @@ class OrderEvents:
     ) -> None:
         """One execution; ``ValueError`` for a number that cannot be read."""
         amount, decimals = read_amount(fee)
+        self.told_fills.setdefault(order.instrument.name, set()).add((fill_id, side))
         self.events.append(
             OrderFill(
                 recv_ns=recv_ns,
@@ -156,10 +181,46 @@ class OrderEvents:
             )
         )
 
-    def filled(self, order: KnownOrder) -> None:
-        """Nothing of it is left; the fills say so to the Core."""
-        if not order.closed:
-            self.orders.close(order)
+    def filled(self, order: KnownOrder, ms: int, recv_ns: int) -> None:
+        """Nothing of it is left. The fills say so to the Core, but of an order by its worth: only the venue knows when
+        that is filled."""
+        if order.closed:
+            return
+        if order.side is not None:
+            self.stands(order, OrderStatus.FILLED, OrderType.MARKET, TimeInForce.GTC, ms, recv_ns)
+        self.orders.close(order)
+
+    def stands(
+        self,
+        order: KnownOrder,
+        status: OrderStatus,
+        kind: OrderType,
+        tif: TimeInForce,
+        ms: int,
+        recv_ns: int,
+    ) -> None:
+        """Where ``order`` is, by what was heard of it; its ``side`` has to be known."""
+        assert order.side is not None
+        filled = order.carried + order.filled
+        self.events.append(
+            OrderReport(
+                recv_ns=recv_ns,
+                venue=self.venue,
+                instrument=order.instrument.name,
+                client_id=order.client_id,
+                order_id=order.order_id,
+                venue_order_id=order.venue_order_id,
+                event_ns=ms * _MILLI,
+                status=status,
+                side=order.side,
+                order_type=kind,
+                tif=tif,
+                price=order.price,
+                qty=filled if status is OrderStatus.FILLED else order.total_qty,
+                filled_qty=filled,
+                reason="FILLED" if status is OrderStatus.FILLED else "",
+            )
+        )
 
     def cancelled(self, order: KnownOrder, reason: str, filled: int, ms: int, recv_ns: int) -> None:
         self._ended(OrderCancelled, order, reason, filled, ms, recv_ns)
@@ -242,23 +303,33 @@ class OrderEvents:
         status = STATUS[found.status]
         if order.is_behind(found.venue_order_id):
             return status
+        if order.closed and not order.order_id and status not in FINAL:
+            return status  # an answer from before its end, which the stream told meanwhile; the Core forgot it by then
         price = order.instrument.price[found.price]
         qty, filled = order.instrument.qty[found.qty], order.instrument.qty[found.filled_qty]
         order.compare(found.client_id, qty)
+        prevented = order.instrument.qty[found.prevented_qty]
+        if status is OrderStatus.FILLED and found.type != "MARKET":
+            prevented = max(prevented, qty - filled)
+        if str(found.venue_order_id) == order.venue_order_id and order.accepted:
+            order.price, order.qty = price, qty
+            if status is not OrderStatus.CANCELLED:  # or the fills that are left would make it look filled
+                self.prevented(order, prevented, (found.update_ms or found.transact_ms), recv_ns)
+        order.prevented = max(order.prevented, prevented)
         event = OrderReport(
             recv_ns=recv_ns,
             venue=self.venue,
             instrument=order.instrument.name,
-            client_id=found.client_id if order.order_id == 0 else order.client_id,
+            client_id=order.client_id or found.client_id,
             order_id=order.order_id,
             venue_order_id=str(found.venue_order_id),
             event_ns=(found.update_ms or found.transact_ms) * _MILLI,
             status=status,
             side=Side[found.side],
-            order_type=_TYPE[found.type],
-            tif=TimeInForce[found.tif],
+            order_type=_type(order, found.type),
+            tif=_tif(order, found.tif),
             price=price,
-            qty=order.carried + qty,
+            qty=order.carried + qty - order.prevented,
             filled_qty=order.carried + filled,
             reason=found.expiry_reason or (found.status if status in FINAL else ""),
         )
@@ -266,6 +337,8 @@ class OrderEvents:
         order.price, order.qty, order.filled = price, qty, max(order.filled, filled)
         self.orders.name(order, str(found.venue_order_id))
         self.events.append(event)
+        if status is OrderStatus.FILLED and str(found.venue_order_id) == order.venue_order_id:
+            order.replacing = ""  # what is filled cannot have been replaced
         if status in FINAL and not order.closed and not order.replacing:
             self.orders.close(order)
         return status
@@ -292,3 +365,14 @@ class OrderEvents:
             raise ValueError(f"an order that was replaced is {found.status[:16]!r}")
         order.compare(found.client_id, order.instrument.qty[found.qty])
         order.cancel_half_filled = order.instrument.qty[found.filled_qty]
+
+
+def _type(order: KnownOrder, text: str) -> OrderType:
+    """Somebody else's order may be of a type that we do not know; it is shown all the same."""
+    return _TYPE[text] if order.order_id else _TYPE.get(text, OrderType.LIMIT)
+
+
+def _tif(order: KnownOrder, text: str) -> TimeInForce:
+    if order.order_id or text in TimeInForce.__members__:
+        return TimeInForce[text]
+    return TimeInForce.GTC

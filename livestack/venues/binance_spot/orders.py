@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from livestack.core.events import InstrumentDefined
-from livestack.core.types import parse_client_id
+from livestack.core.types import Side, parse_client_id
 from livestack.venues.adapter import InheritedOrder
 from livestack.venues.binance_spot.numbers import DecimalReader
 
@@ -34,6 +34,10 @@ class OrderInstrument:
         self.qty = DecimalReader(defined.qty_decimals)
         self.amend_allowed = defined.amend_allowed
 
+    def redefine(self, defined: InstrumentDefined) -> None:
+        """The venue changed its rules; the scales stay for the session."""
+        self.amend_allowed = defined.amend_allowed
+
 
 class KnownOrder:
     """One order through all its client ids and venue ids. ``order_id`` 0: not one of ours.
@@ -43,7 +47,9 @@ class KnownOrder:
     id of the Replace under way or of unknown fate, '' if there is none, ``cancel_half_filled`` what its cancel half
     says, -1 before that is known; ``replaced`` are the Replaces of which the Core was told. ``total`` and
     ``replace_total`` are the Core's, of an order of before this adapter: until the venue's quantity is seen that they
-    are to be compared with.
+    are to be compared with; ``heir_total`` is that of the Replace, for as long as it has none. ``prevented`` is what
+    self-trade prevention took off the venue's present order without a fill. ``touched``: when something was sent or
+    heard about it last, by :attr:`KnownOrders.clock`.
     """
 
     __slots__ = (
@@ -55,15 +61,19 @@ class KnownOrder:
         "client_ids",
         "closed",
         "filled",
+        "heir_total",
         "instrument",
         "order_id",
+        "prevented",
         "price",
         "qty",
         "replace_total",
         "replaced",
         "replacing",
         "sent_ns",
+        "side",
         "total",
+        "touched",
         "venue_order_id",
         "venue_order_ids",
     )
@@ -88,6 +98,20 @@ class KnownOrder:
         self.replaced: list[str] = []
         self.total = 0
         self.replace_total = 0
+        self.heir_total = 0
+        self.prevented = 0
+        self.touched = 0
+        self.side: Side | None = None
+        """Kept of an order by its worth in quote, and of one of somebody else."""
+
+    @property
+    def total_qty(self) -> int:
+        """What the Core knows as its quantity: what predecessors filled, and what this one may fill."""
+        return self.carried + self.qty - self.prevented
+
+    def venue_qty(self, total: int) -> int:
+        """What the venue has to call the quantity of its present order for the Core's to be ``total``."""
+        return total - self.carried + self.prevented
 
     def add_client_id(self, client_id: str) -> None:
         if client_id not in self.client_ids:
@@ -121,6 +145,11 @@ class KnownOrders:
         self._by_key: dict[str, KnownOrder] = {}
         self._by_venue_id: dict[tuple[str, str], KnownOrder] = {}
         self._closed: OrderedDict[str, None] = OrderedDict()
+        self._expected: dict[KnownOrder, str] = {}
+        self.clock = 0
+        """Counts whatever is sent or heard about any order."""
+        self.busy: set[str] = set()
+        """Names of instruments about whose orders something was sent or heard since somebody cleared it."""
 
     def __len__(self) -> int:
         return len(self._by_key)
@@ -129,6 +158,7 @@ class KnownOrders:
         """An order of before this adapter, under all its ids, whatever is heard of it first."""
         order = KnownOrder(instrument, one.order_id, one.client_id)
         order.total, order.replacing, order.replace_total = one.qty, one.replace_id, one.replace_qty
+        order.heir_total = one.replace_qty
         self._by_key[_key(one.client_id)[0]] = order
         if one.replace_id:
             self.also(order, one.replace_id)
@@ -140,6 +170,11 @@ class KnownOrders:
 
     def find_venue_id(self, instrument: str, venue_order_id: str) -> KnownOrder | None:
         return self._by_venue_id.get((instrument, venue_order_id))
+
+    def is_told(self, instrument: str, venue_order_id: str) -> bool:
+        """Whether the Core knows whose ``venue_order_id`` is: not one that is only expected to be somebody's heir."""
+        order = self._by_venue_id.get((instrument, venue_order_id))
+        return order is not None and venue_order_id in order.venue_order_ids
 
     def of_client_id(self, instrument: OrderInstrument, client_id: str) -> KnownOrder:
         """The order of one of our requests, new where it is the first one."""
@@ -162,8 +197,15 @@ class KnownOrders:
             order.venue_order_ids.insert(0, venue_order_id)
             self._by_venue_id[order.instrument.name, venue_order_id] = order
 
+    def touch(self, order: KnownOrder) -> None:
+        """Something was sent or heard about ``order``: what is known of it from elsewhere may be older."""
+        self.clock += 1
+        order.touched = self.clock
+        self.busy.add(order.instrument.name)
+
     def also(self, order: KnownOrder, client_id: str) -> None:
         """A request of ours about ``order`` has ``client_id``: after a resumption of another epoch than the order's."""
+        self.touch(order)
         order.add_client_id(client_id)
         if order.order_id:
             for one in (order.client_id, client_id):
@@ -188,6 +230,16 @@ class KnownOrders:
             order.venue_order_ids.append(venue_order_id)
             self._by_venue_id[order.instrument.name, venue_order_id] = order
 
+    def expect(self, order: KnownOrder, venue_order_id: str) -> None:
+        """What is heard of ``venue_order_id`` is about ``order``, in whose place a Replace put it."""
+        self._by_venue_id[order.instrument.name, venue_order_id] = order
+        self._expected[order] = venue_order_id
+
+    def expected(self, order: KnownOrder) -> str:
+        """The venue id of what a Replace put in the place of ``order``, not told yet; '' for none known."""
+        venue_order_id = self._expected.get(order, "")
+        return "" if venue_order_id in order.venue_order_ids else venue_order_id
+
     def close(self, order: KnownOrder) -> None:
         """``order`` is final; it is remembered for a while."""
         order.closed = True
@@ -201,17 +253,27 @@ class KnownOrders:
         """Nothing of ``order`` ever left."""
         self._by_key.pop(_key(order.client_id)[0], None)
 
+    def being_replaced(self, instrument: str) -> list[KnownOrder]:
+        """Those of which a Replace is under way or of unknown fate, and that the venue knew before it."""
+        return [
+            order
+            for order in dict.fromkeys(self._by_key.values())
+            if order.instrument.name == instrument and order.replacing and order.venue_order_id
+        ]
+
     def open_orders(self, instrument: str) -> list[KnownOrder]:
         """Those that the venue has acknowledged and not closed, as far as is known here."""
         return [
             order
-            for order in dict.fromkeys(self._by_key.values())
+            for order in dict.fromkeys([*self._by_key.values(), *self._by_venue_id.values()])
             if order.instrument.name == instrument and order.accepted and not order.closed
         ]
 
     def _drop(self, key: str) -> None:
         order = self._by_key.pop(key, None)
-        if order is None:
+        if order is not None:
+            self._expected.pop(order, None)
+        else:
             name, _, venue_order_id = key.rpartition(" ")
             self._by_venue_id.pop((name, venue_order_id), None)
             return

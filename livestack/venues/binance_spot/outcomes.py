@@ -11,6 +11,7 @@ from enum import IntEnum
 import msgspec
 
 from livestack.core.types import Liquidity, OrderRequest, Side
+from livestack.venues.binance_spot.fetches import SILENCE_NS, SILENCE_NS_MAX
 from livestack.venues.binance_spot.messages import ApiError
 from livestack.venues.binance_spot.order_events import EXPIRED, OrderEvents
 from livestack.venues.binance_spot.orders import KnownOrder
@@ -22,7 +23,6 @@ from livestack.venues.binance_spot.private_messages import (
     RetryAfter,
     decode,
 )
-from livestack.venues.binance_spot.snapshots import SILENCE_NS, SILENCE_NS_MAX
 
 UNKNOWN_CODES = {-1000, -1001, -1006, -1007, -1008, -1016}
 """Internal and bus errors, time-outs, overload, shutdown: execution status unknown."""
@@ -68,11 +68,15 @@ def placed(
 ) -> None:
     """A New is at the venue; its FULL response may bring fills and the end of it at once."""
     order.price, order.qty = request.price, order.instrument.qty[result.qty] or request.qty
+    if request.quote_qty:
+        order.side = request.side
     events.accepted(order, request.client_id, result.venue_order_id, result.transact_ms, recv_ns)
     _progress(events, order, request.side, result, recv_ns)
 
 
 def _progress(events: OrderEvents, order: KnownOrder, side: Side, result: OrderResult, recv_ns: int) -> None:
+    events.orders.touch(order)
+    _prevention(events, order, result, recv_ns)
     for fill in result.fills:
         events.fill(
             order,
@@ -90,7 +94,7 @@ def _progress(events: OrderEvents, order: KnownOrder, side: Side, result: OrderR
     filled = order.instrument.qty[result.filled_qty]
     order.filled = max(order.filled, filled)
     if result.status == "FILLED":
-        events.filled(order)
+        events.filled(order, result.transact_ms, recv_ns)
     elif result.status in EXPIRED:
         reason = result.expiry_reason or result.status
         events.expired(order, reason, filled, result.transact_ms, recv_ns)
@@ -100,8 +104,20 @@ def _progress(events: OrderEvents, order: KnownOrder, side: Side, result: OrderR
         events.rejected(order, "REJECTED", result.expiry_reason or "REJECTED", result.transact_ms, recv_ns)
 
 
+def _prevention(events: OrderEvents, order: KnownOrder, result: OrderResult, recv_ns: int) -> None:
+    """What self-trade prevention took off at once: said, or what is missing to the quantity of one that is filled."""
+    if order.venue_order_id != str(result.venue_order_id) or result.status in EXPIRED:
+        return
+    quantities = order.instrument.qty
+    prevented = quantities[result.prevented_qty]
+    if result.status == "FILLED" and result.type != "MARKET":
+        prevented = max(prevented, quantities[result.qty] - quantities[result.filled_qty])
+    events.prevented(order, prevented, result.transact_ms, recv_ns)
+
+
 def cancelled(events: OrderEvents, order: KnownOrder, result: OrderResult, recv_ns: int) -> None:
     """A Cancel took the order out of the market."""
+    events.orders.touch(order)
     if not order.venue_order_id:
         events.orders.name(order, str(result.venue_order_id))
     filled = order.instrument.qty[result.filled_qty]
@@ -113,7 +129,9 @@ def amended(
     events: OrderEvents, order: KnownOrder, request: OrderRequest, result: AmendResult, recv_ns: int
 ) -> None:
     """An amendment lowered the quantity; the order kept its venue id and its place."""
+    events.orders.touch(order)
     changed = result.order
+    order.prevented = max(order.prevented, order.instrument.qty[changed.amended_prevented_qty])
     terms = order.instrument.price[changed.price], order.instrument.qty[changed.amended_qty]
     events.replaced(order, request.client_id, changed.venue_order_id, terms, result.transact_ms, recv_ns)
 
@@ -133,6 +151,7 @@ def replaced(
 
 def partly_replaced(events: OrderEvents, order: KnownOrder, request: OrderRequest, reply: Reply) -> bool:
     """-2021 or -2022: what became of the two halves. False where that cannot be said."""
+    events.orders.touch(order)
     data = decode(reply.error, CancelReplaceResult)
     if data.cancel_result == "FAILURE" and data.new_order_result != "SUCCESS":
         why = decode(data.cancel_response, ApiError)

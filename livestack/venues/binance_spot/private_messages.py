@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta, field
 
+from livestack.core.types import Side
 from livestack.venues.binance_spot.messages import ApiError, Count, Id, Message, Millis, SignedId
 
 _NULL = msgspec.Raw(b"null")
@@ -66,6 +67,8 @@ class ExecutionReport(Message):
     trade_id: SignedId = field(name="t", default=-1)
     is_maker: bool = field(name="m", default=False)
     expiry_reason: str = field(name="eR", default="")
+    prevented_qty: str = field(name="A", default="0")
+    quote_order_qty: str = field(name="Q", default="0")
 
 
 class AssetUpdate(Message):
@@ -77,6 +80,7 @@ class AssetUpdate(Message):
 class AccountPosition(Message):
     event_ms: Millis = field(name="E")
     balances: list[AssetUpdate] = field(name="B")
+    update_ms: Millis = field(name="u", default=0)
 
 
 class ServerTime(Message):
@@ -105,7 +109,10 @@ class ImmediateFill(Message, rename="camel"):
 
 
 class OrderResult(Message):
-    """An order as responses, cancels, amendments and queries print it; each leaves out what it does not have."""
+    """An order as responses, cancels, amendments and queries print it; each leaves out what it does not have.
+
+    What it traded in quote is not read: the venue has two spellings of it, and a negative number for "not known".
+    """
 
     symbol: str
     venue_order_id: Id = field(name="orderId")
@@ -113,10 +120,13 @@ class OrderResult(Message):
     original_client_id: str = field(name="origClientOrderId", default="")
     transact_ms: Millis = field(name="transactTime", default=0)
     update_ms: Millis = field(name="updateTime", default=0)
+    created_ms: Millis = field(name="time", default=0)
     price: str = "0"
     qty: str = field(name="origQty", default="0")
     amended_qty: str = field(name="qty", default="0")
+    amended_prevented_qty: str = field(name="preventedQty", default="0")
     filled_qty: str = field(name="executedQty", default="0")
+    prevented_qty: str = field(name="preventedQuantity", default="0")
     status: str = ""
     type: str = "LIMIT"
     side: str = "BUY"
@@ -167,14 +177,20 @@ class TradeResult(Message):
     is_buyer: bool = field(name="isBuyer", default=False)
     is_maker: bool = field(name="isMaker", default=False)
 
+    @property
+    def side(self) -> Side:
+        return Side.BUY if self.is_buyer else Side.SELL
+
 
 class Reply:
-    """A reply to one of our requests. ``status`` 0: none came in time, or the connection broke: unknown."""
+    """A reply to one of our requests, which was written at ``begun_ns`` or a moment later. ``status`` 0: none came in
+    time, or the connection broke: unknown."""
 
-    __slots__ = ("code", "error", "frame", "recv_ns", "result", "status", "text")
+    __slots__ = ("begun_ns", "code", "error", "frame", "recv_ns", "result", "status", "text")
 
     def __init__(self, status: int, recv_ns: int, frame: bytes = b"") -> None:
         self.status = status
+        self.begun_ns = recv_ns
         self.recv_ns = recv_ns
         self.frame = frame
         self.result: msgspec.Raw = _NULL

@@ -17,14 +17,20 @@ from livestack.venues.binance_spot.handshake import Step
 from livestack.venues.binance_spot.inquiries import Inquiry
 from livestack.venues.binance_spot.order_events import OrderEvents
 from livestack.venues.binance_spot.orders import KnownOrder, OrderInstrument
+from livestack.venues.binance_spot.outcomes import NOT_FOUND_CODES
 from livestack.venues.binance_spot.private_messages import OrderResult, Reply
 from livestack.venues.binance_spot.reconcile import Reconciliation
 from livestack.venues.binance_spot.succession import Successions
 from livestack.venues.complaints import Complaints
 
 AGAIN_NS = 1_000_000_000
-TIMES_MAX = 30
-"""A question of the Core's that fails is repeated a second later, for half a minute; then the Core asks anew."""
+AGAIN_NS_MAX = 30_000_000_000
+"""A question that fails is repeated, later each time, until it is answered or a newer one takes its place."""
+
+CANCELS_MAX = 8
+"""A cancel-all that fails is repeated so often, for two minutes; then the Core asks anew: by then it may be trading."""
+
+Done = Callable[[Reply], None]
 
 
 class Questions:
@@ -44,24 +50,28 @@ class Questions:
         self.successions = Successions(calls, events, complaints)
         self.reconciliation = Reconciliation(calls, events, complaints, self.look_up, self.successions)
         self._inquiries: dict[str, Inquiry] = {}
-        self._repeats: list[tuple[int, Callable[[], None]]] = []
+        self._repeats: dict[object, tuple[int, Callable[[], None]]] = {}
+        self._newest: dict[object, int] = {}
+        self._asked = 0
 
     def ask(self, query: HostQuery, settled_ns: int, settling_ns: int) -> None:
         """Begin ``query``. ``settled_ns``: from when on even a request sent before this adapter began is settled."""
         if isinstance(query, QueryOrder):
             self._inquire(query, settled_ns, settling_ns)
             return
-        scope = "" if isinstance(query, QueryOpenOrders) else query.instrument
+        if isinstance(query, QueryOpenOrders):
+            instruments = list(self._instruments.values())
+            self._begin(QueryOpenOrders, partial(self.reconciliation.all_open_orders, instruments))
+            return
         for instrument in self._instruments.values():
-            if scope in ("", instrument.name):
-                self._repeat(self._question(query, instrument), 0)
+            if query.instrument in ("", instrument.name):
+                self._begin((type(query), instrument.name), self._question(query, instrument))
 
     def tick(self) -> None:
         """Repeat what failed, go on with what is open."""
         now_ns = self._calls.now_ns
-        due = [again for at_ns, again in self._repeats if at_ns <= now_ns]
-        self._repeats = [(at_ns, again) for at_ns, again in self._repeats if at_ns > now_ns]
-        for again in due:
+        due = [key for key, (at_ns, _) in self._repeats.items() if at_ns <= now_ns]
+        for _, again in [self._repeats.pop(key) for key in due]:
             again()
         self.successions.tick()
         for inquiry in self._inquiries.values():
@@ -72,22 +82,30 @@ class Questions:
 
     def interrupted(self) -> None:
         """The connection is gone: inquiries go on over the next one, the rest is part of its reconciliation."""
-        self._repeats = []
+        self._repeats = {}
+        self._newest = {}
         self.successions.interrupted()
         for inquiry in self._inquiries.values():
             inquiry.interrupted()
 
     def look_up(self, order: KnownOrder) -> None:
         """Ask where one order stands, because something was said or missing that leaves it open."""
-        if not order.venue_order_id:
-            return
+        if order.venue_order_id:
+            self._begin((KnownOrder, order), partial(self._look_up, order))
 
+    def _look_up(self, order: KnownOrder, done: Done) -> None:
         def answered(reply: Reply) -> None:
             if reply.is_ok:
                 try:
                     self._events.report(order, reply.read(OrderResult), reply.recv_ns)
                 except (msgspec.MsgspecError, ValueError, KeyError) as error:
                     self._complaints.add("bad_reply", repr(error), reply.frame)
+                    reply.status, reply.text = 0, "the reply cannot be read"
+            elif reply.code in NOT_FOUND_CODES:
+                what = f"order {order.venue_order_id} is unknown to the venue that named it"
+                self._complaints.add("order_lost", what, reply.frame)
+                reply.status = 200  # asking again brings nothing
+            done(reply)
 
         parameters: dict[str, str | int] = {
             "symbol": order.instrument.symbol,
@@ -95,25 +113,33 @@ class Questions:
         }
         self._calls.ask("order.status", parameters, answered)
 
-    def _question(
-        self, query: QueryOpenOrders | QueryFills | CancelAllAtVenue, instrument: OrderInstrument
-    ) -> Step:
+    def _question(self, query: QueryFills | CancelAllAtVenue, instrument: OrderInstrument) -> Step:
         if isinstance(query, QueryFills):
             return partial(self.reconciliation.fills, instrument, query.after)
-        if isinstance(query, CancelAllAtVenue):
-            return partial(self.reconciliation.cancel_all, instrument)
-        return partial(self.reconciliation.open_orders, instrument)
+        return partial(self.reconciliation.cancel_all, instrument)
 
-    def _repeat(self, question: Step, times: int) -> None:
-        """Ask; after a failure again a little later."""
+    def _begin(self, key: object, question: Step) -> None:
+        """Ask; whatever else under ``key`` waits to be repeated is superseded by this."""
+        self._asked += 1
+        self._newest[key] = self._asked
+        self._repeats.pop(key, None)
+        self._repeat(key, question, self._asked, 0)
+
+    def _repeat(self, key: object, question: Step, number: int, times: int) -> None:
+        """Ask; after a failure again a little later, later each time."""
 
         def answered(reply: Reply) -> None:
+            is_newest = self._newest.get(key) == number
             if reply.is_ok:
+                if is_newest:
+                    del self._newest[key]
                 return
             self._complaints.add("question_failed", f"{reply.text} ({reply.code or reply.status})")
-            if times < TIMES_MAX:
-                again = partial(self._repeat, question, times + 1)
-                self._repeats.append((self._calls.now_ns + AGAIN_NS, again))
+            is_over = times >= CANCELS_MAX and _is_cancel(key)
+            if is_newest and not is_over:
+                again = partial(self._repeat, key, question, number, times + 1)
+                wait_ns = min(AGAIN_NS << min(times, 20), AGAIN_NS_MAX)
+                self._repeats[key] = (self._calls.now_ns + wait_ns, again)
 
         question(answered)
 
@@ -134,5 +160,10 @@ class Questions:
             self._complaints,
             settled_ns,
             self.successions,
+            self.reconciliation.heirs,
         )
         self.tick()
+
+
+def _is_cancel(key: object) -> bool:
+    return isinstance(key, tuple) and key[0] is CancelAllAtVenue

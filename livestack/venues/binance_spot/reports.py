@@ -11,7 +11,7 @@ execution type ``x``      what it means here
 ``REPLACED``              ``OrderReplaced``: an amendment, same venue id
 ``REJECTED``              ``OrderRejected``
 ``EXPIRED``               ``OrderExpired``, self-trade prevention (``EXPIRED_IN_MATCH``) included
-``TRADE_PREVENTION``      nothing, unless the order ended by it
+``TRADE_PREVENTION``      ``OrderReplaced`` by what is left of it, unless the order ended by it
 anything else             a complaint, and a query of that order
 ========================  =================================================================================
 """
@@ -19,18 +19,33 @@ anything else             a complaint, and a query of that order
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 from functools import partial
 
-from livestack.core.events import BalanceReport
-from livestack.core.types import AssetBalance, Liquidity, Side, parse_client_id
+from livestack.core.events import BalanceReport, Event
+from livestack.core.types import (
+    AssetBalance,
+    Liquidity,
+    OrderType,
+    Side,
+    TimeInForce,
+    parse_client_id,
+)
 from livestack.venues.binance_spot.numbers import read_amount
 from livestack.venues.binance_spot.order_events import EXPIRED, STATUS, OrderEvents
 from livestack.venues.binance_spot.orders import CANCEL_HALF, KnownOrder, OrderInstrument
-from livestack.venues.binance_spot.private_messages import AccountPosition, Balance, ExecutionReport
+from livestack.venues.binance_spot.private_messages import (
+    Account,
+    AccountPosition,
+    Balance,
+    ExecutionReport,
+)
 from livestack.venues.binance_spot.succession import Successions
 from livestack.venues.complaints import Complaints
 
 _MILLI = 1_000_000
+_TYPES = {**{one.name: one for one in OrderType}, "LIMIT_MAKER": OrderType.LIMIT}
+_TIFS = {one.name: one for one in TimeInForce}
 
 Handler = Callable[[KnownOrder, ExecutionReport, int], None]
 
@@ -70,6 +85,7 @@ class ExecutionReports:
             return
         ids = tuple(one for one in (report.original_client_id, report.client_id) if one)
         order = self._events.orders.of_venue(instrument, ids, report.venue_order_id)
+        self._events.orders.touch(order)
         handler = self._handlers.get(report.execution)
         if handler is None or report.status not in STATUS:
             what = f"execution type {report.execution[:32]!r}, order status {report.status[:32]!r}"
@@ -81,7 +97,15 @@ class ExecutionReports:
             self._successions.hold(order, partial(self._take, handler, order, report, frame, recv_ns))
             return
         self._heard(order, report, recv_ns)
+        if not order.order_id or report.quote_order_qty.strip("0."):
+            order.side = _side(report.side)
         handler(order, report, recv_ns)
+        if not order.order_id and not order.closed:
+            # Somebody else's: the Core shows it, or does with it what is configured, by reports alone.
+            kind = _TYPES.get(report.type, OrderType.LIMIT)
+            tif = _TIFS.get(report.tif, TimeInForce.GTC)
+            status = STATUS[report.status]
+            self._events.stands(order, status, kind, tif, report.transact_ms, recv_ns)
 
     def _take(
         self, handler: Handler, order: KnownOrder, report: ExecutionReport, frame: bytes, recv_ns: int
@@ -119,6 +143,7 @@ class ExecutionReports:
     def _trade(self, order: KnownOrder, report: ExecutionReport, recv_ns: int) -> None:
         filled = order.instrument.qty[report.filled_qty]
         self._begin(order, report, recv_ns)
+        self._prevention(order, report, recv_ns)
         self._events.fill(
             order,
             venue_order_id=str(report.venue_order_id),
@@ -135,7 +160,7 @@ class ExecutionReports:
         if _is_present(order, report):
             order.filled = max(order.filled, filled)
             if report.status == "FILLED":
-                self._events.filled(order)
+                self._events.filled(order, report.transact_ms, recv_ns)
 
     def _replaced(self, order: KnownOrder, report: ExecutionReport, recv_ns: int) -> None:
         terms = order.instrument.price[report.price], order.instrument.qty[report.qty]
@@ -170,6 +195,19 @@ class ExecutionReports:
     def _prevented(self, order: KnownOrder, report: ExecutionReport, recv_ns: int) -> None:
         if report.status in EXPIRED:
             self._expired(order, report, recv_ns)
+            return
+        self._begin(order, report, recv_ns)
+        self._prevention(order, report, recv_ns)
+
+    def _prevention(self, order: KnownOrder, report: ExecutionReport, recv_ns: int) -> None:
+        """What self-trade prevention took off: said, or what is missing to the quantity of one that is filled."""
+        if not _is_present(order, report):
+            return
+        quantities = order.instrument.qty
+        prevented = quantities[report.prevented_qty]
+        if report.status == "FILLED" and report.type != "MARKET":
+            prevented = max(prevented, quantities[report.qty] - quantities[report.filled_qty])
+        self._events.prevented(order, prevented, report.transact_ms, recv_ns)
 
     def _name(self, order: KnownOrder, report: ExecutionReport) -> None:
         if not order.venue_order_id:
@@ -192,6 +230,57 @@ def _fill_id(trade_id: int) -> int:
     if trade_id < 0:
         raise ValueError("a trade without an id")
     return trade_id
+
+
+class Balances:
+    """The balances as they were told last, and what the venue says of them as Events into ``events``.
+
+    ``heard`` counts what was told; ``update_ms`` is the venue's own time of the last change that was. An asset that is
+    not in ``told`` has none, once ``is_complete``.
+    """
+
+    def __init__(self, venue: str, events: list[Event]) -> None:
+        self._venue = venue
+        self._events = events
+        self.told: dict[str, tuple[Fraction, Fraction]] = {}
+        self.is_complete = False
+        self.heard = 0
+        self.heard_ns = 0
+        self.update_ms = 0
+
+    def position(self, position: AccountPosition, recv_ns: int) -> None:
+        """``outboundAccountPosition``: only the assets that may have changed. ``ValueError`` for what is no number."""
+        self._events.append(position_report(self._venue, position, recv_ns))
+        self.heard += 1
+        self.heard_ns, self.update_ms = recv_ns, position.update_ms
+        for one in position.balances:
+            self.told[one.asset] = _exact(one.free, one.locked)
+
+    def account(self, account: Account, recv_ns: int) -> None:
+        """``account.status``: everything that is not zero. ``ValueError`` for what is no number."""
+        self._events.append(account_report(self._venue, account.balances, account.update_ms, recv_ns))
+        self.heard += 1
+        self.heard_ns, self.update_ms = recv_ns, account.update_ms
+        self.told = {one.asset: _exact(one.free, one.locked) for one in account.balances}
+        self.is_complete = True
+
+    def differing(self, account: Account) -> list[str]:
+        """The assets of which ``account`` says something else than was told, in order of their names."""
+        found = {one.asset: _exact(one.free, one.locked) for one in account.balances}
+        return sorted(
+            asset
+            for asset in found.keys() | self.told.keys()
+            if found.get(asset, _NOTHING) != self.told.get(asset, _NOTHING)
+        )
+
+
+_NOTHING = (Fraction(0), Fraction(0))
+
+
+def _exact(free: str, locked: str) -> tuple[Fraction, Fraction]:
+    one = asset_balance("", free, locked)
+    scale = 10**one.decimals
+    return Fraction(one.free.value, scale), Fraction(one.locked.value, scale)
 
 
 def position_report(venue: str, position: AccountPosition, recv_ns: int) -> BalanceReport:

@@ -17,9 +17,9 @@ from livestack.core.types import (
     TimeInForce,
     format_decimal,
 )
-from livestack.venues.adapter import Credentials
 from livestack.venues.binance_spot.orders import CANCEL_HALF, KnownOrder, OrderInstrument
-from livestack.venues.binance_spot.signing import make_signer, payload_of
+from livestack.venues.binance_spot.routes import Value
+from livestack.venues.binance_spot.signing import Signer, payload_of
 
 RECV_WINDOW_MS = 5_000
 """How long after its timestamp a request may still be executed: the venue's own default, said explicitly."""
@@ -27,7 +27,7 @@ RECV_WINDOW_MS = 5_000
 AMENDS_MAX = 10
 """MAX_NUM_ORDER_AMENDS; the eleventh would be refused."""
 
-Parameters = Mapping[str, str | int]
+Parameters = Mapping[str, Value]
 
 _STOPS = {
     OrderType.STOP_LOSS,
@@ -39,28 +39,29 @@ _PRICED = {OrderType.LIMIT, OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT_LIM
 
 
 class RequestWriter:
-    """Writes requests as frames. Knows the key; once ``session_logged_on`` it need not sign any more."""
+    """Writes requests as frames. Knows the key; on a connection that is logged on it need not sign."""
 
-    def __init__(self, credentials: Credentials) -> None:
-        self._signer = make_signer(credentials)
-        self._api_key = credentials.api_key
-        self.can_log_on = credentials.kind == "ed25519"
-        self.session_logged_on = False
+    def __init__(self, api_key: str, signer: Signer) -> None:
+        self._signer = signer
+        self._api_key = api_key
 
     def plain(self, number: int, method: str, parameters: Parameters) -> str:
         """A request that needs no key."""
         return _frame(number, method, parameters)
 
-    def private(self, number: int, method: str, parameters: Parameters, timestamp_ms: int) -> str:
-        """A request of a logged-on session, or a signed one where there is none."""
-        if self.session_logged_on:
-            timed = {**parameters, "recvWindow": RECV_WINDOW_MS, "timestamp": timestamp_ms}
-            return _frame(number, method, timed)
-        return self.signed(number, method, {**parameters, "recvWindow": RECV_WINDOW_MS}, timestamp_ms)
+    def logged_on(self, number: int, method: str, parameters: Parameters, timestamp_ms: int) -> str:
+        """A request of a session that is logged on."""
+        timed = {**parameters, "recvWindow": RECV_WINDOW_MS, "timestamp": timestamp_ms}
+        return _frame(number, method, timed)
 
     def signed(self, number: int, method: str, parameters: Parameters, timestamp_ms: int) -> str:
         """A request that carries key and signature itself."""
-        complete = {**parameters, "apiKey": self._api_key, "timestamp": timestamp_ms}
+        complete = {
+            **parameters,
+            "recvWindow": RECV_WINDOW_MS,
+            "apiKey": self._api_key,
+            "timestamp": timestamp_ms,
+        }
         return _frame(number, method, {**complete, "signature": self._signer.sign(payload_of(complete))})
 
 
@@ -91,7 +92,7 @@ def order_call(
         return "order.amend.keepPriority", {
             "symbol": instrument.symbol,
             **_target(request, order, "orderId", "origClientOrderId"),
-            "newQty": format_decimal(request.qty - order.carried, instrument.qty_decimals),
+            "newQty": format_decimal(order.venue_qty(request.qty), instrument.qty_decimals),
             "newClientOrderId": request.client_id,
         }
     open_qty = request.qty - request.filled_qty
@@ -111,12 +112,13 @@ def order_call(
 
 def can_amend(request: OrderRequest, instrument: OrderInstrument, order: KnownOrder) -> bool:
     """A Replace that only lowers the quantity keeps its place in the queue where the venue lets it."""
-    new_qty = request.qty - order.carried
+    new_qty = order.venue_qty(request.qty)
+    filled = max(order.filled, request.filled_qty - order.carried)
     return (
         instrument.amend_allowed
         and order.accepted
         and order.price == request.price
-        and max(order.filled, request.filled_qty - order.carried) < new_qty < order.qty
+        and filled + order.prevented < new_qty < order.qty
         and order.amends < AMENDS_MAX
         and not request.stop_price
     )

@@ -15,6 +15,7 @@ from typing import Protocol
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from livestack.secret import Secret
 from livestack.venues.adapter import Credentials
 
 
@@ -27,8 +28,8 @@ class Signer(Protocol):
 class HmacSigner:
     """Hexadecimal HMAC-SHA256 with a shared secret."""
 
-    def __init__(self, secret: str) -> None:
-        self._base = hmac.new(secret.encode(), digestmod=hashlib.sha256)
+    def __init__(self, secret: Secret) -> None:
+        self._base = hmac.new(secret.reveal().encode(), digestmod=hashlib.sha256)
 
     def sign(self, payload: str) -> str:
         # A copy of the keyed state: hashing the key anew would cost as much as signing.
@@ -40,8 +41,8 @@ class HmacSigner:
 class Ed25519Signer:
     """Base64 Ed25519 with a PKCS#8 PEM private key."""
 
-    def __init__(self, pem: str) -> None:
-        key = load_pem_private_key(pem.encode(), password=None)
+    def __init__(self, pem: Secret) -> None:
+        key = load_pem_private_key(pem.reveal().encode(), password=None)
         if not isinstance(key, Ed25519PrivateKey):
             raise TypeError("not an Ed25519 key")
         self._key = key
@@ -57,12 +58,12 @@ def make_signer(credentials: Credentials) -> Signer:
     if credentials.kind == "ed25519":
         try:
             return Ed25519Signer(credentials.secret)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError):
             # The library's own text may quote what it was given.
-            raise ValueError("the secret is not a PKCS#8 PEM Ed25519 private key") from error
+            raise ValueError("the secret is not a PKCS#8 PEM Ed25519 private key") from None
     raise ValueError(f"key kind {credentials.kind!r} is not one of hmac, ed25519")
 
 
-def payload_of(parameters: Mapping[str, str | int]) -> str:
+def payload_of(parameters: Mapping[str, object]) -> str:
     """What is signed: ``name=value`` joined by ``&``, sorted by name, without ``signature``."""
     return "&".join(f"{name}={parameters[name]}" for name in sorted(parameters) if name != "signature")

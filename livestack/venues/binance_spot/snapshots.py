@@ -1,13 +1,22 @@
 """Which books need a depth snapshot, and when to ask for it: a few at once, with back-off (venues.md 1.3, 1.4).
 
 Pure. Belongs to the market-data adapter's thread. A snapshot of 5 000 levels weighs 250 of the 6 000 a minute that the
-address may spend, order entry included: a book that is lost again and again must not take them all.
+address may spend, order entry included: a book that is lost again and again must not take them all, and hundreds of
+books come in one after the other as the budget has room.
 """
 
 from __future__ import annotations
 
 from livestack.venues.adapter import Fetch
+from livestack.venues.binance_spot.fetches import Asked, Fetches, retry_after_ns
 from livestack.venues.binance_spot.numbers import percent_encoded
+
+__all__ = ["AT_ONCE", "SNAPSHOT", "Snapshots", "depth_weight", "retry_after_ns"]
+
+SNAPSHOT = "snapshot"
+
+DEPTH_WEIGHTS = ((100, 5), (500, 25), (1_000, 50), (5_000, 250))
+"""Weight of a depth request by the largest number of levels that costs so much."""
 
 AT_ONCE = 2
 """Requests under way: one is being answered while the next is on its way."""
@@ -22,53 +31,52 @@ STEADY_NS = 60_000_000_000
 QUIET_NS = 2_000_000_000
 """No diff for so long after a snapshot was asked for: nothing can be missing between the two."""
 
-OVERDUE_NS = 60_000_000_000
-"""An answer that did not come is not waited for any longer; the transport gives up earlier."""
 
-SILENCE_NS = 60_000_000_000
-SILENCE_NS_MAX = 3 * 24 * 3600 * 1_000_000_000
-"""How long to be silent where the venue does not say; and the longest ban it knows."""
+def depth_weight(levels: int) -> int:
+    """What a depth request for so many levels costs."""
+    return next((weight for most, weight in DEPTH_WEIGHTS if levels <= most), DEPTH_WEIGHTS[-1][1])
 
 
 class _Need:
     """One symbol: when to ask next (-1: not now), how often that failed, since when the book is in step."""
 
-    __slots__ = ("arrived_ns", "asked_ns", "at_ns", "attempts", "held_ns")
+    __slots__ = ("arrived_ns", "asked", "at_ns", "attempts", "held_ns", "is_asked")
 
-    def __init__(self) -> None:
+    def __init__(self, symbol: str) -> None:
+        self.asked = Asked(SNAPSHOT, (symbol,))
+        self.is_asked = False
         self.at_ns = -1
         self.attempts = 0
         self.arrived_ns = -1
-        self.asked_ns = -1
         self.held_ns = -1
 
 
 class Snapshots:
-    """``depth_limit``: levels a side to ask for."""
+    """``depth_levels``: levels a side to ask for."""
 
-    def __init__(self, depth_limit: int) -> None:
-        self._depth_limit = depth_limit
-        self._last_id = 0
+    def __init__(self, depth_levels: int, fetches: Fetches) -> None:
+        self._depth_levels = depth_levels
+        self._weight = depth_weight(depth_levels)
+        self._fetches = fetches
         self._needs: dict[str, _Need] = {}
-        self._asked: dict[int, str] = {}
-        self._silent_until_ns = 0
 
-    def forget(self) -> None:
-        """The connection is another one: nothing is needed, no answer is awaited. The venue's bans stand."""
-        self._needs = {}
-        self._asked = {}
+    def forget(self, symbol: str) -> None:
+        """Its connection is gone: nothing is needed, no answer is awaited."""
+        need = self._needs.pop(symbol, None)
+        if need is not None:
+            self._abandon(need)
 
     def want(self, symbol: str, now_ns: int) -> None:
         """The book of ``symbol`` needs a snapshot."""
         need = self._need(symbol)
-        self._abandon(symbol, need)
+        self._abandon(need)
         need.at_ns = now_ns
         need.held_ns = -1
 
     def failed(self, symbol: str, now_ns: int) -> None:
         """The book was lost, or what came was of no use: again, later each time."""
         need = self._need(symbol)
-        self._abandon(symbol, need)
+        self._abandon(need)
         if 0 <= need.arrived_ns < now_ns - STEADY_NS:
             need.attempts = 0
         need.arrived_ns = -1 if need.attempts == 0 else need.arrived_ns
@@ -89,61 +97,40 @@ class Snapshots:
         need.at_ns = need.held_ns = -1
         need.arrived_ns = now_ns
 
-    def silence(self, until_ns: int) -> None:
-        """The venue wants to hear nothing before ``until_ns``."""
-        self._silent_until_ns = max(self._silent_until_ns, until_ns)
-
-    def answered(self, fetch_id: int) -> str | None:
-        """The symbol that ``fetch_id`` was about; None where nobody waits for it."""
-        symbol = self._asked.pop(fetch_id, None)
-        if symbol is not None:
-            self._need(symbol).asked_ns = -1
-        return symbol
+    def answered(self, symbol: str) -> None:
+        """The answer is here."""
+        self._need(symbol).is_asked = False
 
     def quiet(self, now_ns: int) -> list[str]:
         """Symbols whose snapshot is held and whose stream stayed quiet long enough."""
         return [symbol for symbol, need in self._needs.items() if 0 <= need.held_ns <= now_ns - QUIET_NS]
 
-    def due(self, now_ns: int) -> list[Fetch]:
-        """The requests to make now."""
-        if now_ns < self._silent_until_ns:
-            return []
-        for fetch_id, symbol in list(self._asked.items()):
-            if now_ns - self._need(symbol).asked_ns > OVERDUE_NS:
-                self.answered(fetch_id)
-                self.failed(symbol, now_ns)
-        out: list[Fetch] = []
-        for symbol, need in self._needs.items():
-            if len(self._asked) >= AT_ONCE:
+    def due(self, now_ns: int) -> list[tuple[str, Fetch]]:
+        """The requests to make now, each with its symbol."""
+        out: list[tuple[str, Fetch]] = []
+        room = AT_ONCE - self._fetches.count(SNAPSHOT)
+        if room <= 0 or not self._fetches.is_open(self._weight, now_ns):
+            return out
+        due = [one for one in self._needs.items() if 0 <= one[1].at_ns <= now_ns and not one[1].is_asked]
+        if len(due) > room:
+            due.sort(key=lambda one: one[1].at_ns)  # or a few that are lost again and again would be all
+        for symbol, need in due[:room]:
+            query = f"symbol={percent_encoded(symbol)}&limit={self._depth_levels}"
+            fetch = self._fetches.ask(need.asked, "/api/v3/depth", query, self._weight, now_ns)
+            if fetch is None:
                 break
-            if 0 <= need.at_ns <= now_ns and need.asked_ns < 0:
-                out.append(self._fetch(symbol, need, now_ns))
+            need.is_asked, need.at_ns = True, -1
+            out.append((symbol, fetch))
         return out
 
-    def _fetch(self, symbol: str, need: _Need, now_ns: int) -> Fetch:
-        self._last_id += 1
-        self._asked[self._last_id] = symbol
-        need.asked_ns = now_ns
-        need.at_ns = -1
-        query = f"symbol={percent_encoded(symbol)}&limit={self._depth_limit}"
-        return Fetch(self._last_id, "GET", "/api/v3/depth", query, (), f"snapshot {symbol}")
-
-    def _abandon(self, symbol: str, need: _Need) -> None:
+    def _abandon(self, need: _Need) -> None:
         """An answer on its way was asked for before diffs were lost: it proves nothing about the stream any more."""
-        if need.asked_ns >= 0:
-            need.asked_ns = -1
-            self._asked = {number: other for number, other in self._asked.items() if other != symbol}
+        if need.is_asked:
+            need.is_asked = False
+            self._fetches.abandon(need.asked)
 
     def _need(self, symbol: str) -> _Need:
         need = self._needs.get(symbol)
         if need is None:
-            need = self._needs[symbol] = _Need()
+            need = self._needs[symbol] = _Need(symbol)
         return need
-
-
-def retry_after_ns(headers: tuple[tuple[str, str], ...]) -> int:
-    """``Retry-After`` of an HTTP answer, which is in seconds there (venues.md fact 9)."""
-    for name, value in headers:
-        if name.lower() == "retry-after" and value.isascii() and value.isdigit() and len(value) < 10:
-            return min(int(value) * 1_000_000_000, SILENCE_NS_MAX)
-    return SILENCE_NS

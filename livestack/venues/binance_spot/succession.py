@@ -18,6 +18,7 @@ from livestack.venues.binance_spot.private_messages import OrderResult, Reply
 from livestack.venues.complaints import Complaints
 
 AGAIN_NS = 1_000_000_000
+AGAIN_NS_MAX = 30_000_000_000
 
 Done = Callable[[Reply], None]
 Found = tuple[KnownOrder, OrderResult]
@@ -32,6 +33,7 @@ class Successions:
         self._complaints = complaints
         self._held: dict[KnownOrder, list[Callable[[], None]]] = {}
         self._again_ns: dict[KnownOrder, int] = {}
+        self._failures: dict[KnownOrder, int] = {}
 
     @property
     def holds(self) -> bool:
@@ -72,6 +74,7 @@ class Successions:
         """The connection is gone. What was held back is found anew over the next one."""
         self._held.clear()
         self._again_ns.clear()
+        self._failures.clear()
 
     def _ask_again(self, order: KnownOrder) -> None:
         self._again_ns.pop(order, None)
@@ -81,7 +84,9 @@ class Successions:
 
         def answered(reply: Reply) -> None:
             if not reply.is_ok and order in self._held:
-                self._again_ns[order] = self._calls.now_ns + AGAIN_NS
+                failures = self._failures[order] = self._failures.get(order, 0) + 1
+                wait_ns = min(AGAIN_NS << min(failures - 1, 20), AGAIN_NS_MAX)
+                self._again_ns[order] = self._calls.now_ns + wait_ns
 
         self._ask(order, answered)
 
@@ -110,5 +115,6 @@ class Successions:
 
     def _tell(self, order: KnownOrder) -> None:
         self._again_ns.pop(order, None)
+        self._failures.pop(order, None)
         for tell in self._held.pop(order, ()):
             tell()

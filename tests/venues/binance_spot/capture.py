@@ -23,9 +23,11 @@ from livestack.core.events import (
     QuoteTick,
 )
 from livestack.core.types import ConnectionStatus
-from livestack.venues.adapter import Fetch, Fetched, HostRequest
+from livestack.venues.adapter import CloseLink, Fetch, Fetched, HostRequest, Renew
 from livestack.venues.binance_spot.instruments import parse_instruments
 from livestack.venues.binance_spot.market_data import BinanceMarketData
+from livestack.venues.budget import RequestBudget
+from livestack.venues.options import VenueOptions
 from tests.support import BINANCE_CAPTURE
 
 VENUE = "venue"
@@ -33,6 +35,7 @@ SYMBOLS = ("NKNUSDT", "LRCBTC", "BLZETH", "RUNEEUR")
 COMPARISONS = 159
 STREAMS = ("depth", "bookTicker", "aggTrade")
 MILLI = 1_000_000
+OPTIONS = VenueOptions(streams=STREAMS)
 
 needs_capture = pytest.mark.skipif(not BINANCE_CAPTURE.exists(), reason=f"no capture at {BINANCE_CAPTURE}")
 
@@ -71,8 +74,11 @@ def answer(body: bytes, fetch_id: int = 0, now_ns: int = 0, status: int = 200) -
 class Bench:
     """One adapter with the capture's instruments. ``serve(symbol)`` is the body of a depth answer; None: later."""
 
-    def __init__(self, serve: Callable[[str], bytes | None] | None = None) -> None:
-        self.adapter = BinanceMarketData(VENUE, instruments(), STREAMS)
+    def __init__(
+        self, serve: Callable[[str], bytes | None] | None = None, options: VenueOptions = OPTIONS
+    ) -> None:
+        self.budget = RequestBudget()
+        self.adapter = BinanceMarketData(VENUE, instruments(), options, self.budget)
         self.serve = serve or (lambda symbol: snapshots()[symbol])
         self.now_ns = 0
         self.books = {one.instrument: Book() for one in instruments()}
@@ -82,15 +88,26 @@ class Bench:
         self.sent: list[str] = []
         self.fetched: list[str] = []
         self.waiting: list[Fetch] = []
+        self.polls: list[Fetch] = []
+        self.asked: list[Renew | CloseLink] = []
+        self.subscribed: dict[int, list[str]] = {}
+        self.unknown: set[str] = set()
+        self.is_mute = False
 
-    def connect(self) -> Bench:
-        self.adapter.connected(self.now_ns)
+    def connect(self, link: int = 0, slot: int = 0) -> Bench:
+        self.adapter.connected(self.now_ns, link, slot)
         self.settle()
         return self
 
-    def play(self, frame: bytes) -> None:
+    def play(self, frame: bytes, link: int = 0) -> None:
         self.now_ns += 10 * MILLI
-        self.adapter.receive(frame, self.now_ns)
+        self.adapter.receive(frame, self.now_ns, link)
+        self.settle()
+
+    def disconnect(self, link: int = 0) -> None:
+        """The connection is gone, with what it was subscribed to."""
+        self.subscribed.pop(link, None)
+        self.adapter.disconnected("cut", self.now_ns, link)
         self.settle()
 
     def tick(self, seconds: float = 0.25) -> None:
@@ -108,10 +125,23 @@ class Bench:
             for item in outgoing:
                 if isinstance(item, HostRequest):
                     self.sent.append(item.text)
-                    number = json.loads(item.text)["id"]
-                    self.adapter.receive(b'{"result":null,"id":%d}' % number, self.now_ns)
+                    self._reply(item)
+                elif isinstance(item, Fetch):
+                    (self.polls if item.purpose.startswith("poll") else self.waiting).append(item)
                 else:
-                    self.waiting.append(item)
+                    self.asked.append(item)
+
+    def _reply(self, item: HostRequest) -> None:
+        """As the venue does: what it does not know it confirms, and never lists."""
+        message = json.loads(item.text)
+        listed = self.subscribed.setdefault(item.link, [])
+        if message["method"] == "SUBSCRIBE":
+            listed.extend(name for name in message["params"] if name not in self.unknown)
+            reply = {"result": None, "id": message["id"]}
+        else:
+            reply = {"result": listed, "id": message["id"]}
+        if not self.is_mute:
+            self.adapter.receive(json.dumps(reply).encode(), self.now_ns, item.link)
 
     def _serve_waiting(self) -> bool:
         for fetch in list(self.waiting):

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from livestack.core.events import BookDelta, BookSnapshot, Event, Levels
-from livestack.venues.binance_spot.book_sync import BUFFER_MAX, BookState, BookSync, SnapshotUse
+from livestack.venues.binance_spot.book_sync import (
+    BUFFER_MAX,
+    IDLE_BUFFER_MAX,
+    BookState,
+    BookSync,
+    SnapshotUse,
+)
 
 L = 100
 
@@ -125,6 +135,86 @@ def test_a_hole_in_what_is_kept_begins_behind_it() -> None:
 def test_what_is_kept_is_bounded() -> None:
     """A snapshot that never comes does not fill the memory."""
     book = BookSync()
+    book.is_awaited = True
     for number in range(BUFFER_MAX + 10):
         book.delta(delta(number, number), [])
     assert len(book._buffer) <= BUFFER_MAX
+
+
+def test_while_no_snapshot_was_asked_for_little_is_kept() -> None:
+    """A thousand books that wait for their turn must not fill the memory; what is kept continues without a hole."""
+    book, events = BookSync(), list[Event]()
+    for number in range(1, L + 1):
+        book.delta(delta(number, number), events)
+    assert len(book._buffer) == IDLE_BUFFER_MAX
+    assert book.snapshot(snapshot(L - IDLE_BUFFER_MAX), events)[0] is SnapshotUse.INSTALLED
+    book.invalidate()
+    book.is_awaited = True
+    for number in range(1, L + 1):
+        book.delta(delta(number, number), events)
+    assert len(book._buffer) == L
+
+
+def test_a_late_or_doubled_diff_leaves_what_is_kept_alone() -> None:
+    """Two connections bring the same; a hole on the new one does not end what the old one keeps."""
+    book, events = BookSync(), list[Event]()
+    for first, last, is_early in (
+        (95, 97, False),
+        (96, 97, True),
+        (98, 99, True),
+        (105, 106, True),
+        (90, 95, False),
+    ):
+        assert book.delta(delta(first, last), events, is_early) == ""
+    assert [one.last_update_id for one in book._buffer] == [97, 99]
+    assert book.snapshot(snapshot(98), events)[0] is SnapshotUse.INSTALLED
+
+
+def test_what_is_ahead_follows_in_its_turn() -> None:
+    """Of a connection that is about to take over: kept until nothing is missing before it, and never a gap."""
+    book, events = live(), list[Event]()
+    assert book.delta(delta(103, 104, bids=((11, 1),)), events, True) == ""
+    assert book.delta(delta(105, 105), events, True) == ""
+    assert (events, book.is_joined) == ([], False)
+    assert book.delta(delta(101, 102), events) == ""
+    assert [one.last_update_id for one in events if isinstance(one, BookDelta)] == [102, 104, 105]
+    assert book.is_joined
+    assert book.delta(delta(110, 110), events, True) == ""
+    book.disown()
+    assert book.is_joined
+
+
+def test_what_is_ahead_may_be_wrong_as_well() -> None:
+    """A crossed book is one, whichever connection brought it."""
+    book, events = live(), list[Event]()
+    book.delta(delta(102, 102, bids=((12, 1),)), events, True)
+    assert "crossed" in book.delta(delta(101, 101), events)
+    assert book.state is BookState.BUFFERING
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(
+        st.tuples(
+            st.booleans(),
+            st.lists(st.tuples(st.integers(1, 9), st.integers(0, 2)), max_size=4),
+            st.lists(st.tuples(st.integers(20, 29), st.integers(0, 2)), max_size=4),
+        ),
+        max_size=40,
+    )
+)
+def test_the_prices_are_those_of_a_plain_book(changes: list[tuple[bool, Any, Any]]) -> None:
+    """Whatever is set, deleted, deleted again or loaded anew, each side holds each price once, best at its end."""
+    book, bids, asks = BookSync(), dict[int, int](), dict[int, int]()
+    for last, (is_whole, bid_levels, ask_levels) in enumerate(changes, 1):
+        if is_whole or last == 1:
+            bids, asks = {p: q for p, q in bid_levels if q}, {p: q for p, q in ask_levels if q}
+            book.invalidate()
+            book.snapshot(snapshot(last, tuple(bids.items()), tuple(asks.items())), [])
+            assert book.settle([])
+        else:
+            assert book.delta(delta(last, last, tuple(bid_levels), tuple(ask_levels)), []) == ""
+            for side, levels in ((bids, bid_levels), (asks, ask_levels)):
+                side.update(levels)
+        assert list(book._bids.keys) == sorted(price for price, qty in bids.items() if qty)
+        assert list(book._asks.keys) == sorted(-price for price, qty in asks.items() if qty)

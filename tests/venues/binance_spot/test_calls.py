@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qsl
+
 from livestack.core.events import (
     OrderAccepted,
 )
-from livestack.venues.binance_spot.calls import VenueTime
-from tests.venues.binance_spot.venue import Desk
+from livestack.venues.adapter import Fetch, Fetched
+from livestack.venues.binance_spot.calls import REST_AT_ONCE
+from livestack.venues.binance_spot.venue_time import VenueTime
+from tests.venues.binance_spot.venue import Desk, query
 
 
 def test_a_duplicate_reply_is_nobody_s() -> None:
@@ -23,10 +27,10 @@ def test_requests_are_signed_in_the_venue_s_time() -> None:
     desk = Desk()
     wrong_ns = desk.now_ns - 3_600_000_000_000
     desk.venue.open(99, "ws_api", "/ws-api/v3", desk.now_ns)
-    desk._connection = 99
+    desk.links[0] = 99
     desk.adapter.connected(desk.now_ns, wrong_ns)
     desk.settle()
-    text = desk.adapter.encode(desk.new(desk.far_bid, desk.lot), desk.now_ns, wrong_ns)
+    text = desk.adapter.encode(desk.new(desk.far_bid, desk.lot), desk.now_ns, wrong_ns).payload
     desk.carry(text)
     desk.settle()
     assert len(desk.of(OrderAccepted)) == 1
@@ -36,7 +40,7 @@ def test_what_was_not_sent_is_forgotten() -> None:
     """``unsent``: a late reply to its number is nobody's."""
     desk = Desk().connect()
     request = desk.new(desk.far_bid, desk.lot)
-    text = desk.adapter.encode(request, desk.now_ns, desk.now_ns)
+    text = desk.adapter.encode(request, desk.now_ns, desk.now_ns).payload
     desk.adapter.unsent(request)
     desk.carry(text)
     desk.change = lambda frame: [] if '"event"' in frame else [frame]
@@ -55,3 +59,22 @@ def test_the_time_to_sign_with_is_never_ahead_of_the_venue_s() -> None:
         now_ns = 10_000_000_000
         assert time.milliseconds(now_ns, 0) * 1_000_000 <= now_ns + venue_ahead_ns
         assert now_ns + venue_ahead_ns - time.milliseconds(now_ns, 0) * 1_000_000 <= 110_000_000
+
+
+def test_few_questions_at_a_time_over_rest() -> None:
+    """One thread asks them: what is not under way is stamped when it goes, and does not go once silence is wanted."""
+    desk = Desk().connect()
+    desk.cut()
+    desk.wait(6)
+    held: list[Fetch] = []
+    desk.fetch = held.append  # type: ignore[method-assign]
+    for _ in range(20):
+        query(desk, desk.new(desk.far_bid, desk.lot))
+    assert REST_AT_ONCE == len(held)
+    desk.now_ns += 4_000_000_000
+    first = held[0]
+    desk.adapter.fetched(Fetched(first.fetch_id, 400, (), b'{"code":-2013,"msg":""}', "", 1, desk.now_ns))
+    desk.settle()
+    assert REST_AT_ONCE + 1 == len(held)
+    stamps = [dict(parse_qsl(one.query))["timestamp"] for one in held]
+    assert int(stamps[2]) - int(stamps[0]) >= 4_000

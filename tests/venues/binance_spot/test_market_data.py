@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from livestack.core.events import FeedStatusChanged
 from livestack.core.types import ConnectionStatus, Side
-from livestack.venues.adapter import FRAME_HEAD_BYTES, Fetch, Fetched
+from livestack.venues.adapter import FRAME_HEAD_BYTES, Fetched
 from livestack.venues.binance_spot.market_data import BinanceMarketData
+from livestack.venues.budget import RequestBudget
+from livestack.venues.options import VenueOptions
 from tests.venues.binance_spot.capture import (
     SYMBOLS,
     VENUE,
@@ -41,6 +43,14 @@ def diff(
         "a": asks or [],
     }
     return json.dumps({"stream": "nknusdt@depth@100ms", "data": data}, separators=(",", ":")).encode()
+
+
+HTML = b"<html><body>Forbidden</body></html>"
+
+
+def aggregate(symbol: str, trade_id: int) -> bytes:
+    data = {"e": "aggTrade", "s": symbol, "a": trade_id, "p": "0.1", "q": "1", "T": 1, "m": True}
+    return json.dumps({"stream": f"{symbol.lower()}@aggTrade", "data": data}, separators=(",", ":")).encode()
 
 
 def live() -> Bench:
@@ -164,6 +174,10 @@ def test_a_disconnect_invalidates_everything_and_old_answers_are_nobody_s() -> N
     [
         (200, b"{}"),
         (200, b'{"lastUpdateId":1,"bids":[["x","1"]],"asks":[]}'),
+        (200, b'{"lastUpdateId":"1","bids":[],"asks":[]}'),
+        (200, HTML),
+        (400, b'{"code":-1121,"msg":"Invalid symbol."}'),
+        (502, HTML),
         (500, b""),
         (0, b""),
         (200, b"["),
@@ -268,17 +282,20 @@ def test_no_bytes_raise(frame: bytes) -> None:
     bench.adapter.fetched(Fetched(1, 200, (), frame, "", 0, 0))
 
 
-def test_a_feed_without_books_is_live_when_subscribed() -> None:
-    """With trades only there is nothing to synchronise."""
-    adapter = BinanceMarketData(VENUE, instruments(), ("aggTrade",))
-    adapter.connected(0)
-    assert not [item for item in adapter.outgoing() if isinstance(item, Fetch)]
-    adapter.receive(b'{"result":null,"id":1}', 1)
-    statuses = [event.status for event in adapter.events() if isinstance(event, FeedStatusChanged)]
-    assert statuses == [ConnectionStatus.SYNCHRONISING, ConnectionStatus.LIVE]
+def test_a_feed_without_books_is_live_with_its_first_data_or_when_the_venue_lists_it() -> None:
+    """With trades only there is nothing to synchronise; that a subscription was confirmed proves nothing."""
+    bench = Bench(options=VenueOptions(streams=("aggTrade",))).connect()
+    assert bench.waiting == []
+    assert bench.feed is ConnectionStatus.SYNCHRONISING
+    bench.play(aggregate("NKNUSDT", 7))
+    bench.tick()
+    assert [symbol for symbol in SYMBOLS if bench.is_live(symbol)] == ["NKNUSDT"]
+    assert bench.feed is ConnectionStatus.LIVE
+    bench.tick(2)
+    assert all(bench.is_live(symbol) for symbol in SYMBOLS)
 
 
 def test_an_unknown_stream_kind_is_refused_at_once() -> None:
     """A name that the adapter does not serve is the caller's error."""
     with pytest.raises(ValueError, match="klines"):
-        BinanceMarketData(VENUE, instruments(), ("klines",))
+        BinanceMarketData(VENUE, instruments(), VenueOptions(streams=("klines",)), RequestBudget())

@@ -34,7 +34,7 @@ def test_totals_survive_a_replace_of_a_partly_filled_order() -> None:
         ),
         desk.now_ns,
         desk.now_ns,
-    )
+    ).payload
     parameters = json.loads(text)["params"]
     assert parameters["quantity"] == _text(5 * desk.lot)
     number = json.loads(text)["id"]

@@ -13,7 +13,6 @@ from livestack.core.events import (
     OrderReplaced,
     ReplaceRejected,
     VenueBackoff,
-    VenueClock,
 )
 from livestack.core.types import (
     RequestKind,
@@ -64,7 +63,7 @@ def test_an_unknown_outcome_produces_no_event(code: int) -> None:
     """5xx and the codes for "status unknown" prove nothing, whether the order is there or not."""
     desk = Desk().connect()
     start = len(desk.events)
-    text = desk.adapter.encode(desk.new(desk.far_bid, desk.lot), desk.now_ns, desk.now_ns)
+    text = desk.adapter.encode(desk.new(desk.far_bid, desk.lot), desk.now_ns, desk.now_ns).payload
     number = json.loads(text)["id"]
     for status in (500, 400):
         error = {"id": number, "status": status, "error": {"code": code, "msg": "unknown"}}
@@ -76,7 +75,7 @@ def test_an_unknown_outcome_produces_no_event(code: int) -> None:
 def test_429_is_a_back_off_and_a_certain_no() -> None:
     """``retryAfter`` is an epoch in ms over this API: VenueBackoff with the wait, OrderRejected with the code."""
     desk = Desk().connect()
-    text = desk.adapter.encode(desk.new(desk.far_bid, desk.lot), desk.now_ns, desk.now_ns)
+    text = desk.adapter.encode(desk.new(desk.far_bid, desk.lot), desk.now_ns, desk.now_ns).payload
     data = {"serverTime": 1_000, "retryAfter": 8_000}
     error = {
         "code": -1015,
@@ -88,19 +87,6 @@ def test_429_is_a_back_off_and_a_certain_no() -> None:
     desk.settle()
     assert [event.retry_after_ns for event in desk.of(VenueBackoff)] == [7_000_000_000]
     assert [event.code for event in desk.of(OrderRejected)] == ["-1015"]
-
-
-def test_a_wrong_clock_is_a_certain_no_and_measured_anew() -> None:
-    """-1021 was not executed: OrderRejected, and the venue's time is asked for."""
-    desk = Desk().connect()
-    text = desk.adapter.encode(desk.new(desk.far_bid, desk.lot), desk.now_ns, desk.now_ns)
-    error = {"code": -1021, "msg": "Timestamp for this request is outside of the recvWindow."}
-    frame = {"id": json.loads(text)["id"], "status": 400, "error": error}
-    clocks = len(desk.of(VenueClock))
-    desk.adapter.receive(json.dumps(frame).encode(), desk.now_ns)
-    desk.settle()
-    assert [event.code for event in desk.of(OrderRejected)] == ["-1021"]
-    assert len(desk.of(VenueClock)) == clocks + 1
 
 
 @pytest.mark.parametrize(

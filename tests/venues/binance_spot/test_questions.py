@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 
-from livestack.core.events import (
-    OrderReport,
-)
-from livestack.core.obligations import CancelAllAtVenue, QueryOpenOrders
-from livestack.core.types import (
-    OrderStatus,
-)
+from livestack.core.events import FillsReconciled, OrderFill, OrderReport
+from livestack.core.obligations import CancelAllAtVenue, QueryFills, QueryOpenOrders
+from livestack.core.types import OrderStatus
+from livestack.venues.options import VenueOptions
+from tests.venues.binance_spot.desks import Change, methods, replies_to
 from tests.venues.binance_spot.venue import VENUE, Desk, lose_replies
 
 
@@ -47,3 +45,108 @@ def test_a_question_that_fails_is_repeated() -> None:
     asked = sum("cancelAll" in text for text in desk.sent)
     desk.wait(2)
     assert sum("cancelAll" in text for text in desk.sent) == asked + 1
+
+
+def asked(desk: Desk, method: str) -> int:
+    return methods(desk).count(method)
+
+
+def failing(desk: Desk, method: str, times: int) -> None:
+    error = {"code": -1000, "msg": "?"}
+    desk.change = replies_to(
+        desk, method, times, lambda number: {"id": number, "status": 500, "error": error}
+    )
+
+
+def test_a_question_about_fills_never_gives_up() -> None:
+    """An hour of failures: asked later each time, at least twice a minute; answered in the end, from when it was asked
+    last on, so that no newer claim is closed by an older answer."""
+    desk = Desk(options=VenueOptions(reconcile_every_ns=10**15, instruments_every_ns=10**15)).connect()
+    taken = desk.send(desk.new(desk.through_ask, desk.lot))
+    failing(desk, "myTrades", 10**9)
+    desk.sent.clear()
+    ask_fills(desk, 0)
+    times = []
+    for _ in range(3_600 // 10):
+        before = asked(desk, "myTrades")
+        desk.wait(10)
+        times.append(asked(desk, "myTrades") - before)
+    assert 3 <= times[0]
+    assert 110 <= sum(times) <= 140
+    failing(desk, "myTrades", 0)
+    start = len(desk.events)
+    desk.wait(31)
+    fills = [event for event in desk.events[start:] if isinstance(event, OrderFill)]
+    assert {taken.client_id} == {fill.client_id for fill in fills}
+    done = desk.of(FillsReconciled)[-1]
+    assert desk.now_ns - 31 * 10**9 <= done.begun_ns
+
+
+def ask_fills(desk: Desk, after: int) -> None:
+    query = QueryFills(scope="f", venue=VENUE, instrument=desk.instrument.instrument, after=after)
+    desk.adapter.ask(query, desk.now_ns, desk.now_ns)
+    desk.settle()
+
+
+def test_a_newer_question_takes_the_place_of_one_that_waits() -> None:
+    """Asked from another fill on: only that one is repeated."""
+    desk = Desk().connect()
+    failing(desk, "myTrades", 2)
+    desk.sent.clear()
+    ask_fills(desk, 3)
+    ask_fills(desk, 7)
+    desk.wait(5)
+    questions = [json.loads(text)["params"]["fromId"] for text in desk.sent if "myTrades" in text]
+    assert [4, 8, 8] == questions
+
+
+def test_a_cancel_all_is_not_repeated_for_ever() -> None:
+    """Whoever wanted it asks anew; by then there may be orders that are wanted."""
+    desk = Desk().connect()
+    desk.send(desk.new(desk.far_bid, desk.lot))
+    failing(desk, "openOrders.cancelAll", 10**9)
+    desk.adapter.ask(CancelAllAtVenue(scope="k", venue=VENUE, instrument=""), desk.now_ns, desk.now_ns)
+    desk.wait(300)
+    count = asked(desk, "openOrders.cancelAll")
+    assert 9 == count
+    desk.wait(300)
+    assert count == asked(desk, "openOrders.cancelAll")
+
+
+def test_a_look_up_that_fails_is_repeated() -> None:
+    """A refused cancel has the order looked up; a 500 about it is not the end of that."""
+    desk = Desk().connect()
+    order = desk.send(desk.new(desk.through_ask, desk.lot))
+    failing(desk, "order.status", 2)
+    desk.change = quiet(desk.change)
+    desk.adapter.receive(b"{", desk.now_ns)  # whatever was lost
+    lost = desk.send(desk.new(desk.best, desk.lot))
+    desk.hit(lost.price, 10_000 * desk.lot)
+    start = len(desk.events)
+    desk.cancel(lost)
+    assert [] == [event for event in desk.events[start:] if isinstance(event, OrderReport)]
+    desk.wait(4)
+    report = desk.of(OrderReport)[-1]
+    assert (lost.client_id, OrderStatus.FILLED) == (report.client_id, report.status)
+    assert order.client_id != lost.client_id
+
+
+def quiet(change: Change) -> Change:
+    """``change``, and no events."""
+    return lambda frame: [] if '"event"' in frame else change(frame)
+
+
+def test_open_orders_of_many_symbols_are_one_question_about_the_account() -> None:
+    """Weight 80 instead of 6 a symbol, where that is less; what is not of this session is left out."""
+    desk = Desk(symbols=20).connect()
+    desk.send(desk.new(desk.far_bid, desk.lot))
+    desk.sent.clear()
+    desk.adapter.ask(QueryOpenOrders(scope="q", venue=VENUE), desk.now_ns, desk.now_ns)
+    desk.settle()
+    (question,) = [json.loads(text) for text in desk.sent]
+    assert ("openOrders.status", False) == (question["method"], "symbol" in question["params"])
+    few = Desk(symbols=13).connect()
+    few.sent.clear()
+    few.adapter.ask(QueryOpenOrders(scope="q", venue=VENUE), few.now_ns, few.now_ns)
+    few.settle()
+    assert 13 == asked(few, "openOrders.status")

@@ -124,7 +124,7 @@ class Race:
             filled_qty=session.filled,
         )
         session.replace = request
-        text = self.desk.adapter.encode(request, self.desk.now_ns, self.desk.now_ns)
+        text = self.desk.adapter.encode(request, self.desk.now_ns, self.desk.now_ns).payload
         self.trade()
         if chance.random() < 0.9:
             self.desk.carry(text)

@@ -154,7 +154,7 @@ class Host:
         assert connection is not None
 
         def write() -> None:
-            text = self.adapter.encode(request, CLOCK.now_ns(), CLOCK.wall_ns())
+            text = self.adapter.encode(request, CLOCK.now_ns(), CLOCK.wall_ns()).payload
             connection.send(text)
             self.adapter.sent(request, CLOCK.now_ns())
 

@@ -61,8 +61,15 @@ CASES: list[tuple[dict[str, Any], list[str]]] = [
     ({"x": "EXPIRED", "X": "EXPIRED"}, ["OrderExpired"]),
     ({"x": "EXPIRED", "X": "EXPIRED_IN_MATCH"}, ["OrderExpired"]),
     ({"x": "TRADE_PREVENTION", "X": "EXPIRED_IN_MATCH"}, ["OrderExpired"]),
-    ({"x": "TRADE_PREVENTION", "X": "NEW"}, []),
-    ({"c": "somebody_else"}, ["OrderAccepted"]),
+    ({"x": "TRADE_PREVENTION", "X": "NEW"}, ["OrderAccepted"]),
+    ({"x": "TRADE_PREVENTION", "X": "NEW", "A": "0.40000000"}, ["OrderAccepted", "OrderReplaced"]),
+    ({"c": "somebody_else"}, ["OrderAccepted", "OrderReport"]),
+    ({"c": "somebody_else", **TRADE}, ["OrderAccepted", "OrderFill", "OrderReport"]),
+    (
+        {"c": "somebody_else", **TRADE, "X": "FILLED", "q": "0.4"},
+        ["OrderAccepted", "OrderFill", "OrderReport"],
+    ),
+    ({"c": "somebody_else", "o": "TELEPORT", "f": "GTX"}, ["OrderAccepted", "OrderReport"]),
 ]
 
 
@@ -148,7 +155,7 @@ def test_an_unknown_enum_is_counted_and_the_order_looked_up(desk: Desk, changes:
     """No guess: a complaint, and order.status for that venue id."""
     before = len(desk.sent)
     hear(desk, **changes)
-    assert desk.adapter.faults == {"unknown_enum": 1}
+    assert desk.adapter.faults == {"unknown_enum": 1, "order_lost": 1}  # this venue never had it
     (question,) = [json.loads(text) for text in desk.sent[before:]]
     assert (question["method"], question["params"]["orderId"]) == ("order.status", 4293153)
 
@@ -211,7 +218,7 @@ def test_mutated_private_frames_never_raise(data: st.DataObject) -> None:
     """Bytes cut and changed in reports and replies: no exception, and no Event with a number out of range."""
     desk = Desk().connect()
     request = desk.new(desk.far_bid, desk.lot)
-    number = json.loads(desk.adapter.encode(request, desk.now_ns, desk.now_ns))["id"]
+    number = json.loads(desk.adapter.encode(request, desk.now_ns, desk.now_ns).payload)["id"]
     reply = {
         "id": number,
         "status": 200,

@@ -49,7 +49,7 @@ def test_each_order_type_says_what_the_venue_wants(
     """Exactly the mandatory parameters of the type, strings for numbers."""
     desk = Desk().connect()
     request = desk.new(**{"price": desk.far_bid, "qty": desk.lot, "side": Side.SELL, **terms})  # type: ignore[arg-type]
-    parameters = json.loads(desk.adapter.encode(request, desk.now_ns, desk.now_ns))["params"]
+    parameters = json.loads(desk.adapter.encode(request, desk.now_ns, desk.now_ns).payload)["params"]
     always = {
         "symbol",
         "side",

@@ -8,7 +8,6 @@ import pytest
 from msgspec import structs
 
 from livestack.core.events import (
-    DispatchFailed,
     OrderCancelled,
     OrderFill,
     OrderReplaced,
@@ -216,7 +215,7 @@ def test_a_replace_that_arrives_after_the_restart_is_heard() -> None:
         price=price,
         qty=6 * lot,
     )
-    text = desk.adapter.encode(replace, desk.now_ns, desk.now_ns)
+    text = desk.adapter.encode(replace, desk.now_ns, desk.now_ns).payload
     before = InheritedOrder(
         instrument=desk.instrument.instrument,
         order_id=1,
@@ -237,27 +236,6 @@ def test_a_replace_that_arrives_after_the_restart_is_heard() -> None:
     assert [OrderFill, OrderReplaced, OrderFill] == [type(event) for event in told]
     (replaced,) = desk.of(OrderReplaced)
     assert 7 * lot == replaced.qty
-
-
-def test_a_replacement_that_was_renamed_is_told_to_people() -> None:
-    """Executed, and cancelled by somebody else: the venue does not tell any more which order it was, only that the old
-    one was cancelled to be replaced. The old one's end and fills are ours, the rest is complained of."""
-    scene = Scene()
-    scene.desk.venue.exchange.cancel(scene.new, "web_1")
-    scene.start_again()
-    scene.desk.connect()
-    scene.ask()
-    told = [event for event in scene.told if isinstance(event, DispatchFailed | OrderReport)]
-    failure, report = told
-    assert isinstance(failure, DispatchFailed)
-    assert isinstance(report, OrderReport)
-    assert (OrderStatus.CANCELLED, 4 * scene.lot, 2 * scene.lot) == (
-        report.status,
-        report.qty,
-        report.filled_qty,
-    )
-    assert [1] == [event.order_id for event in scene.told if isinstance(event, OrderFill)]
-    assert 1 == scene.desk.adapter.faults["replacement_not_found"]
 
 
 def test_an_answer_about_what_was_replaced_meanwhile_tells_nothing() -> None:

@@ -28,8 +28,10 @@ from livestack.simulator.binance_spot.signing import make_keys
 from livestack.simulator.binance_spot.venue import BinanceSpotVenue, VenueSettings
 from livestack.simulator.orders import SELL
 from livestack.simulator.orders import OrderType as VenueOrderType
-from livestack.venues.adapter import Credentials, Fetched, Inherited
+from livestack.venues.adapter import CloseLink, Credentials, Fetch, Fetched, HostRequest, Inherited, Renew
 from livestack.venues.binance_spot import BinanceSpot
+from livestack.venues.budget import RequestBudget
+from livestack.venues.options import VenueOptions
 
 VENUE = "venue"
 EPOCH = "Abcde1234"
@@ -42,21 +44,30 @@ E = TypeVar("E")
 class Desk:
     """``change`` may alter, double or drop (return nothing) each frame of the venue."""
 
-    def __init__(self, kind: str = "hmac", *, reports_first: bool = False) -> None:
-        settings = VenueSettings(symbols=1, rate=1, reports_first=reports_first)
+    def __init__(
+        self,
+        kind: str = "hmac",
+        *,
+        reports_first: bool = False,
+        options: VenueOptions | None = None,
+        symbols: int = 1,
+        budget: RequestBudget | None = None,
+    ) -> None:
+        settings = VenueSettings(symbols=symbols, rate=1, reports_first=reports_first)
         self.venue = BinanceSpotVenue(make_keys(1), random.Random(1), START_NS, settings)
         key = next(key for key in self.venue.keys if key.kind == kind and key.trade)
         self.now_ns = START_NS
-        module = BinanceSpot()
-        symbols = (self.venue.symbols[0],)
-        fetch = module.instruments_fetch(symbols)
+        module = BinanceSpot(options or VenueOptions())
+        names = tuple(self.venue.symbols)
+        fetch = module.instruments_fetch(names)
         status, _, body = self.venue.rest(fetch.method, fetch.path, fetch.query, {}, b"", self.now_ns)
         instruments = module.parse_instruments(
-            VENUE, symbols, Fetched(0, status, (), body, "", self.now_ns, self.now_ns)
+            VENUE, names, Fetched(0, status, (), body, "", self.now_ns, self.now_ns)
         )
         self.instrument: InstrumentDefined = instruments[0]
         self._credentials = Credentials(key.api_key, key.kind, key.secret)
-        self.adapter = module.order_entry(VENUE, tuple(instruments), self._credentials)
+        self.budget = budget or RequestBudget()
+        self.adapter = module.order_entry(VENUE, tuple(instruments), self._credentials, budget=self.budget)
         self.events: list[Event] = []
         self.sent: list[str] = []
         self.heard: list[str] = []
@@ -64,23 +75,35 @@ class Desk:
         self._counter = 0
         self._revisions: dict[int, int] = {}
         self._connection = CONNECTION
+        self.links: dict[int, int] = {}
+        """The venue's connection of each link that is open; link 0 is the only one where there is one."""
+        self.fetches: list[Fetch] = []
+        self.asked_for: list[Renew | CloseLink] = []
+        self.answer: Callable[[Fetch, Fetched], Fetched | None] = lambda fetch, answer: answer
+        self.reach: Callable[[Fetch], bool] = lambda fetch: True
 
     def connect(self) -> Desk:
         self._connection += 1
+        link = 0 if 0 not in self.links else self._connection
+        self.links[link] = self._connection
         self.venue.open(self._connection, "ws_api", "/ws-api/v3", self.now_ns)
-        self.adapter.connected(self.now_ns, self.now_ns)
+        self.adapter.connected(self.now_ns, self.now_ns, link)
         self.settle()
         return self
 
-    def cut(self) -> None:
-        self.venue.close(self._connection)
-        self.venue.drain()
-        self.adapter.disconnected("cut", self.now_ns)
+    def cut(self, link: int = 0) -> None:
+        """The connection is gone, and what was on its way with it."""
+        connection = self.links.pop(link)
+        self.venue.close(connection)
+        self._receive([one for one in self.venue.drain() if one[0] != connection])
+        self.adapter.disconnected("cut", self.now_ns, link)
         self.settle()
 
     def start_again(self, inherited: Inherited) -> None:
         """The process is gone, and another one takes over the session; it has to connect yet."""
-        self.venue.close(self._connection)
+        for connection in self.links.values():
+            self.venue.close(connection)
+        self.links.clear()
         self.venue.drain()
         self.change = lambda frame: [frame]
         self.adapter = BinanceSpot().order_entry(VENUE, (self.instrument,), self._credentials, inherited)
@@ -91,18 +114,49 @@ class Desk:
             self.events += self.adapter.events()
             outgoing = self.adapter.outgoing()
             for item in outgoing:
-                self.carry(item.text)
-            heard = [text for connection, text in self.venue.drain() if connection == self._connection]
-            if not outgoing and not heard:
+                self._go(item)
+            if not self._receive(self.venue.drain()) and not outgoing:
                 return
-            for text in heard:
-                self.heard.append(text)
-                for changed in self.change(text):
-                    self.adapter.receive(changed.encode(), self.now_ns)
 
-    def carry(self, text: str) -> None:
-        self.sent.append(text)
-        self.venue.message(self._connection, text, self.now_ns)
+    def _receive(self, frames: list[tuple[int, str]]) -> bool:
+        links = {connection: link for link, connection in self.links.items()}
+        heard = [(links[connection], text) for connection, text in frames if connection in links]
+        for link, text in heard:
+            self.heard.append(text)
+            for changed in self.change(text):
+                self.adapter.receive(changed.encode(), self.now_ns, link)
+        return bool(heard)
+
+    def _go(self, item: HostRequest | Fetch | Renew | CloseLink) -> None:
+        if isinstance(item, HostRequest):
+            self.carry(item.text, item.link)
+        elif isinstance(item, Fetch):
+            self.fetch(item)
+        else:
+            self.asked_for.append(item)
+            if isinstance(item, CloseLink) and item.link in self.links:
+                self.cut(item.link)
+
+    def carry(self, payload: str | Fetch, link: int = 0) -> None:
+        if isinstance(payload, Fetch):
+            self.fetch(payload)
+            return
+        self.sent.append(payload)
+        if link in self.links:
+            self.venue.message(self.links[link], payload, self.now_ns)
+
+    def fetch(self, fetch: Fetch) -> None:
+        """Over REST; ``reach`` says whether it gets there, ``answer`` what comes back (None: nothing in time)."""
+        self.fetches.append(fetch)
+        nothing = Fetched(fetch.fetch_id, 0, (), b"", "timed out", self.now_ns, self.now_ns)
+        if not self.reach(fetch):
+            self.adapter.fetched(nothing)
+            return
+        status, headers, body = self.venue.rest(
+            fetch.method, fetch.path, fetch.query, dict(fetch.headers), b"", self.now_ns
+        )
+        answer = Fetched(fetch.fetch_id, status, tuple(headers.items()), body, "", self.now_ns, self.now_ns)
+        self.adapter.fetched(self.answer(fetch, answer) or nothing)
 
     def wait(self, seconds: float) -> None:
         """Time passes, with the ticks that the host gives."""
@@ -133,8 +187,8 @@ class Desk:
 
     def send(self, request: OrderRequest) -> OrderRequest:
         """As the connector does it: encode, write, say so."""
-        text = self.adapter.encode(request, self.now_ns, self.now_ns)
-        self.carry(text)
+        outbound = self.adapter.encode(request, self.now_ns, self.now_ns)
+        self.carry(outbound.payload, outbound.link)
         self.adapter.sent(request, self.now_ns)
         self.settle()
         return request
