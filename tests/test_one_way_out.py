@@ -229,7 +229,7 @@ def test_the_routes_of_orders_are_read_for_a_dispatch_alone() -> None:
 
 @pytest.mark.parametrize("path", modules("venues"), ids=name_in)
 def test_rest_is_used_to_read_and_to_cancel(path: Path) -> None:
-    """Every ``Fetch`` that a venue's module builds is a GET, a DELETE of the last resort, or by a route of the table."""
+    """Every ``Fetch`` that a venue's module builds is a GET, a DELETE of the last resort, or by a route's verb."""
     methods = {
         ast.literal_eval(node.args[1])
         for node in ast.walk(tree_of(path))

@@ -82,7 +82,7 @@ class RestFrontEnd:
         desk.gatekeeper.check_time(values, now_ns)
         allowed = dict.fromkeys(NEVER_ALLOWED, False)
         return {
-            "ipRestrict": False,
+            "ipRestrict": not key.withdraw,
             "createTime": KEYS_MADE_MS,
             "enableReading": True,
             "enableWithdrawals": key.withdraw,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from livestack.core.events import Event, OrderAccepted, OrderCancelled, OrderReplaced
-from livestack.core.types import RequestKind, format_decimal
+from livestack.core.events import Event, OrderAccepted, OrderCancelled, OrderReplaced, OrderReport
+from livestack.core.types import OrderStatus, RequestKind, format_decimal
 from livestack.venues.adapter import InheritedOrder
 from livestack.venues.binance_spot.order_events import OrderEvents
 from livestack.venues.binance_spot.orders import KnownOrders, OrderInstrument
@@ -120,3 +120,61 @@ def test_an_order_from_before_is_told_in_total() -> None:
     assert [(1_000, 500)] * 2 == [(one.qty, one.filled_qty) for one in told]
     made.replaced(order, f"{EPOCH}-1-3", 78, (1, 400), 0, 0)
     assert 900 == told[-1].qty  # 500 filled, so far as anybody knows
+
+
+def test_an_order_that_self_trade_prevention_ended_is_not_told_to_have_shrunk() -> None:
+    """Found ended with a part filled: a smaller total before that would make the part look like all of it."""
+    orders, instrument = KnownOrders(), OrderInstrument(Desk().instrument)
+    told: list[Event] = []
+    made = OrderEvents("binance_spot", orders, told)
+    client_id, decimals = f"{EPOCH}-1-1", Desk().instrument.qty_decimals
+    orders.inherit(
+        instrument,
+        InheritedOrder(
+            instrument=instrument.name, order_id=1, client_id=client_id, venue_order_id="77", qty=1_000
+        ),
+    )
+    order = orders.of_client_id(instrument, client_id)
+    terms = {
+        "symbol": "BTCUSDT",
+        "venue_order_id": 77,
+        "client_id": client_id,
+        "qty": format_decimal(1_000, decimals),
+    }
+    made.report(order, OrderResult(**terms, status="NEW"), 0)
+    ended = OrderResult(
+        **terms,
+        filled_qty=format_decimal(390, decimals),
+        prevented_qty=format_decimal(610, decimals),
+        status="EXPIRED_IN_MATCH",
+    )
+    made.report(order, ended, 0)
+    assert [OrderReport, OrderReport] == [type(one) for one in told]
+    assert (OrderStatus.CANCELLED, 390) == (told[-1].status, told[-1].filled_qty)
+    assert order.closed
+
+
+def test_what_is_filled_cannot_have_been_replaced() -> None:
+    """A Replace of unknown fate does not keep an order open for ever that is found filled."""
+    orders, instrument = KnownOrders(), OrderInstrument(Desk().instrument)
+    made = OrderEvents("binance_spot", orders, [])
+    client_id, decimals = f"{EPOCH}-1-1", Desk().instrument.qty_decimals
+    orders.inherit(
+        instrument,
+        InheritedOrder(
+            instrument=instrument.name,
+            order_id=1,
+            client_id=client_id,
+            venue_order_id="77",
+            qty=1_000,
+            replace_id=f"{EPOCH}-1-2",
+            replace_qty=900,
+        ),
+    )
+    order = orders.of_client_id(instrument, client_id)
+    whole = format_decimal(1_000, decimals)
+    found = OrderResult(
+        symbol="BTCUSDT", venue_order_id=77, client_id=client_id, qty=whole, filled_qty=whole, status="FILLED"
+    )
+    made.report(order, found, 0)
+    assert ("", True) == (order.replacing, order.closed)
