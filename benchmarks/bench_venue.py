@@ -98,9 +98,15 @@ class BenchVenue:
     def serve_stream(self, connection: socket.socket) -> None:
         """Acknowledge subscriptions; quotes are sent by the other connection's thread."""
         self._stream = connection
+        streams: list[str] = []
         while (text := receive(connection)) is not None:
-            if text:
-                send(connection, json.dumps({"result": None, "id": json.loads(text)["id"]}))
+            if not text:
+                continue
+            asked = json.loads(text)
+            if asked["method"] == "SUBSCRIBE":
+                streams += asked["params"]
+            listed = streams if asked["method"] == "LIST_SUBSCRIPTIONS" else None
+            send(connection, json.dumps({"result": listed, "id": asked["id"]}))
 
     def serve_orders(self, connection: socket.socket) -> None:
         """Answer requests; once the client has been quiet for a while, begin to quote."""
@@ -150,6 +156,8 @@ class BenchVenue:
         answers: dict[str, Callable[[], Any]] = {
             "time": lambda: {"serverTime": time.time_ns() // 1_000_000},
             "userDataStream.subscribe.signature": lambda: {"subscriptionId": 0},
+            "session.subscriptions": lambda: [{"subscriptionId": 0}],
+            "exchangeInfo": lambda: _EXCHANGE_INFO,
             "openOrders.status": list,
             "myTrades": list,
             "account.status": lambda: {
@@ -206,9 +214,9 @@ def _handler(venue: BenchVenue) -> type[BaseHTTPRequestHandler]:
                 "/api/v3/exchangeInfo": _EXCHANGE_INFO,
                 "/api/v3/depth": _DEPTH,
                 "/api/v3/time": {"serverTime": time.time_ns() // 1_000_000},
-            }.get(path, {})
-            body = json.dumps(content).encode()
-            self.send_response(200)
+            }.get(path)
+            body = json.dumps(content or {"msg": "not here"}).encode()
+            self.send_response(200 if content else 404)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
