@@ -91,7 +91,7 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     market_data: Literal["stream", "poll"] = "stream"
     depth_levels: Literal[100, 500, 1000, 5000] = 5000
     poll_every_ns: Duration = msgspec.field(default=_SECOND_NS, name="poll_every")
-    poll_after_ns: Duration = msgspec.field(default=10 * _SECOND_NS, name="poll_after")
+    poll_after_ns: Duration = msgspec.field(default=5 * _SECOND_NS, name="poll_after")
     renew_after_ns: Duration = msgspec.field(default=23 * _HOUR_NS, name="renew_after")
     rest_orders: bool = True
     rest_after_ns: Duration = msgspec.field(default=5 * _SECOND_NS, name="rest_after")
@@ -105,12 +105,11 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("symbols must name at least one symbol, and none twice")
         if not self.streams or len(set(self.streams)) < len(self.streams):
             raise ValueError("streams must name at least one stream, and none twice")
+        if {"trade", "aggTrade"} <= set(self.streams):
+            raise ValueError("streams must not name both trade and aggTrade: they tell the same trades")
         if _given(self.secret_env, self.secret_file, self.secret_keyring) != 1:
             raise ValueError("must have one of secret_env, secret_file and secret_keyring")
         self._check_guard_key()
-        for field, (least_ns, most_ns, range_) in _RANGES.items():
-            if not least_ns <= getattr(self, field) <= most_ns:
-                raise ValueError(f"{field.removesuffix('_ns')} must be from {range_}")
 
     def _check_guard_key(self) -> None:
         secrets = _given(self.guard_secret_env, self.guard_secret_file, self.guard_secret_keyring)
@@ -208,6 +207,7 @@ def check_venues(
             )
         venue = convert(table, VenueSettings, key, [])
         if venue is not None:
+            _check_ranges(key, venue, faults)
             _check_url(f"{key}.rest_url", venue.rest_url, "http", faults)
             _check_url(f"{key}.stream_url", venue.stream_url, "ws", faults)
             _check_url(f"{key}.ws_api_url", venue.ws_api_url, "ws", faults)
@@ -215,6 +215,12 @@ def check_venues(
                 find_key(key, venue.key_place, environment, faults)
             if for_guard or venue.guard_api_key_env is not None:
                 find_key(key, venue.guard_key_place, environment, faults)
+
+
+def _check_ranges(key: str, venue: VenueSettings, faults: Faults) -> None:
+    for field, (least_ns, most_ns, range_) in _RANGES.items():
+        if not least_ns <= getattr(venue, field) <= most_ns:
+            faults.append((f"{key}.{field.removesuffix('_ns')}", f"must be from {range_}"))
 
 
 def _check_url(key: str, url: str, scheme: str, faults: Faults) -> None:

@@ -116,7 +116,21 @@ def test_a_time_out_of_its_range(tmp_path: Path, key: str, outside: tuple[str, s
     """Is refused on both sides with the range."""
     for value in outside:
         faults = faults_of(tmp_path, MINIMAL.replace('"hmac"', f'"hmac"\n{key} = "{value}"'))
-        assert f"{key} must be from {range_}" in faults["venues.binance_spot"]
+        assert f"must be from {range_}" in faults[f"venues.binance_spot.{key}"]
+
+
+def test_every_time_out_of_its_range_is_told(tmp_path: Path) -> None:
+    """At once, each with its key."""
+    wrong = {"poll_every": "1h", "rest_after": "2h", "clock_skew_max": "1ms"}
+    lines = "".join(f'\n{key} = "{value}"' for key, value in wrong.items())
+    faults = faults_of(tmp_path, MINIMAL.replace('"hmac"', f'"hmac"{lines}'))
+    assert [f"venues.binance_spot.{key}" for key in wrong] == list(faults)
+
+
+def test_the_same_trades_are_not_asked_for_twice(tmp_path: Path) -> None:
+    """``trade`` and ``aggTrade`` tell them in two ways, each with ids of its own."""
+    faults = faults_of(tmp_path, MINIMAL.replace('"hmac"', '"hmac"\nstreams = ["trade", "aggTrade"]'))
+    assert "tell the same trades" in faults["venues.binance_spot"]
 
 
 def test_the_shown_values_are_the_defaults(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ NOT_YET = "not yet"
 PHASES_BEFORE = ("standby", "starting")
 """Where a value of nothing only means that there is none yet."""
 
-GRADES_NOT_GOOD = ("critical", "halting")
+GRADES_NOT_GOOD = ("critical", "halting", "venue-halting")
 AGE_MAX_NS = 10_000_000_000
 """Some renewals of what is shown, also at the slowest ``control.publish_every`` but one."""
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from livestack.core import events
 from livestack.core.apply_commands import operator_command
-from livestack.core.control_events import HALTING
+from livestack.core.control_events import HALTING, VENUE_HALTING
 from livestack.core.derivation import Derivation
 from livestack.core.rates import OFFSET_MAX_NS, VenueRates
 from livestack.core.state import KillRecord, State
@@ -135,7 +135,7 @@ def venue_clock(state: State, event: events.VenueClock, out: Derivation) -> None
 
 def incident_opened(state: State, event: events.IncidentOpened, out: Derivation) -> None:
     incidents = state.control.incidents
-    if len(incidents) < INCIDENTS_MAX or event.grade == HALTING:
+    if len(incidents) < INCIDENTS_MAX or event.grade in (HALTING, VENUE_HALTING):
         incidents[f"{event.name} {event.scope}".strip()] = event.grade
     if event.grade == HALTING:
         out.withdraw(WithdrawReason.TRADING_STATE)

@@ -176,9 +176,12 @@ class VenueClock(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=
 HALTING: Final = "halting"
 """The grade of an incident that halts trading while it is open: it lifts by itself and overrules no operator."""
 
+VENUE_HALTING: Final = "venue-halting"
+"""The same at one venue, which is the incident's scope."""
+
 
 class IncidentOpened(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False, tag=70):
-    """A named condition of the host's. ``grade``: ``warning``, ``critical``, or ``halting``."""
+    """A named condition of the host's. ``grade``: ``warning``, ``critical``, ``halting`` or ``venue-halting``."""
 
     name: str
     scope: str

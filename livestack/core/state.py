@@ -16,7 +16,7 @@ import msgspec
 from livestack.core.book import Book
 from livestack.core.canonical import pack, unpack
 from livestack.core.configuration import Configuration
-from livestack.core.control_events import HALTING
+from livestack.core.control_events import HALTING, VENUE_HALTING
 from livestack.core.events import InstrumentDefined
 from livestack.core.open_orders import OpenOrders
 from livestack.core.orders import Order, Request
@@ -251,13 +251,19 @@ class ControlState(msgspec.Struct, kw_only=True):
     seq: int = 0
 
     def trading_state(self, venue: str = "", instrument: str = "") -> TradingState:
-        """The strictest state that covers ``instrument`` at ``venue``; an open incident may halt all of them."""
-        if self.incidents and HALTING in self.incidents.values():
+        """The strictest state that covers ``instrument`` at ``venue``; an open incident may halt it, or all of them."""
+        if self.incidents and self._is_halted(venue):
             return TradingState.HALTED
         trading = self.trading
         if not trading:
             return TradingState.ACTIVE
         return TradingState(max(trading.get(scope, 1) for scope in ("", venue, instrument)))
+
+    def _is_halted(self, venue: str) -> bool:
+        return any(
+            grade == HALTING or (grade == VENUE_HALTING and name.rpartition(" ")[2] == venue)
+            for name, grade in self.incidents.items()
+        )
 
     def killed(self, venue: str = "", instrument: str = "") -> bool:
         """Whether the kill-switch covers ``instrument`` at ``venue``."""

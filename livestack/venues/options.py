@@ -22,7 +22,7 @@ class VenueOptions(msgspec.Struct, frozen=True, kw_only=True):
     depth_levels: int = 5_000
     is_polled: bool = False
     poll_every_ns: int = _SECOND_NS
-    poll_after_ns: int = 10 * _SECOND_NS
+    poll_after_ns: int = 5 * _SECOND_NS
     renew_after_ns: int = 23 * 3_600 * _SECOND_NS
     rest_orders: bool = True
     rest_after_ns: int = 5 * _SECOND_NS

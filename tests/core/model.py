@@ -320,6 +320,11 @@ class Model:
         if "halting" in self.incidents.values():
             return TradingState.HALTED
         scopes = ("", instrument.partition(":")[0], instrument)
+        halted = {
+            name.rpartition(" ")[2] for name, grade in self.incidents.items() if grade == "venue-halting"
+        }
+        if halted & {scopes[1]}:
+            return TradingState.HALTED
         return max(self.trading.get(scope, TradingState.ACTIVE) for scope in scopes)
 
     def is_killed(self, instrument: str) -> bool:

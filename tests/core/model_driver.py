@@ -310,6 +310,10 @@ class Driver(Venue):
             "opened": events.IncidentOpened(name="n", scope="s", grade="g", detail=""),
             "halting": events.IncidentOpened(name="n", scope="s", grade="halting", detail=""),
             "closed": events.IncidentClosed(name="n", scope="s", detail=""),
+            "halting there": events.IncidentOpened(
+                name="n", scope=self.venues[0], grade="venue-halting", detail=""
+            ),
+            "closed there": events.IncidentClosed(name="n", scope=self.venues[0], detail=""),
             "started": session_started(EPOCHS[1]),
         }[what]
         self.session.feed(one, wait_ns)

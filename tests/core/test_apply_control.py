@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from livestack.core import events
+from livestack.core.intents import Cancel
 from livestack.core.types import RequestKind, SessionPhase, TradingState
 from tests.core import support
 from tests.core.support import INSTRUMENT, VENUE, Bench, configuration
@@ -210,6 +211,24 @@ def test_a_halting_incident_halts_while_it_is_open() -> None:
     bench.feed(halting)
     bench.feed(events.SessionResumed(epoch="BBBBBBBBB", wall_ns=0))
     assert {} == bench.state.control.incidents
+
+
+def test_an_incident_can_halt_one_venue() -> None:
+    """Orders there are denied and withdrawn, Cancels go, other venues trade, and it lifts by itself."""
+    bench = Bench().start()
+    order_id = bench.buy()
+    bench.feed(support.accepted(order_id))
+    for venue in (VENUE, "other"):
+        bench.feed(events.IncidentOpened(name="clock_skew", scope=venue, grade="venue-halting", detail=""))
+        bench.feed(events.IncidentClosed(name="clock_skew", scope="other", detail=""))
+    assert TradingState.HALTED is bench.state.control.trading_state(VENUE, INSTRUMENT)
+    assert TradingState.ACTIVE is bench.state.control.trading_state("other", "other:X")
+    assert TradingState.ACTIVE is bench.state.control.trading_state()
+    bench.buy(price=9_980)
+    assert "trading_state" in repr(bench.derived[-1])
+    assert [RequestKind.CANCEL] == [one.kind for one in bench.want(Cancel(order_id=order_id)).dispatches]
+    bench.feed(events.IncidentClosed(name="clock_skew", scope=VENUE, detail=""))
+    assert TradingState.ACTIVE is bench.state.control.trading_state(VENUE, INSTRUMENT)
 
 
 def test_a_clock_that_is_ten_years_off_is_not_believed() -> None:

@@ -271,7 +271,20 @@ class Sessions(RuleBasedStateMachine):
     @rule(
         pick=PICKS,
         what=st.sampled_from(
-            ["cancel", "cancel", "checkpoint", "opened", "closed", "closed", "halting", "started", "receipt"]
+            [
+                "cancel",
+                "cancel",
+                "checkpoint",
+                "opened",
+                "closed",
+                "closed",
+                "halting",
+                "halting there",
+                "closed there",
+                "closed there",
+                "started",
+                "receipt",
+            ]
         ),
     )
     def note(self, pick: int, what: str) -> None:
