@@ -140,6 +140,7 @@ class ControlActor(NodeActor):
         self._waiting: dict[tuple[str, str], Waiting] = {}
         self._look_again_ns = 0
         self._cancel_tick: Callable[[], None] = lambda: None
+        self._incidents: tuple[tuple[str, str], ...] = ()
         self._log = structlog.get_logger("control")
 
     def on_start(self) -> None:
@@ -334,9 +335,23 @@ class ControlActor(NodeActor):
         if self._board.phase != "failing":
             self._board.phase = view.phase
         self._proof.seen(view)
+        self._log_incidents(view)
         if self._publisher.is_subscribed("status"):
             publication = pb.Publication(seq=view.seq, ts_ns=view.ts, status=self._board.status())
             self._publisher.publish("status", publication.SerializeToString())
+
+    def _log_incidents(self, view: View) -> None:
+        """One line where an incident opens and one where it is over, whoever told of it."""
+        now = {(one.name, one.scope): one for one in view.incidents}
+        for key, one in now.items():
+            if key not in self._incidents:
+                self._log.warning(
+                    "incident", name=one.name, scope=one.scope, grade=one.grade, detail=one.detail
+                )
+        for name, scope in self._incidents:
+            if (name, scope) not in now:
+                self._log.warning("incident_over", name=name, scope=scope)
+        self._incidents = tuple(now)
 
     def _publish(self, records: list[Recorded]) -> None:
         if self._mailbox.depth() > BACKLOG_MAX:

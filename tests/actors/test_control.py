@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import structlog.testing
 
 from livestack.actors.control import ANSWER_NS, BACKLOG_MAX, ControlActor
 from livestack.actors.desk import Board, Desk
@@ -560,3 +561,16 @@ def test_who_enables_trading_has_accepted_what_it_was_halted_for(bench: Bench) -
     assert ["s1"] == bench.accepted
     (closed,) = messages(bench.harness)
     assert ("session_not_resumed", "s1") == (closed.name, closed.scope)
+
+
+def test_incidents_are_in_the_log(bench: Bench) -> None:
+    """Once where one opens, once where it is over, whoever told of it."""
+    opened = msgspec.structs.replace(
+        bench.view(), incidents=(IncidentView("clock_skew", "v", "critical", "5 s off"),)
+    )
+    with structlog.testing.capture_logs() as logs:
+        for view in (opened, opened, bench.view(), bench.view()):
+            bench.actor.on_receive([Viewed(view)])
+    assert [("incident", "clock_skew", "v"), ("incident_over", "clock_skew", "v")] == [
+        (one["event"], one["name"], one["scope"]) for one in logs
+    ]
