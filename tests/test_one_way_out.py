@@ -149,6 +149,27 @@ def test_the_write_is_inside_the_gate() -> None:
     assert {send.lineno for send in sends} <= set(inside)
 
 
+def test_what_the_host_asks_by_itself_reads_or_cancels() -> None:
+    """A GET goes to the transport for questions, a DELETE through the gate, any other verb nowhere."""
+    (go,) = [
+        node
+        for name, node in functions(tree_of(PACKAGE / "actors/connector.py"))
+        if name == "ConnectorActor._go"
+    ]
+    ways = {
+        ast.unparse(case.pattern): ast.unparse(ast.Module(case.body, []))
+        for node in ast.walk(go)
+        if isinstance(node, ast.Match)
+        for case in node.cases
+        if "Fetch" in ast.unparse(case.pattern)
+    }
+    assert ["Fetch(method='GET')", "Fetch(method='DELETE')", "Fetch()"] == list(ways)
+    assert [True, False, False] == ["submit" in way for way in ways.values()]
+    assert ["self._reductions.hold(item, self._clock.now_ns())"] == [ways["Fetch(method='DELETE')"]]
+    writers = {name for name, _ in calls(tree_of(PACKAGE / "actors/connector.py"), "_write")}
+    assert {"ConnectorActor._dispatch", "ConnectorActor._go", "ConnectorActor._reduce"} == writers
+
+
 def test_only_a_committed_dispatch_is_encoded() -> None:
     """``encode`` of an adapter is called by ``_dispatch`` alone, with the request of a ``CommittedDispatch``."""
     found = {
@@ -214,13 +235,17 @@ def test_no_rest_path_places_an_order(path: Path) -> None:
 
 def test_the_routes_of_orders_are_read_for_a_dispatch_alone() -> None:
     """POST and PUT stand in one table, which ``dispatch`` reads; ``dispatch`` is called by ``encode``."""
-    readers, callers = set(), set()
+    readers, callers, holders = set(), set(), set()
     for path in modules(*HOST, "venues"):
+        has_table = "livestack.venues.binance_spot.routes.ORDERS" in imported(tree_of(path))
+        holders |= {name_in(path)} if has_table else set()
         for name, function in functions(tree_of(path)):
             for node in ast.walk(function):
-                if isinstance(node, ast.Name) and node.id == "ORDERS" and isinstance(node.ctx, ast.Load):
+                is_own = isinstance(node, ast.Name) and node.id == "ORDERS" and isinstance(node.ctx, ast.Load)
+                if (is_own and has_table) or (isinstance(node, ast.Attribute) and node.attr == "ORDERS"):
                     readers.add((name_in(path), name))
         callers |= {(name_in(path), name) for name, _ in calls(tree_of(path), "dispatch")}
+    assert {"venues/binance_spot/calls.py"} == holders
     assert {("venues/binance_spot/calls.py", "Calls.dispatch")} == readers
     assert {("venues/binance_spot/order_entry.py", "BinanceOrderEntry.encode")} == callers
     assert {"GET"} == {verb for method, (verb, _) in QUESTIONS.items() if method != "openOrders.cancelAll"}

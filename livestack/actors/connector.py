@@ -14,9 +14,11 @@ from typing import Any
 import structlog
 
 from livestack.actors.base import NodeActor
-from livestack.actors.connector_events import Baseline, not_sent, request_sent
+from livestack.actors.connector_events import Baseline, not_sent, request_sent, says_live
+from livestack.actors.connector_holds import VenueHolds
+from livestack.actors.connector_kept import HeldReductions, KeptQuestions, WrittenDispatches
 from livestack.actors.feed_reader import as_fetched
-from livestack.actors.gate import DispatchGate, Hold, Passage
+from livestack.actors.gate import DispatchGate, Passage
 from livestack.actors.mailbox import HarnessMailbox, Mailbox
 from livestack.actors.messages import (
     AskVenue,
@@ -48,7 +50,7 @@ from livestack.venues.adapter import (
     LOG_ON_REFUSED,
     CloseLink,
     Fetch,
-    HostQuery,
+    Fetched,
     HostRequest,
     OrderEntryAdapter,
     Outbound,
@@ -59,17 +61,14 @@ from livestack.venues.budget import RequestBudget
 TICK_NS = 250_000_000
 """How often the adapter looks at the time: a quarter of the shortest time-out that it has."""
 
-KEPT_MAX = 4_096
-"""Dispatches that were written and could be asked for again: far more than are ever without an answer at a time."""
-
 
 class ConnectorActor(NodeActor):
     """Keeps a venue's order entry up and writes what the recorder releases.
 
-    ``url`` is the WebSocket API, ``rest_url`` the base of plain requests: ``http`` carries questions, ``requests``
-    dispatches where there is no connection. ``dispatch_age_ns_max``: a dispatch older than this when it reaches the
-    gate is not sent any more. ``has_baseline``: a resumed session knows what it started from. ``start``: how many there
-    were before in this run; frames of their connections and timers of theirs may still arrive.
+    ``url`` is the WebSocket API, ``rest_url`` the base of plain requests: ``http`` carries questions, ``requests`` what
+    changes something: dispatches where there is no connection, and what cancels. ``dispatch_age_ns_max``: an older one
+    is not sent any more. ``has_baseline``: a resumed session knows what it started from. ``start``: how many there were
+    before in this run; frames of their connections and timers of theirs may still arrive.
     """
 
     def __init__(
@@ -121,23 +120,17 @@ class ConnectorActor(NodeActor):
         )
         self._start = start
         self._was_open = start > 0
-        self._was_live = self._ever_live = False
+        self._ever_live = False
         self._stopping = False
-        self._is_clock_good = True
         self._baseline = Baseline(venue, account, has_baseline)
         self._batch: deque[Any] = deque()
         self._released: deque[CommittedDispatch] = deque()
-        self._written: dict[tuple[int, int], CommittedDispatch] = {}
+        self._written = WrittenDispatches()
         self._repeating: tuple[int, int] | None = None
-        self._questions: list[HostQuery] = []
+        self._questions = KeptQuestions()
+        self._reductions = HeldReductions()
         self._cancel_tick: Callable[[], None] = lambda: None
-        self._take_gate()
-
-    def _take_gate(self) -> None:
-        """Nothing passes before LIVE; a hold that a predecessor left because of its clock is void."""
-        self._gate.close(Hold.VENUE_DOWN, self._venue)
-        self._gate.open(Hold.CLOCK, self._venue)
-        self._gate.on_impatience(self._venue, self._shut)
+        self._holds = VenueHolds(gate, venue, self._shut)
 
     def on_start(self) -> None:
         self._sockets.want()
@@ -165,7 +158,7 @@ class ConnectorActor(NodeActor):
 
         The one at hand is unknown: its request times out, and the venue is asked.
         """
-        self._gate.close(Hold.VENUE_DOWN, self._venue)
+        self._holds.down()
         self._cease()
         for dispatch in self._released:
             self._not_sent(dispatch.request, reason)
@@ -204,7 +197,7 @@ class ConnectorActor(NodeActor):
                     failpoint("connector.before_ack")
                     self._adapter.fetched(answer)
                 case AskVenue(query):
-                    self._questions.append(query)
+                    self._questions.keep(query)
                 case Opened(number, now_ns) if self._sockets.opened(number):
                     self._opened(number, now_ns)
                 case Closed(number) if self._sockets.get(number) is not None:
@@ -212,8 +205,7 @@ class ConnectorActor(NodeActor):
                 case Connect(start) if start == self._start:
                     self._sockets.due()
                 case Tick(start) if start == self._start:
-                    self._adapter.tick(self._clock.now_ns(), self._clock.wall_ns())
-                    self._tick_later()
+                    self._tick()
             self._pump()
 
     def _dispatch(self, dispatch: CommittedDispatch) -> None:
@@ -230,7 +222,6 @@ class ConnectorActor(NodeActor):
             return self._not_sent(request, str(error))
         failpoint("connector.before_gate")
         gate_ns = self._clock.now_ns()
-        self._keep(dispatch)
         refusal = self._write(outbound, request.instrument, Passage(request.kind))
         if isinstance(refusal, NotSentError):
             return self._not_sent(request, str(refusal), encoded=True)
@@ -242,18 +233,13 @@ class ConnectorActor(NodeActor):
         send_ns = self._clock.now_ns()
         self._adapter.sent(request, send_ns)
         self._tell(request_sent(self._venue, request, gate_ns, send_ns))
+        self._written.keep(dispatch)
         return None
-
-    def _keep(self, dispatch: CommittedDispatch) -> None:
-        """The venue may have it written once more."""
-        self._written[dispatch.request.order_id, dispatch.request.revision] = dispatch
-        if len(self._written) > KEPT_MAX:
-            del self._written[next(iter(self._written))]
 
     def _repeat(self, request: OrderRequest) -> None:
         """Write it again, under everything that holds for a first time; what is not written stays refused."""
         key = request.order_id, request.revision
-        dispatch = self._written.get(key)
+        dispatch = self._written.find(request)
         if dispatch is None:
             return self._adapter.unrepeated(request)
         self._log.warning("dispatch_repeated", order_id=request.order_id, revision=request.revision)
@@ -278,38 +264,25 @@ class ConnectorActor(NodeActor):
     def _pump(self) -> None:
         """Bring out what the adapter has: questions in, frames and Events out, the venue's hold in line with it."""
         adapter = self._adapter
-        if self._questions and adapter.status is ConnectionStatus.LIVE:
-            for query in self._questions:
-                adapter.ask(query, self._clock.now_ns(), self._clock.wall_ns())
-            self._questions = []
+        for query in self._questions.take(adapter.status):
+            adapter.ask(query, self._clock.now_ns(), self._clock.wall_ns())
         for request in adapter.repeats():
             self._repeat(request)
         for item in adapter.outgoing():
             self._go(item)
+        if self._reductions:
+            self._reduce()
         events = adapter.events()
         if events:
             self._harness.tell_execution(self._baseline.add_to(events))
-        self._follow_status()
+        is_live = adapter.status is ConnectionStatus.LIVE
+        self._ever_live |= is_live
+        if self._holds.follow(is_live, adapter.is_clock_good) or says_live(events):
+            self._backoff.reset()
         for complaint in adapter.complaints():
             if complaint.kind == LOG_ON_REFUSED and not self._ever_live:
                 self._supervisor.tell(Unreachable(self._url, f"log-on refused: {complaint.detail}"))
             self._log.warning(complaint.kind, detail=complaint.detail, frame=repr(complaint.frame_head))
-
-    def _follow_status(self) -> None:
-        """The ``venue_down`` hold stands whenever the adapter is not LIVE, ``clock`` while the times are not to be
-        trusted."""
-        is_live = self._adapter.status is ConnectionStatus.LIVE
-        self._ever_live |= is_live
-        if is_live and not self._was_live:
-            self._gate.open(Hold.VENUE_DOWN, self._venue)
-            self._backoff.reset()
-        elif self._was_live and not is_live:
-            self._gate.close(Hold.VENUE_DOWN, self._venue)
-        self._was_live = is_live
-        if self._adapter.is_clock_good is not self._is_clock_good:
-            self._is_clock_good = self._adapter.is_clock_good
-            turn = self._gate.open if self._is_clock_good else self._gate.close
-            turn(Hold.CLOCK, self._venue)
 
     def _go(self, item: HostRequest | Fetch | Renew | CloseLink) -> None:
         """What the adapter wants on its own account."""
@@ -318,15 +291,31 @@ class ConnectorActor(NodeActor):
                 failure = self._write(Outbound(text, link), "", Passage.HOST)
                 if failure is not None:
                     self._log.warning("host_request_failed", purpose=purpose, cause=str(failure))
-            case Fetch():
+            case Fetch(method="GET"):
                 self._requests.keep(self._rest_url)  # where questions go this way, dispatches will
                 self._http.submit(self._as_http(item), self._answers(item.fetch_id))
+            case Fetch(method="DELETE"):
+                self._reductions.hold(item, self._clock.now_ns())
+            case Fetch():
+                self._unanswered(item, "the host reads and cancels, and does nothing else")
             case Renew(link, reason):
                 self._log.info("connection_renewed", link=link, reason=reason)
                 self._sockets.want()
             case CloseLink(link, reason):
                 self._log.info("connection_given_up", link=link, reason=reason)
                 self._sockets.close(link)
+
+    def _reduce(self) -> None:
+        """Write what cancels, past whatever questions wait for their answers; as soon as a connection is ready."""
+        write = lambda fetch: self._write(Outbound(fetch), "", Passage.HOST)  # noqa: E731
+        for fetch, cause in self._reductions.leave(self._clock.now_ns(), write):
+            self._unanswered(fetch, cause)
+
+    def _unanswered(self, fetch: Fetch, cause: str) -> None:
+        """No answer will come: the adapter asks again, or not."""
+        self._log.warning("host_request_failed", purpose=fetch.purpose, cause=cause)
+        now_ns = self._clock.now_ns()
+        self._adapter.fetched(Fetched(fetch.fetch_id, 0, (), b"", cause, now_ns, now_ns))
 
     def _write(self, outbound: Outbound, instrument: str, kind: Passage) -> TransportError | None:
         """Write one request through the gate: the only place of the program at which an order can leave.
@@ -347,7 +336,10 @@ class ConnectorActor(NodeActor):
             written = True
             try:
                 if isinstance(payload, Fetch):
-                    self._requests.send(self._as_http(payload), self._answers(payload.fetch_id))
+                    reduces = kind in (Passage.HOST, Passage.CANCEL)
+                    self._requests.send(
+                        self._as_http(payload), self._answers(payload.fetch_id), reduces=reduces
+                    )
                 elif connection is not None:
                     connection.send(payload)
             except NotSentError as error:
@@ -377,7 +369,7 @@ class ConnectorActor(NodeActor):
         self._adapter.connected(now_ns, self._clock.wall_ns(), number)
 
     def _closed(self, message: Closed) -> None:
-        never_opened = self._sockets.closed(message.connection)
+        never_opened = self._sockets.closed(message.connection, message.refusal)
         self._adapter.disconnected(message.reason, message.now_ns, message.connection)
         if not self._was_open:
             self._supervisor.tell(Unreachable(self._url, message.reason))
@@ -390,6 +382,14 @@ class ConnectorActor(NodeActor):
     def _shut(self) -> None:
         self._sockets.shut()
         self._requests.shut()
+
+    def _tick(self) -> None:
+        self._adapter.tick(self._clock.now_ns(), self._clock.wall_ns())
+        if self._adapter.is_over_rest:
+            self._requests.keep(
+                self._rest_url
+            )  # a dispatch may come at any time, however rarely anything is asked
+        self._tick_later()
 
     def _tick_later(self) -> None:
         if not self._stopping:

@@ -8,8 +8,9 @@ from livestack.core.events import (
     DispatchFailed,
     Event,
     RequestSent,
+    VenueStatusChanged,
 )
-from livestack.core.types import FailureReason, OrderRequest
+from livestack.core.types import ConnectionStatus, FailureReason, OrderRequest
 
 
 def not_sent(venue: str, request: OrderRequest, detail: str) -> DispatchFailed:
@@ -35,6 +36,13 @@ def request_sent(venue: str, request: OrderRequest, gate_ns: int, send_ns: int) 
         revision=request.revision,
         gate_ns=gate_ns,
         send_ns=send_ns,
+    )
+
+
+def says_live(events: list[Event]) -> bool:
+    """Whether the venue has become LIVE, also by another way than before."""
+    return any(
+        isinstance(event, VenueStatusChanged) and event.status is ConnectionStatus.LIVE for event in events
     )
 
 

@@ -12,6 +12,7 @@ from livestack.control.view import View
 from livestack.core.events import DerivedEvent, OperatorCommand, Recorded
 from livestack.core.types import TradingState
 from livestack.journal.writer import CommittedDispatch
+from livestack.transports.base import Refusal
 from livestack.venues.adapter import Fetched, HostQuery, Inherited
 from livestack.wire.control_pb2 import Reply, Request
 
@@ -86,11 +87,12 @@ class RestAnswered(msgspec.Struct, frozen=True):
 
 
 class Closed(msgspec.Struct, frozen=True):
-    """Reader thread to its actor: the connection is gone, or never was."""
+    """Reader thread to its actor: the connection is gone, or never was. ``refusal``: because the server said no."""
 
     connection: int
     reason: str
     now_ns: int
+    refusal: Refusal | None = None
 
 
 # -- To the control actor ------------------------------------------------------------------------------------------

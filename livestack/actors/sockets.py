@@ -10,9 +10,10 @@ from collections.abc import Callable
 
 from livestack.actors.mailbox import Mailbox
 from livestack.actors.messages import Closed, Connect, FrameReceived, Opened
+from livestack.actors.refusals import heed
 from livestack.failpoints import failpoint
 from livestack.transports.backoff import Backoff
-from livestack.transports.base import Connection, WebSocketTransport
+from livestack.transports.base import Connection, Refusal, WebSocketTransport
 from livestack.transports.clock import Clock, Timers
 from livestack.venues.budget import RequestBudget
 
@@ -37,8 +38,8 @@ class _Forwarder:
     def on_wake(self, now_ns: int) -> None:
         """Time reaches the adapter through the actor's own ticks."""
 
-    def on_close(self, reason: str, now_ns: int) -> None:
-        self._actor.tell(Closed(self._number, reason, now_ns))
+    def on_close(self, reason: str, now_ns: int, refusal: Refusal | None = None) -> None:
+        self._actor.tell(Closed(self._number, reason, now_ns, refusal))
 
 
 class Sockets:
@@ -107,8 +108,9 @@ class Sockets:
             self._opening = 0
         return number in self._connections
 
-    def closed(self, number: int) -> bool:
-        """Forget ``number``; whether it never was open."""
+    def closed(self, number: int, refusal: Refusal | None = None) -> bool:
+        """Forget ``number``; whether it never was open. ``refusal``: the next attempt is made when the server wants."""
+        heed(refusal, self._budget, self._clock.now_ns())
         self._connections.pop(number, None)
         was_opening = number == self._opening
         if was_opening:

@@ -25,7 +25,7 @@ from livestack.actors.progress import Progress
 from livestack.actors.recorder import RecorderActor
 from livestack.core.events import InputEvent, InstrumentDefined, RateLimitReport, Recorded
 from livestack.core.runtime import CoreRuntime
-from livestack.core.state import ExecutionState
+from livestack.core.state import ExecutionState, State
 from livestack.core.types import RequestKind, SessionPhase
 from livestack.journal.space import Space
 from livestack.journal.writer import JournalWriter
@@ -154,7 +154,7 @@ class Node:
         self._start_control()
         for venue in self._venues:
             has_baseline = venue in state.execution.baselines
-            self._start_connector(ConnectorWanted(venue, _inherited(venue, state.execution), has_baseline))
+            self._start_connector(ConnectorWanted(venue, _inherited(venue, state), has_baseline))
         for venue in self._venues:
             self._start_feed(venue)
         self.supervisor.started()
@@ -186,7 +186,7 @@ class Node:
 
         def look(runtime: CoreRuntime) -> Told:
             execution = runtime.state.execution
-            inherited, has_baseline = _inherited(venue, execution), venue in execution.baselines
+            inherited, has_baseline = _inherited(venue, runtime.state), venue in execution.baselines
             return Told(self.supervisor.mailbox, ConnectorWanted(venue, inherited, has_baseline, failure))
 
         self.harness.tell_look(look)
@@ -314,9 +314,9 @@ def _leaves_open(execution: ExecutionState) -> bool:
     return bool(execution.orders or execution.requests or execution.unresolved)
 
 
-def _inherited(venue: str, execution: ExecutionState) -> Inherited:
+def _inherited(venue: str, state: State) -> Inherited:
     """What the session knew of ``venue`` when it was interrupted; nothing for a new one."""
-    orders = []
+    execution, orders = state.execution, []
     for order in execution.orders.values():
         if order.venue != venue:
             continue
@@ -336,4 +336,6 @@ def _inherited(venue: str, execution: ExecutionState) -> Inherited:
     floors = {
         name: ledger.floor for name, ledger in execution.ledgers.items() if name.startswith(f"{venue}:")
     }
-    return Inherited(floors, tuple(orders))
+    scoped = (key.rpartition(" ") for key in state.control.incidents)
+    incidents = tuple(name for name, _, scope in scoped if scope == venue)
+    return Inherited(floors, tuple(orders), incidents)

@@ -14,6 +14,14 @@ FRAME_BYTES_MAX = 8 << 20
 """Largest frame accepted: a 5 000-level snapshot is below 1 MiB; ours arrive over REST anyway."""
 
 
+class Refusal(msgspec.Struct, frozen=True):
+    """The upgrade to a WebSocket was answered with another HTTP ``status``. ``retry_after_s``: for how long it wants no
+    further attempt, in seconds; -1 where it does not say."""
+
+    status: int
+    retry_after_s: int = -1
+
+
 class Receiver(Protocol):
     """Who hears from a connection. Every method runs on that connection's reader thread."""
 
@@ -24,8 +32,8 @@ class Receiver(Protocol):
     def on_wake(self, now_ns: int) -> None:
         """Somebody called ``wake``, or a quarter of a second passed since the last call, frames or none."""
 
-    def on_close(self, reason: str, now_ns: int) -> None:
-        """Last call, exactly once, also when the connection could not be opened."""
+    def on_close(self, reason: str, now_ns: int, refusal: Refusal | None = None) -> None:
+        """Last call, exactly once, also when the connection could not be opened. ``refusal``: the server said no."""
 
 
 class Connection(Protocol):
@@ -86,8 +94,11 @@ class RequestTransport(Protocol):
     def keep(self, url: str) -> None:
         """Have connections to the server of ``url`` open in advance, for a while from now. Any thread, never blocks."""
 
-    def send(self, request: HttpRequest, reply: Callable[[HttpResponse], None]) -> None:
-        """Write ``request``, bounded in time; ``reply`` gets the answer exactly once, on another thread.
+    def send(
+        self, request: HttpRequest, reply: Callable[[HttpResponse], None], *, reduces: bool = False
+    ) -> None:
+        """Write ``request``, bounded in time; ``reply`` gets the answer exactly once, on another thread. What
+        ``reduces`` finds a connection also where all others wait for answers.
 
         ``NotSentError`` if not one byte was written, ``TransportError`` if the outcome is unknown: then ``reply`` is
         never called. An answer with status 0: it was written, and none came.

@@ -7,6 +7,7 @@ refused at the end on the closing one). Whatever goes wrong is an answer with st
 from __future__ import annotations
 
 import queue
+import re
 import threading
 from collections.abc import Callable
 
@@ -29,6 +30,7 @@ CLOSE_TIMEOUT_S = 1.0
 """How long ``close`` waits for a request that is under way; the thread is a daemon and ends by itself."""
 
 _READ_BYTES = 1 << 16
+_QUERY = re.compile(r"\?\S*")
 
 Reply = Callable[[HttpResponse], None]
 
@@ -97,7 +99,7 @@ class RequestsTransport:
                 headers = tuple((name.lower(), value) for name, value in response.headers.items())
                 return HttpResponse(response.status_code, headers, body, "", begun_ns, self._clock.now_ns())
         except Exception as error:  # noqa: BLE001 - whatever a peer can provoke in there: the outcome is unknown
-            return self._failed(_cause(error), begun_ns)
+            return self._failed(_cause(error, request), begun_ns)
 
     def _body(self, response: requests.Response, begun_ns: int) -> bytes:
         chunks: list[bytes] = []
@@ -115,12 +117,22 @@ class RequestsTransport:
         return HttpResponse(0, (), b"", error, begun_ns, self._clock.now_ns())
 
 
-def _cause(error: BaseException) -> str:
-    """What really went wrong, below what the libraries wrapped around it."""
-    deepest: BaseException | None = error
-    while deepest is not None:
+def _cause(error: BaseException, request: HttpRequest) -> str:
+    """What really went wrong, below what the libraries wrapped around it: what is on top holds the whole address."""
+    deepest = error
+    while True:
         if isinstance(deepest, OSError) and deepest.errno is not None and deepest.strerror:
             return deepest.strerror
         reason = next((getattr(argument, "reason", None) for argument in deepest.args), None)
-        deepest = reason if isinstance(reason, BaseException) else deepest.__cause__ or deepest.__context__
-    return f"{type(error).__name__}: {error}"
+        below = reason if isinstance(reason, BaseException) else deepest.__cause__ or deepest.__context__
+        if below is None:
+            return f"{type(error).__name__}: {_without(str(deepest), request)}"
+        deepest = below
+
+
+def _without(text: str, request: HttpRequest) -> str:
+    """``text`` without any query, which may be signed, and without what the headers say, which may be a key."""
+    for _, value in request.headers:
+        if value.strip():
+            text = text.replace(value.strip(), "***")
+    return _QUERY.sub("?...", text)

@@ -20,6 +20,12 @@ from livestack.transports.clock import Clock
 BODY_BYTES_MAX: Final = 1 << 20
 """The answer to an order with a thousand fills is below 200 KiB."""
 
+ANSWER_BYTES_MAX: Final = BODY_BYTES_MAX + (1 << 20)
+"""With everything around the body: headers, and interim answers that are passed over."""
+
+INTERIM_MAX: Final = 8
+"""Interim answers (1xx) before the one that counts: nobody sends more than one or two."""
+
 WOULD_BLOCK: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
@@ -54,44 +60,91 @@ Answer = tuple[int, tuple[tuple[str, str], ...], bytes, bool]
 def read_answer(connected: socket.socket, method: str, clock: Clock, deadline_ns: int) -> Answer:
     """Status, headers with lower-case names, body, and whether the connection can carry another request.
 
+    Interim answers are passed over: what counts is the one behind them. Where more has arrived than that answer, or it
+    says in two ways where it ends, the connection carries nothing more: the next request would get what is left.
     Raises whatever a peer can provoke in here; an answer that is cut is none.
     """
-    source = _Source(connected, clock, deadline_ns)
-    answer = http.client.HTTPResponse(source, method=method)  # type: ignore[arg-type]
-    answer.begin()
+    arriving = _Arriving(_Source(connected, clock, deadline_ns))
+    answer = _final_answer(arriving, method)
     body = answer.read(BODY_BYTES_MAX + 1)
     if len(body) > BODY_BYTES_MAX:
         raise ValueError(f"body of more than {BODY_BYTES_MAX} bytes")
     if answer.length:
         raise ConnectionError(f"cut, {answer.length} bytes of the answer are missing")
     headers = tuple((name.lower(), value) for name, value in answer.getheaders())
-    return answer.status, headers, body, answer.isclosed() and not answer.will_close
+    lengths = {value.strip() for name, value in headers if name == "content-length"}
+    is_plain = len(lengths) + bool(answer.chunked) <= 1
+    can_go_on = is_plain and answer.isclosed() and not answer.will_close and arriving.is_empty()
+    return answer.status, headers, body, can_go_on
+
+
+def _final_answer(arriving: _Arriving, method: str) -> http.client.HTTPResponse:
+    """The first answer that is no interim one, with its headers."""
+    for _ in range(INTERIM_MAX + 1):
+        answer = http.client.HTTPResponse(arriving, method=method)  # type: ignore[arg-type]
+        answer.begin()
+        if answer.status >= http.client.OK:
+            return answer
+        if answer.status == http.client.SWITCHING_PROTOCOLS:
+            raise ConnectionError("the server speaks another protocol from here on")
+    raise ConnectionError("interim answers do not end")
 
 
 class _Source(io.RawIOBase):
-    """What ``http.client`` is given for a socket."""
+    """The socket, read with one deadline. ``is_patient``: wait for what has not arrived yet."""
 
     def __init__(self, connected: socket.socket, clock: Clock, deadline_ns: int) -> None:
         super().__init__()
         self._connected = connected
         self._clock = clock
         self._deadline_ns = deadline_ns
-
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(self)
+        self._read = 0
+        self.is_patient = True
+        self.is_ended = False
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+    def readinto(self, buffer: memoryview) -> int | None:  # type: ignore[override]
         while True:
             try:
-                return self._connected.recv_into(buffer)
+                size = self._connected.recv_into(buffer)
             except WOULD_BLOCK:
+                if not self.is_patient:
+                    return None
                 left_ms = (self._deadline_ns - self._clock.now_ns()) // 1_000_000
                 if left_ms <= 0:
                     raise TimeoutError("no whole answer in time") from None
                 wait_for(self._connected, select.POLLIN, left_ms)
+                continue
+            self.is_ended = not size
+            self._read += size
+            if self._read > ANSWER_BYTES_MAX:
+                raise ValueError(f"an answer of more than {ANSWER_BYTES_MAX} bytes")
+            return size
+
+
+class _Buffer(io.BufferedReader):
+    """An answer closes it at its end; it is wanted a moment longer."""
+
+    def close(self) -> None:
+        """The socket is another's to close."""
+
+
+class _Arriving:
+    """What ``http.client`` is given for a socket. One buffer for all answers: what one of them leaves is seen."""
+
+    def __init__(self, source: _Source) -> None:
+        self._source = source
+        self._buffer = _Buffer(source)
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return self._buffer
+
+    def is_empty(self) -> bool:
+        """Whether nothing more has arrived, nor the connection's end."""
+        self._source.is_patient = False
+        return not self._buffer.peek(1) and not self._source.is_ended
 
 
 def wait_for(one: socket.socket, events: int, milliseconds: int) -> None:

@@ -21,10 +21,10 @@ import structlog
 import websocket
 
 from livestack.exceptions import NotSentError, TransportError
-from livestack.transports.base import FRAME_BYTES_MAX, Receiver
+from livestack.transports.base import FRAME_BYTES_MAX, Receiver, Refusal
 from livestack.transports.clock import Clock
 from livestack.transports.frames import FrameReader
-from livestack.transports.handshake import open_websocket
+from livestack.transports.handshake import UpgradeRefusedError, open_websocket
 
 WAKE_MS = 250
 """How often ``on_wake`` is called when nobody asks for it: a quarter of the shortest time-out above."""
@@ -99,6 +99,7 @@ class WebSocketConnection:
         self._receiver = receiver
         self._socket: socket.socket | None = None
         self._reason = ""
+        self._refusal: Refusal | None = None
         # TLS state is shared by reading and writing; a plain socket needs no lock for reading.
         self._writing = threading.Lock()
         self._tls: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
@@ -196,7 +197,7 @@ class WebSocketConnection:
             self._shut(self._failed("reader_failed", error), 0)
         self._release()
         try:
-            self._receiver.on_close(self._reason, self._clock.now_ns())
+            self._receiver.on_close(self._reason, self._clock.now_ns(), self._refusal)
         except BaseException as error:  # noqa: BLE001 - a log line, not a traceback on the operator's terminal
             self._failed("receiver_failed_at_close", error)
 
@@ -221,6 +222,8 @@ class WebSocketConnection:
         try:
             connected = self._transport.open_socket(self._url)
         except (OSError, ValueError, TransportError) as error:
+            if isinstance(error, UpgradeRefusedError):
+                self._refusal = error.refusal
             self._reason = self._reason or f"cannot connect: {str(error) or type(error).__name__}"
             return False
         connected.setblocking(False)

@@ -124,6 +124,10 @@ class MarketDataAdapter(Protocol):
     def slots(self) -> int:
         """How many connections it wants side by side, each with its share of the streams; 0: it polls."""
 
+    @property
+    def stands_in_ns(self) -> int:
+        """After how long without a connection it looks for its data elsewhere."""
+
     def connected(self, now_ns: int, link: int = 0, slot: int = 0) -> None:
         """The transport is open: subscribe and begin to synchronise every book of ``slot``; or take over from the link
         that has it, without a gap."""
@@ -143,6 +147,9 @@ class MarketDataAdapter(Protocol):
 
     def disconnected(self, reason: str, now_ns: int, link: int = 0) -> None:
         """The transport is gone: what depended on it alone is invalid."""
+
+    def retired(self, now_ns: int) -> None:
+        """The host calls nothing any more: whatever is under way counts as over in the venue's budget."""
 
     def events(self) -> list[Event]:
         """Events since the last call, in order; the list is the caller's."""
@@ -169,6 +176,10 @@ class OrderEntryAdapter(Protocol):
     @property
     def status(self) -> ConnectionStatus:
         """Where the connection is; LIVE only after reconciliation."""
+
+    @property
+    def is_over_rest(self) -> bool:
+        """Whether requests go as plain ones now, so that connections for them are to be held ready."""
 
     @property
     def is_clock_good(self) -> bool:
@@ -266,10 +277,12 @@ class Inherited(msgspec.Struct, frozen=True):
     """What a resumed session knows that an adapter made anew does not.
 
     ``fill_floors``: by instrument the fill id up to which every fill is in the stream. ``orders``: every open order.
+    ``incidents``: names of those that are open about the venue; whoever finds that one is over says so.
     """
 
     fill_floors: Mapping[str, int] = msgspec.field(default_factory=dict)
     orders: tuple[InheritedOrder, ...] = ()
+    incidents: tuple[str, ...] = ()
 
 
 class OpenOrder(msgspec.Struct, frozen=True):

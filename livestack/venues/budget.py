@@ -111,9 +111,14 @@ class RequestBudget:
             return 0
 
     def answered(self, weight: int, counted: int, now_ns: int) -> None:
-        """A request of ``weight`` is over. ``counted``: what the venue says is used of the window; -1: it does not."""
+        """A request of ``weight`` is over. ``counted``: what the venue says is used of the window; -1: it does not.
+
+        Right after a window began its count may still be that of the one before, and is not believed.
+        """
         with self._lock:
             self._roll(now_ns)
+            if (now_ns + self._offset_ns) % self._window_ns < GUARD_BAND_NS:
+                counted = -1
             taken = min(weight, self._under_way)
             self._under_way -= taken
             self._counted = max(self._counted + taken, counted)
@@ -135,11 +140,11 @@ class RequestBudget:
             return self._silence(purpose)
 
     def connect(self, now_ns: int, weight: int = 0) -> int:
-        """Whether another connection may be tried now; opening one costs ``weight``."""
+        """Whether another connection may be tried now; opening one costs ``weight``. Any silence is one for this."""
         with self._lock:
             self._roll(now_ns)
-            if now_ns < self._banned_until_ns:
-                return self._banned_until_ns
+            if now_ns < self._silent_until_ns:
+                return self._silent_until_ns
             while self._connects and now_ns - self._connects[0] >= CONNECTS_WINDOW_NS:
                 self._connects.popleft()
             if len(self._connects) >= CONNECTS_MAX:

@@ -5,14 +5,24 @@ Pure; imports the adapter contract only. Belongs to the adapter's thread.
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 from livestack.venues.adapter import FRAME_HEAD_BYTES, Complaint
 
 COMPLAINTS_MAX = 64
 """Kept between two calls of ``take``: a flood of bad frames is counted in full and logged in part."""
 
+_SIGNATURE: Final = r"""(?ix) ( signature (?: = | %3D )            # in a query
+                              | signature \\* ["'] \s* : \s* \\* ["'] )  # in an object, perhaps quoted once more
+                        [^&"'\\\s]* (?: \\/ [^&"'\\\s]* )*"""
+_IN_TEXT: Final = re.compile(_SIGNATURE)
+_IN_FRAME: Final = re.compile(_SIGNATURE.encode())
+
 
 class Complaints:
-    """``faults`` counts every kind for ever; ``secrets`` are blotted out of what is kept of a frame."""
+    """``faults`` counts every kind for ever; ``secrets``, and whatever a request was signed with, are blotted out of
+    what is kept of a frame."""
 
     def __init__(self, secrets: tuple[str, ...] = ()) -> None:
         self.faults: dict[str, int] = {}
@@ -29,6 +39,8 @@ class Complaints:
         for secret in self._secrets:
             head = head.replace(secret, b"***")
             detail = detail.replace(secret.decode(), "***")
+        head = _IN_FRAME.sub(rb"\1***", head)
+        detail = _IN_TEXT.sub(r"\1***", detail)
         self._kept.append(Complaint(kind, detail[:FRAME_HEAD_BYTES], head[:FRAME_HEAD_BYTES]))
 
     def take(self) -> list[Complaint]:

@@ -128,6 +128,7 @@ class FakeRequests:
 
     def __init__(self) -> None:
         self.written: list[tuple[HttpRequest, Callable[[HttpResponse], None]]] = []
+        self.reducing: list[HttpRequest] = []
         self.kept: list[str] = []
         self.error: Exception | None = None
         self.shuts = 0
@@ -135,10 +136,14 @@ class FakeRequests:
     def keep(self, url: str) -> None:
         self.kept.append(url)
 
-    def send(self, request: HttpRequest, reply: Callable[[HttpResponse], None]) -> None:
+    def send(
+        self, request: HttpRequest, reply: Callable[[HttpResponse], None], *, reduces: bool = False
+    ) -> None:
         if self.error is not None:
             raise self.error
         self.written.append((request, reply))
+        if reduces:
+            self.reducing.append(request)
 
     def shut(self) -> None:
         self.shuts += 1
@@ -228,8 +233,10 @@ class FakeMarketData:
     def __init__(self, slots: int = 1) -> None:
         self.faults: dict[str, int] = {}
         self.slots = slots
+        self.stands_in_ns = 0
         self.pending_events: list[Event] = []
         self.pending_out: list[Any] = []
+        self.pending_complaints: list[Any] = []
         self.calls: list[tuple[str, Any]] = []
 
     def connected(self, now_ns: int, link: int = 0, slot: int = 0) -> None:
@@ -258,8 +265,12 @@ class FakeMarketData:
         out, self.pending_out = self.pending_out, []
         return out
 
+    def retired(self, now_ns: int) -> None:
+        self.calls.append(("retired", now_ns))
+
     def complaints(self) -> list[Any]:
-        return []
+        complaints, self.pending_complaints = self.pending_complaints, []
+        return complaints
 
 
 class BrokenWriter:

@@ -28,7 +28,7 @@ from livestack.core.events import (
     RequestSent,
     VenueStatusChanged,
 )
-from livestack.core.obligations import QueryOpenOrders
+from livestack.core.obligations import CancelAllAtVenue, QueryOpenOrders
 from livestack.core.types import ConnectionStatus, FailureReason, OrderRequest
 from livestack.exceptions import NotSentError, TransportError
 from livestack.journal.writer import CommittedDispatch
@@ -203,6 +203,32 @@ def test_questions_wait_for_live(tmp_path: Path) -> None:
     assert not [call for call in bench.adapter.calls if call[0] == "ask"]
     bench.actor.on_receive([Opened(1, 5)])
     assert ("ask", query) in bench.adapter.calls
+
+
+@pytest.mark.parametrize("status", [ConnectionStatus.SYNCHRONISING, ConnectionStatus.DEGRADED])
+def test_cancelling_everything_does_not_wait_for_live(tmp_path: Path, status: ConnectionStatus) -> None:
+    """A handshake may never end: whatever way there is carries it, while questions go on waiting."""
+    bench = Bench(tmp_path)
+    bench.adapter.status = status
+    query, cancel = (
+        QueryOpenOrders(scope="s", venue="v"),
+        CancelAllAtVenue(scope="k", venue="v", instrument=""),
+    )
+    bench.actor.on_receive([AskVenue(query), AskVenue(cancel)])
+    assert [cancel] == [what for call, what in bench.adapter.calls if call == "ask"]
+    bench.adapter.status = ConnectionStatus.LIVE
+    bench.actor.on_receive([Tick(0)])
+    assert [cancel, query] == [what for call, what in bench.adapter.calls if call == "ask"]
+
+
+def test_cancelling_everything_waits_for_a_way(tmp_path: Path) -> None:
+    """Without any connection there is nobody to ask; it goes first when one opens, and once, however often wanted."""
+    bench = Bench(tmp_path, live=False)
+    cancel = CancelAllAtVenue(scope="k", venue="v", instrument="")
+    bench.actor.on_receive([AskVenue(cancel), AskVenue(cancel)])
+    assert [] == [call for call in bench.adapter.calls if call[0] == "ask"]
+    bench.actor.on_receive([Opened(1, 5)])
+    assert [cancel] == [what for call, what in bench.adapter.calls if call == "ask"]
 
 
 def test_host_requests_pass_a_kill(tmp_path: Path) -> None:

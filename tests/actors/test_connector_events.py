@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from livestack.actors.connector_events import Baseline, not_sent, request_sent
-from livestack.core.events import AccountBaseline, BalanceReport, Event
-from livestack.core.types import FailureReason
+from livestack.actors.connector_events import Baseline, not_sent, request_sent, says_live
+from livestack.core.events import AccountBaseline, BalanceReport, Event, VenueStatusChanged
+from livestack.core.types import ConnectionStatus, FailureReason
 from tests.actors.fakes import REQUEST
 
 
@@ -32,3 +32,14 @@ def test_what_is_said_of_a_request_names_it() -> None:
         failed.detail,
     )
     assert (1, 1, 5, 6) == (sent.order_id, sent.revision, sent.gate_ns, sent.send_ns)
+
+
+def test_only_a_live_venue_is_live() -> None:
+    """Whatever else is told beside it."""
+    statuses = {
+        status: VenueStatusChanged(recv_ns=0, venue="v", status=status, reason="")
+        for status in ConnectionStatus
+    }
+    assert [ConnectionStatus.LIVE] == [status for status, event in statuses.items() if says_live([event])]
+    assert says_live(list(statuses.values()))
+    assert not says_live([])

@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
+from livestack.actors.connector_kept import HELD_NS
 from livestack.actors.gate import Hold, Passage
-from livestack.actors.messages import Closed, Connect, FrameReceived, Opened, Release, Tick
+from livestack.actors.messages import Closed, Connect, FrameReceived, Opened, Release, Tick, Unreachable
 from livestack.core.events import DispatchFailed, RequestSent
-from livestack.core.types import ConnectionStatus
+from livestack.core.types import ConnectionStatus, RequestKind
 from livestack.exceptions import NotSentError, TransportError
-from livestack.transports.base import HttpRequest, HttpResponse
+from livestack.transports.base import HttpRequest, HttpResponse, Refusal
 from livestack.venues.adapter import CloseLink, Fetch, HostRequest, Renew
-from livestack.venues.budget import CONNECTS_MAX
+from livestack.venues.budget import CONNECTS_MAX, Purpose
 from tests.actors.fakes import REQUEST, dispatched, messages
 from tests.actors.test_connector import Bench
 from tests.journal_support import committed
@@ -156,6 +157,90 @@ def test_questions_go_their_own_way(tmp_path: Path) -> None:
     assert 3 == next(what for call, what in bench.adapter.calls if call == "fetched").fetch_id
 
 
+CANCEL_ALL = Fetch(4, "DELETE", "/openOrders", "symbol=S", (), "cancel all")
+
+
+def reduce(bench: Bench, *fetches: Fetch) -> None:
+    bench.adapter.pending_out = list(fetches)
+    bench.actor.on_receive([FrameReceived(1, b"", 1)])
+
+
+def fetched(bench: Bench) -> list[tuple[int, int]]:
+    """Id and status of every answer that the adapter has heard."""
+    return [(what.fetch_id, what.status) for call, what in bench.adapter.calls if call == "fetched"]
+
+
+def test_what_cancels_does_not_wait_behind_questions(tmp_path: Path) -> None:
+    """It is written at once, under a kill, over connections that orders do not take away; its answer is heard."""
+    bench = Bench(tmp_path)
+    bench.gate.close(Hold.KILL)
+    reduce(bench, Fetch(3, "GET", "/time", "", (), "time"), CANCEL_ALL)
+    ((request, reply),) = bench.requests.written
+    assert "DELETE http://venue/openOrders?symbol=S" == f"{request.method} {request.url}"
+    assert [request] == bench.requests.reducing
+    assert ["http://venue/time"] == [asked.url for asked, _ in bench.http.asked]
+    reply(HttpResponse(200, (), b"[]", "", 1, 2))
+    bench.actor.on_receive(messages(bench.mailbox))
+    assert [(4, 200)] == fetched(bench)
+
+
+def test_what_cancels_waits_a_moment_for_a_connection(tmp_path: Path) -> None:
+    """In order, and no longer than its signature is good for: then the adapter hears that there is no answer."""
+    bench = Bench(tmp_path)
+    bench.requests.error = NotSentError("no connection is ready for a request")
+    reduce(bench, CANCEL_ALL, structs.replace(CANCEL_ALL, fetch_id=5))
+    bench.requests.error = None
+    bench.actor.on_receive([Tick(0)])
+    assert 2 == len(bench.requests.written)
+    bench.requests.error = NotSentError("no connection is ready for a request")
+    reduce(bench, structs.replace(CANCEL_ALL, fetch_id=6))
+    assert [] == fetched(bench)
+    bench.clock.time_ns += HELD_NS
+    bench.actor.on_receive([Tick(0)])
+    assert [(6, 0)] == fetched(bench)
+    bench.requests.error = None
+    bench.actor.on_receive([Tick(0)])
+    assert 2 == len(bench.requests.written)
+
+
+def test_a_cancel_of_unknown_outcome_is_asked_again(tmp_path: Path) -> None:
+    """No answer will come: the adapter hears that at once, and the next one goes all the same."""
+    bench = Bench(tmp_path)
+    bench.requests.error = TransportError("cut")
+    reduce(bench, CANCEL_ALL, structs.replace(CANCEL_ALL, fetch_id=5))
+    assert [(4, 0), (5, 0)] == fetched(bench)
+
+
+@pytest.mark.parametrize("verb", ["POST", "PUT", "PATCH"])
+def test_the_host_s_own_requests_read_or_cancel(tmp_path: Path, verb: str) -> None:
+    """Anything else leaves by no way: an order comes from a committed dispatch alone."""
+    bench = Bench(tmp_path)
+    reduce(bench, Fetch(4, verb, "/order", "", (), "order"))
+    assert ([], []) == (bench.requests.written, bench.http.asked)
+    assert [(4, 0)] == fetched(bench)
+
+
+def test_of_dispatches_a_cancel_alone_takes_what_is_reserved(tmp_path: Path) -> None:
+    """A New does not."""
+    bench = over_rest(tmp_path)
+    cancel = structs.replace(REQUEST, kind=RequestKind.CANCEL, client_id="AAAAAAAAA-1-2", revision=2)
+    now_ns = bench.clock.now_ns()
+    records = [dispatched(1, now_ns), dispatched(2, now_ns, cancel)]
+    bench.actor.on_receive([Release(committed(tmp_path, records))])
+    assert 2 == len(bench.requests.written)
+    assert [bench.requests.written[1][0]] == bench.requests.reducing
+
+
+def test_connections_for_dispatches_are_held_open_as_long_as_they_are_the_way(tmp_path: Path) -> None:
+    """Also where nothing is asked for minutes; over a link nobody wants them."""
+    bench = Bench(tmp_path)
+    bench.actor.on_receive([Tick(0)])
+    assert [] == bench.requests.kept
+    bench.adapter.is_over_rest = True
+    bench.actor.on_receive([Tick(0)])
+    assert ["http://venue"] == bench.requests.kept
+
+
 def test_answers_to_an_earlier_connector_are_nobody_s(tmp_path: Path) -> None:
     """What was asked before a restart says nothing to the adapter of after it."""
     bench = over_rest(tmp_path)
@@ -224,7 +309,7 @@ def test_what_cannot_be_repeated_stays_refused(tmp_path: Path, what: str) -> Non
 
 def test_dispatches_are_remembered_within_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest is forgotten, and cannot be repeated."""
-    monkeypatch.setattr("livestack.actors.connector.KEPT_MAX", 1)
+    monkeypatch.setattr("livestack.actors.connector_kept.KEPT_MAX", 1)
     bench = Bench(tmp_path)
     later = structs.replace(REQUEST, order_id=2, client_id="AAAAAAAAA-2-1")
     records = [dispatched(ts=bench.clock.now_ns()), dispatched(2, bench.clock.now_ns(), later)]
@@ -232,6 +317,17 @@ def test_dispatches_are_remembered_within_bounds(tmp_path: Path, monkeypatch: py
     repeat(bench)
     assert ("unrepeated", "AAAAAAAAA-1-1") in bench.adapter.calls
     assert 2 == len(bench.connection.sent)
+
+
+def test_what_was_not_written_is_not_remembered(tmp_path: Path) -> None:
+    """Only what left can be refused by the venue, and go once more."""
+    bench = Bench(tmp_path)
+    bench.gate.close(Hold.KILL)
+    bench.release()
+    bench.gate.open(Hold.KILL)
+    repeat(bench)
+    assert ("unrepeated", "AAAAAAAAA-1-1") in bench.adapter.calls
+    assert [] == bench.connection.sent
 
 
 def test_a_clock_that_is_off_holds_the_venue(tmp_path: Path) -> None:
@@ -251,3 +347,17 @@ def test_time_passes_behind_what_has_arrived(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     bench.actor.on_receive([Tick(0), FrameReceived(1, b"a", 1), FrameReceived(1, b"b", 1)])
     assert ["receive", "receive", "tick"] == [call for call, _ in bench.adapter.calls][-3:]
+
+
+def test_a_ban_at_the_upgrade_silences_the_node(tmp_path: Path) -> None:
+    """Nobody connects or asks before the venue wants; the operator reads why."""
+    bench = Bench(tmp_path, live=False)
+    bench.actor.on_receive([Closed(1, "this address is banned", 5, Refusal(418, 600))])
+    connects(bench)
+    assert 1 == len(bench.websocket.connections)
+    until_ns = bench.clock.time_ns + 600 * SECOND_NS
+    assert until_ns == bench.budget.silent_until_ns(Purpose.REDUCE)
+    assert [Unreachable("ws://venue", "this address is banned")] == messages(bench.supervisor)
+    bench.clock.time_ns = until_ns
+    connects(bench)
+    assert 2 == len(bench.websocket.connections)

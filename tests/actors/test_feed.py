@@ -11,9 +11,9 @@ from livestack.actors.messages import Closed, Connect, Tick, Unreachable
 from livestack.core.events import FeedStatusChanged
 from livestack.core.types import ConnectionStatus
 from livestack.transports.backoff import Backoff
-from livestack.transports.base import HttpRequest, HttpResponse
+from livestack.transports.base import HttpRequest, HttpResponse, Refusal
 from livestack.venues.adapter import CloseLink, Fetch, HostRequest, Renew
-from livestack.venues.budget import CONNECTS_MAX, CONNECTS_WINDOW_NS, RequestBudget
+from livestack.venues.budget import CONNECTS_MAX, CONNECTS_WINDOW_NS, Purpose, RequestBudget
 from tests.actors.fakes import FakeBackoff, FakeClock, FakeMarketData, FakeTimers, FakeWebSocket, messages
 from tests.actors.test_mailbox import quote
 
@@ -176,11 +176,60 @@ def test_a_lost_connection_is_made_again_after_a_while() -> None:
 
 
 def test_a_feed_that_never_opened_is_unreachable() -> None:
-    """The supervisor hears the address and the cause."""
+    """The supervisor hears the address and the cause, once the adapter had time to do without: at the next look."""
     bench = Bench()
+    bench.adapter.stands_in_ns, bench.starts = 10_000_000_000, 0
+    bench.actor = bench.started()
     bench.receiver.on_close("refused", 1)
     bench.actor_turn()
+    later(bench, 14)
+    assert [] == messages(bench.supervisor)
+    later(bench, 1)
     assert [Unreachable("ws://venue/stream", "refused")] == messages(bench.supervisor)
+
+
+def later(bench: Bench, seconds: int) -> None:
+    """The actor looks at the time so much later, with whatever is due."""
+    bench.clock.time_ns += seconds * 1_000_000_000
+    bench.timers.fire()
+    bench.actor_turn()
+
+
+def test_a_feed_that_is_polled_instead_is_not_unreachable() -> None:
+    """Data came without a connection: it is tried again and again, and the session goes on."""
+    bench = Bench()
+    bench.adapter.pending_events = [
+        FeedStatusChanged(recv_ns=2, venue="v", instrument="", status=ConnectionStatus.LIVE, reason="polled")
+    ]
+    bench.actor.on_receive([Tick(0)])
+    for _ in range(5):
+        bench.receiver.on_close("refused", 1)
+        bench.actor_turn()
+        later(bench, 60)
+    assert [] == messages(bench.supervisor)
+    assert 6 == len(bench.websocket.connections)
+
+
+def test_a_server_that_refuses_is_there() -> None:
+    """It may have its reasons for a while: maintenance, a firewall, a ban."""
+    bench = Bench()
+    for _ in range(5):
+        bench.receiver.on_close("HTTP status 503", 1, Refusal(503))
+        bench.actor_turn()
+        later(bench, 60)
+    assert [] == messages(bench.supervisor)
+
+
+def test_a_feed_that_is_refused_for_a_while_waits_for_so_long() -> None:
+    """A ban at the upgrade is one for the whole node, and nobody connects in it."""
+    bench = Bench()
+    bench.receiver.on_close("this address is banned", 1, Refusal(418, 600))
+    bench.actor_turn()
+    bench.timers.fire()
+    bench.actor_turn()
+    assert 1 == len(bench.websocket.connections)
+    assert 600.0 == max(bench.due())
+    assert bench.clock.time_ns + 600_000_000_000 == bench.budget.silent_until_ns(Purpose.REDUCE)
 
 
 # -- One that fails, and the next
@@ -336,6 +385,10 @@ def test_the_old_one_may_die_while_its_successor_is_being_opened() -> None:
     bench.websocket.receivers[0].on_close("cut", 2)
     bench.actor_turn()
     assert 2 == len(bench.websocket.connections)
+    assert [TICK_NS / 1e9] == bench.due()
+    bench.timers.fire()
+    bench.actor_turn()
+    assert 1 == len(bench.called("tick"))
     bench.receiver.on_close("refused", 3)
     bench.actor_turn()
     assert 1 == len([at for at in bench.due() if at != TICK_NS / 1e9])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 
+from structlog.testing import capture_logs
+
 from livestack.core.events import IncidentClosed, IncidentOpened, VenueBackoff
 from livestack.exceptions import NotSentError
-from livestack.venues.adapter import HostRequest
+from livestack.venues.adapter import Complaint, HostRequest
 from tests.actors.fakes import messages
 from tests.actors.test_feed import Bench, fail, gone
 from tests.actors.test_mailbox import quote
@@ -90,3 +92,26 @@ def test_connections_of_one_feed_deliver_one_after_the_other() -> None:
     taken = [event.update_id for event in messages(bench.harness)]
     assert [number for _, number in seen] == taken
     assert sorted(number * 1_000 + at + 1 for number in range(4) for at in range(500)) == sorted(taken)
+
+
+def test_a_feed_that_ends_gives_back_what_is_under_way() -> None:
+    """Its adapter hears of it once, whether the feed fails, is given up, or is stopped."""
+    for end in (fail, lambda bench: bench.actor.on_stop()):
+        bench = Bench()
+        bench.open()
+        end(bench)
+        bench.receiver.on_close("closed by us", 5)
+        assert 1 == len(bench.called("retired"))
+
+
+def test_a_flood_of_complaints_is_one_line_a_minute() -> None:
+    """The first at once; the others as a count, at the feed's look at the time and at its end."""
+    bench = Bench()
+    bench.open()
+    with capture_logs() as lines:
+        for second in range(130):
+            bench.adapter.pending_complaints = [Complaint("book_lost", "S: gap", b"")] * 2
+            bench.receiver.on_frame(b"", second * 1_000_000_000)
+            bench.receiver.on_wake(second * 1_000_000_000)
+        fail(bench)
+    assert [1, 121, 120, 18] == [line["count"] for line in lines if line["event"] == "book_lost"]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from livestack.actors.mailbox import Mailbox
-from livestack.actors.messages import Connect
+from livestack.actors.messages import Closed, Connect
 from livestack.actors.sockets import Sockets
-from livestack.venues.budget import RequestBudget
+from livestack.transports.base import Refusal
+from livestack.venues.budget import Purpose, RequestBudget
 from tests.actors.fakes import FakeBackoff, FakeClock, FakeTimers, FakeWebSocket, messages
 
 
@@ -95,3 +98,51 @@ def test_after_the_end_nothing_is_opened() -> None:
     bench.sockets.want()
     assert 0 == bench.sockets.plan()
     assert [True] == [one.closed for one in bench.websocket.connections]
+
+
+@pytest.mark.parametrize(
+    ("refusal", "wait_s"),
+    [
+        (Refusal(418, 600), 600),
+        (Refusal(429, 7), 7),
+        (Refusal(429), 60),
+        (Refusal(418, 10**9), 3 * 24 * 3_600),
+    ],
+    ids=["ban", "limit", "does not say", "for ever"],
+)
+def test_an_upgrade_that_is_refused_for_a_while_is_not_tried_before(refusal: Refusal, wait_s: int) -> None:
+    """As long as the venue says, a minute where it does not, three days at most; then once."""
+    bench = Bench()
+    bench.sockets.want()
+    bench.sockets.closed((2 << 32) + 1, refusal)
+    for _ in range(3):
+        bench.sockets.plan()
+        bench.fire()
+    assert 1 == len(bench.websocket.connections)
+    until_ns = 1_000_000_000 + wait_s * 1_000_000_000
+    assert [until_ns] == [at_ns for at_ns, _ in bench.timers.pending]
+    purpose = Purpose.REDUCE if refusal.status == 418 else Purpose.DOUBT
+    assert until_ns == bench.budget.silent_until_ns(purpose)
+    bench.clock.time_ns = until_ns
+    bench.fire()
+    assert 2 == len(bench.websocket.connections)
+
+
+@pytest.mark.parametrize("refusal", [None, Refusal(401), Refusal(403, 600), Refusal(503)])
+def test_any_other_failure_silences_nobody(refusal: Refusal | None) -> None:
+    """It is tried again as after any loss."""
+    bench = Bench()
+    bench.sockets.want()
+    bench.sockets.closed((2 << 32) + 1, refusal)
+    assert 0 == bench.budget.silent_until_ns(Purpose.MARKET)
+    bench.sockets.plan()
+    bench.fire()
+    assert 2 == len(bench.websocket.connections)
+
+
+def test_the_connection_s_thread_hands_the_refusal_on() -> None:
+    """With the reason, in one message."""
+    bench = Bench()
+    bench.sockets.want()
+    bench.websocket.receivers[0].on_close("refused", 5, Refusal(418, 9))
+    assert [Closed((2 << 32) + 1, "refused", 5, Refusal(418, 9))] == messages(bench.mailbox)

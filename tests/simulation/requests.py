@@ -18,7 +18,9 @@ class SimulatedRequests:
     def keep(self, url: str) -> None:
         """There is always a connection."""
 
-    def send(self, request: HttpRequest, reply: Callable[[HttpResponse], None]) -> None:
+    def send(
+        self, request: HttpRequest, reply: Callable[[HttpResponse], None], *, reduces: bool = False
+    ) -> None:
         self.written.append(request)
         self._http.submit(request, reply)
 

@@ -11,6 +11,8 @@ import threading
 from collections.abc import Callable
 from types import TracebackType
 
+from livestack.transports.base import Refusal
+
 WAIT_S = 30
 """Longer than anything here takes; only a failing test ever waits so long."""
 
@@ -129,6 +131,7 @@ class Heard:
     def __init__(self, on_wake: Callable[[], None] = lambda: None) -> None:
         self.calls: queue.SimpleQueue[tuple[str, object]] = queue.SimpleQueue()
         self.threads: set[str] = set()
+        self.refusal: Refusal | None = None
         self._on_wake = on_wake
 
     def on_open(self, now_ns: int) -> None:
@@ -141,7 +144,8 @@ class Heard:
         self._on_wake()
         self._note("wake", now_ns)
 
-    def on_close(self, reason: str, now_ns: int) -> None:
+    def on_close(self, reason: str, now_ns: int, refusal: Refusal | None = None) -> None:
+        self.refusal = refusal
         self._note("close", reason)
 
     def _note(self, name: str, value: object) -> None:

@@ -8,9 +8,10 @@ from collections.abc import Callable
 
 import pytest
 
+from livestack.transports.base import Refusal
 from livestack.transports.clock import SystemClock
 from livestack.transports.websocket import WebSocketClientTransport
-from tests.transports.server import Heard, Peer, read_head
+from tests.transports.server import Heard, Peer, hold, read_head
 from tests.transports.test_websocket import connect
 
 
@@ -51,6 +52,68 @@ def test_a_handshake_that_fails_is_one_close(behave: Callable[[socket.socket], N
         heard = Heard()
         connect(peer, heard)
         assert "cannot connect" in str(heard.next("close"))
+
+
+HALF_A_TEXT = b"HTTP/1.1 418 I\r\nRetry-After: 9\r\nContent-Length: 99\r\n\r\nx"
+
+
+def refusing(data: bytes, cut: bool = False) -> Callable[[socket.socket], None]:
+    def behave(connection: socket.socket) -> None:
+        read_head(connection)
+        connection.sendall(data)
+        if not cut:
+            hold(connection)
+
+    return behave
+
+
+@pytest.mark.parametrize(
+    ("behave", "refusal", "meaning"),
+    [
+        (
+            refusing(b"HTTP/1.1 418 Teapot\r\nRetry-After: 600\r\nContent-Length: 2\r\n\r\n{}"),
+            Refusal(418, 600),
+            "banned",
+        ),
+        (
+            refusing(b"HTTP/1.1 429 Too Many\r\nretry-after:  7\r\nContent-Length: 0\r\n\r\n"),
+            Refusal(429, 7),
+            "too often",
+        ),
+        (refusing(b"HTTP/1.1 429 No\r\nRetry-After: Sat, 21 Nov 2026\r\n\r\n"), Refusal(429, -1), "too often"),
+        (refusing(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"), Refusal(403), "firewall"),
+        (refusing(b"HTTP/1.1 401 Who\r\nContent-Length: 0\r\n\r\n"), Refusal(401), "who asks"),
+        (refusing(b"HTTP/1.1 503\r\n\r\n"), Refusal(503), "nobody"),
+        (refusing(HALF_A_TEXT, cut=True), Refusal(418, 9), "banned"),
+        (refusing(HALF_A_TEXT), Refusal(418, 9), "banned"),
+    ],
+    ids=["ban", "limit", "date", "firewall", "key", "broken", "text is cut", "text does not come"],
+)  # fmt: skip
+def test_a_refusal_is_said_with_its_status(
+    behave: Callable[[socket.socket], None], refusal: Refusal, meaning: str
+) -> None:
+    """For how long to be silent is known also where the text behind it never comes; people read a sentence."""
+    with Peer(behave) as peer:
+        heard = Heard()
+        connect(peer, heard, connect_timeout_s=0.5)
+        reason = str(heard.next("close"))
+    assert refusal == heard.refusal
+    assert f"HTTP status {refusal.status}" in reason
+    assert meaning in reason
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"HTTP/1.1 418 I\r\nRetry-After: 1", b"SSH-2.0-OpenSSH_9.0 418\r\n\r\n", b"HTTP/1.1 41\r\n\r\n"],
+    ids=["half a head", "ssh", "no status"],
+)
+def test_what_is_no_answer_refuses_nothing(data: bytes) -> None:
+    """It is a failure like any other."""
+    with Peer(refusing(data, cut=True)) as peer:
+        heard = Heard()
+        connect(peer, heard)
+        assert "cannot connect" in str(heard.next("close"))
+    assert heard.refusal is None
 
 
 def test_a_handshake_that_drips_ends_at_the_limit() -> None:

@@ -120,6 +120,43 @@ def test_a_refused_port_and_an_address_that_is_none() -> None:
     assert ask("nonsense").status == 0
 
 
+SIGNED = "/api/v3/account?timestamp=1&signature=dead%2BBEEF"
+
+
+def test_a_cause_holds_neither_query_nor_key() -> None:
+    """What the libraries say of a failure names the whole address, and a header that cannot be sent."""
+    cases: list[tuple[str, tuple[tuple[str, str], ...]]] = [
+        (f"nonsense{SIGNED}", ()),
+        (f"http://{SIGNED}", ()),
+        (f"http://127.0.0.1:1{SIGNED}", (("X-MBX-APIKEY", "THE-KEY\n"),)),
+        (f"http://127.0.0.1:99999{SIGNED}", ()),
+    ]
+    transport = RequestsTransport(SystemClock())
+    answers: queue.SimpleQueue[HttpResponse] = queue.SimpleQueue()
+    for url, headers in cases:
+        transport.submit(HttpRequest("GET", url, headers), answers.put)
+        answer = answers.get(timeout=WAIT_S)
+        assert 0 == answer.status
+        assert answer.error
+        assert not {word for word in ("dead", "BEEF", "timestamp", "THE-KEY") if word in answer.error}
+    transport.close()
+
+
+def test_a_server_that_takes_no_connection_is_named_without_the_query() -> None:
+    """Nobody accepts and the queue is full: the time-out is said by its kind."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listening:
+        address = listening.getsockname()
+        waiting = [socket.socket() for _ in range(8)]
+        for one in waiting:
+            one.setblocking(False)
+            one.connect_ex(address)
+        answer = ask(f"http://127.0.0.1:{address[1]}{SIGNED}", timeouts_s=(0.2, 0.2))
+        for one in waiting:
+            one.close()
+    assert (0, True) == (answer.status, "Timeout" in answer.error)
+    assert not {word for word in ("signature", "account") if word in answer.error}
+
+
 def test_a_closed_transport_still_answers() -> None:
     """Every request gets exactly one answer, also after the end."""
     transport = RequestsTransport(SystemClock())

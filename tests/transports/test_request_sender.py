@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import socket
 import ssl
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -35,11 +35,11 @@ class ShiftedClock(SystemClock):
         return super().now_ns() + self.later_ns
 
 
-@contextmanager
+@contextlib.contextmanager
 def sending(peer: Peer, **options: object) -> Iterator[RequestSender]:
-    """A sender with connections that are ready."""
+    """A sender with connections that are ready, none of them reserved unless a test says so."""
     clock = options.pop("clock", None) or SystemClock()
-    sender = RequestSender(clock, **options)  # type: ignore[arg-type]
+    sender = RequestSender(clock, **{"reserved": 0, **options})  # type: ignore[arg-type]
     try:
         sender.keep(peer.url)
         assert sender.wait_ready(1, WAIT_S)
@@ -322,3 +322,50 @@ def test_what_is_wanted_no_more_ends() -> None:
         sender.keep(peer.url)
         assert sender.wait_ready(1, WAIT_S)
         assert 200 == send(sender, order(peer)).status
+
+
+def test_an_answer_to_nothing_ends_the_connection() -> None:
+    """A second answer that comes late is not the next request's, which goes over another connection."""
+    again: queue.SimpleQueue[int] = queue.SimpleQueue()
+    done: queue.SimpleQueue[int] = queue.SimpleQueue()
+    opened = [0]
+
+    def behave(connection: socket.socket) -> None:
+        opened[0] += 1
+        number = opened[0]
+        read_head(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%d" % number)
+        if number == 1:
+            again.get(timeout=WAIT_S)
+            connection.sendall(OK)
+            done.put(1)
+        hold(connection)
+
+    with Peer(behave, "http") as peer, sending(peer, connections=1) as sender:
+        assert b"1" == send(sender, order(peer)).body
+        assert sender.wait_ready(1, WAIT_S)
+        again.put(1)
+        done.get(timeout=WAIT_S)
+        answer = None
+        while answer is None:
+            with contextlib.suppress(NotSentError):
+                answer = send(sender, order(peer))
+            sender.wait_ready(1, WAIT_S)
+    assert b"2" == answer.body
+
+
+def test_an_interim_answer_is_not_the_answer() -> None:
+    """Each of two requests over one connection gets its own."""
+    answers = iter([b"1", b"2"])
+
+    def behave(connection: socket.socket) -> None:
+        while True:
+            read_head(connection)
+            connection.sendall(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n" + next(answers))
+
+    with Peer(behave, "http") as peer, sending(peer, connections=1) as sender:
+        assert b"1" == send(sender, order(peer)).body
+        assert sender.wait_ready(1, WAIT_S)
+        assert b"2" == send(sender, order(peer)).body
+        assert 1 == len(peer._connections)

@@ -18,7 +18,8 @@ from livestack.venues.budget import (
     RequestBudget,
 )
 
-NOW_NS = 10 * WINDOW_NS
+NOW_NS = 10 * WINDOW_NS + GUARD_BAND_NS
+NEXT_NS = 11 * WINDOW_NS + GUARD_BAND_NS
 WEIGHT = 1_000
 
 
@@ -49,7 +50,7 @@ def test_whoever_waits_is_told_until_when() -> None:
     budget = RequestBudget(WEIGHT)
     drain(budget, Purpose.MARKET)
     again_ns = budget.take(10, Purpose.MARKET, NOW_NS)
-    assert NOW_NS + WINDOW_NS + GUARD_BAND_NS == again_ns
+    assert NEXT_NS == again_ns
     budget.answered(WEIGHT, -1, NOW_NS)
     assert 0 == budget.take(10, Purpose.MARKET, again_ns)
 
@@ -75,14 +76,25 @@ def test_the_venues_count_is_believed_where_it_is_more() -> None:
     assert 0 == budget.take(100, Purpose.REDUCE, NOW_NS)
 
 
+def test_an_answer_that_crosses_the_minute_does_not_fill_the_next_one() -> None:
+    """Its count is that of the window before; a moment later the venue's counts are of the new one."""
+    budget = RequestBudget(WEIGHT)
+    assert 0 == budget.take(10, Purpose.DOUBT, NOW_NS)
+    next_ns = 11 * WINDOW_NS
+    budget.answered(10, WEIGHT, next_ns + 200_000_000)
+    assert 10 == budget.used(next_ns + 200_000_000)
+    budget.counted(700, next_ns + GUARD_BAND_NS)
+    assert 700 == budget.used(next_ns + GUARD_BAND_NS)
+
+
 def test_windows_are_those_of_the_venues_clock() -> None:
     """A venue that is ahead begins its minute earlier."""
     budget = RequestBudget(WEIGHT)
     budget.set_clock(20_000_000_000)
     budget.counted(WEIGHT, NOW_NS)
-    assert NOW_NS + WINDOW_NS - 20_000_000_000 + GUARD_BAND_NS == budget.take(1, Purpose.DOUBT, NOW_NS)
-    assert WEIGHT == budget.used(NOW_NS + 39_000_000_000)
-    assert 0 == budget.used(NOW_NS + 40_000_000_000)
+    assert NEXT_NS - 20_000_000_000 == budget.take(1, Purpose.DOUBT, NOW_NS)
+    assert WEIGHT == budget.used(11 * WINDOW_NS - 21_000_000_000)
+    assert 0 == budget.used(11 * WINDOW_NS - 20_000_000_000)
 
 
 def test_the_venues_own_limit_replaces_the_assumed_one() -> None:
@@ -105,6 +117,15 @@ def test_silence_stops_everything_but_cancelling() -> None:
     assert until_ns == budget.silent_until_ns(Purpose.MARKET)
     assert 0 == budget.take(1, Purpose.REDUCE, NOW_NS)
     assert 0 == budget.take(1, Purpose.DOUBT, until_ns)
+
+
+def test_no_connection_is_tried_in_any_silence() -> None:
+    """After a 429 as after a 418: attempts are what a limit becomes a ban by."""
+    budget = RequestBudget(WEIGHT)
+    until_ns = NOW_NS + 7_000_000_000
+    budget.silence(until_ns, is_ban=False)
+    assert until_ns == budget.connect(NOW_NS)
+    assert 0 == budget.connect(until_ns)
 
 
 def test_a_ban_stops_cancelling_and_connecting_too() -> None:
@@ -141,7 +162,7 @@ def test_opening_a_connection_takes_weight() -> None:
     budget.connect(NOW_NS, 2)
     assert 2 == budget.used(NOW_NS)
     budget.counted(WEIGHT, NOW_NS)
-    assert NOW_NS + WINDOW_NS + GUARD_BAND_NS == budget.connect(NOW_NS, 2)
+    assert NEXT_NS == budget.connect(NOW_NS, 2)
 
 
 @given(

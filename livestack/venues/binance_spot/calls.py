@@ -8,10 +8,12 @@ and is repeated by whoever asked. A path is a link's number, or REST.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Final
 
-from livestack.core.types import OrderRequest
+from livestack.core.types import OrderRequest, RequestKind
 from livestack.venues.adapter import CloseLink, Fetch, HostRequest, Outbound, Renew
 from livestack.venues.binance_spot.private_messages import Reply
 from livestack.venues.binance_spot.requests import Parameters, RequestWriter
@@ -96,6 +98,7 @@ class Calls:
             purpose: deque() for purpose in sorted(Purpose, reverse=True)
         }
         self._not_before: dict[Purpose, int] = dict.fromkeys(Purpose, 0)
+        self._link = -1
 
     def at(self, now_ns: int, wall_ns: int | None = None) -> None:
         """The host's time; the wall clock follows it between two readings."""
@@ -124,8 +127,32 @@ class Calls:
         """
         if method == "openOrders.cancelAll":
             purpose = Purpose.REDUCE
+        if link < 0 and self._link >= 0:
+            link, done = self._link, partial(self._answered_over, self._link, done)
         self._waiting[purpose].append(_Question(method, parameters, done, access, link))
         self.release()
+
+    @contextmanager
+    def over(self, link: int) -> Iterator[None]:
+        """What is asked inside, and what its answers lead to, goes over ``link``; -1: over the path in use."""
+        before, self._link = self._link, link
+        try:
+            yield
+        finally:
+            self._link = before
+
+    def _answered_over(self, link: int, done: Done, reply: Reply) -> None:
+        with self.over(link):
+            done(reply)
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether any question waits for its answer, or for its turn."""
+        return any(self._waiting.values()) or any(one.done is not None for one in self._pending.values())
+
+    def is_held_up(self, purpose: Purpose) -> bool:
+        """Whether the budget had no room for such a question, and has none yet."""
+        return self.now_ns < self._not_before[purpose]
 
     def tick(self) -> list[Pending]:
         """Send what has room now; tell those that asked too long ago that no answer comes, and return these.
@@ -144,15 +171,19 @@ class Calls:
         return overdue
 
     def release(self) -> None:
-        """Send what has room now: the most protective first, each purpose in order."""
+        """Send what has room now: the most protective first, each purpose in order. What waits for the path in use does
+        not hold up what goes over a link of its own."""
         for purpose, questions in self._waiting.items():
+            blocked: deque[_Question] = deque()
             while questions and self.now_ns >= self._not_before[purpose]:
-                if questions[0].link < 0 and not self._has_room(purpose):
-                    break
+                if questions[0].link < 0 and (blocked or not self._has_room(purpose)):
+                    blocked.append(questions.popleft())
+                    continue
                 until_ns = self._budget.take(questions[0].weight, purpose, self.now_ns)
                 self._not_before[purpose] = until_ns
                 if not until_ns:
                     self._send(questions.popleft())
+            questions.extendleft(reversed(blocked))
 
     def _has_room(self, purpose: Purpose) -> bool:
         """Whether the path in use takes another question now."""
@@ -212,6 +243,15 @@ class Calls:
         if number is not None:
             return self._pending[number].request
         return self._unresolved.get(client_id)
+
+    def placing(self, instrument: str) -> list[OrderRequest]:
+        """The orders of ``instrument`` that were sent and of which no outcome is known."""
+        pending = (one.request for one in self._pending.values() if one.request is not None)
+        return [
+            one
+            for one in (*self._unresolved.values(), *pending)
+            if one.kind is RequestKind.NEW and one.instrument == instrument
+        ]
 
     def resolved(self, client_id: str) -> None:
         """Its outcome was found out otherwise; a late reply is nobody's."""

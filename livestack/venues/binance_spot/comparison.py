@@ -198,6 +198,8 @@ class Comparison:
                 self._reconciliation.guard(reply, partial(self._take_order, instrument, what, reply))
             elif reply.code in NOT_FOUND_CODES:
                 self._differences.append(f"{what}; the venue does not know it at all")
+                if order is not None:
+                    self._reconciliation.look_up(order)
                 self._next()
                 return
             if reply.is_ok:
@@ -213,6 +215,8 @@ class Comparison:
         order = self._known(instrument, found)
         if order is not None and (order.touched > self._clock or order.replacing):
             return
+        if self._reconciliation.renamed.may_be_ours(instrument, found):
+            return  # told once it is known whose it is
         order = self._orders.of_venue(instrument, (found.client_id,), found.venue_order_id)
         self._events.found(order, found, reply.recv_ns)
         self._differences.append(what)

@@ -15,6 +15,7 @@ from livestack.venues.binance_spot.order_events import OrderEvents
 from livestack.venues.binance_spot.orders import KnownOrder, OrderInstrument
 from livestack.venues.binance_spot.outcomes import NOT_FOUND_CODES
 from livestack.venues.binance_spot.private_messages import OrderResult, Reply, TradeResult
+from livestack.venues.binance_spot.renamed import Renamed
 from livestack.venues.binance_spot.succession import Found, Successions
 from livestack.venues.budget import Purpose
 
@@ -33,6 +34,7 @@ class FillsOwner(Protocol):
     calls: Calls
     events: OrderEvents
     heirs: Heirs
+    renamed: Renamed
     successions: Successions
 
     def guard(self, reply: Reply, take: Callable[[], object]) -> None: ...
@@ -64,7 +66,8 @@ class FillFloor:
 class FillsQuery:
     """One walk through ``myTrades``. Trades name orders by venue id only: those unknown here are looked up first.
 
-    ``is_for_news``: what was told already is left out. ``news`` are the ids of what was not.
+    ``is_for_news``: what was told already is left out. ``news`` are the ids of what was not. Fills of an order that may
+    be ours under another name are withheld, and asked for again: their ids are not behind us.
     """
 
     def __init__(
@@ -87,6 +90,7 @@ class FillsQuery:
         self._unknown: list[int] = []
         self._found: list[Found] = []
         self._wanted: list[KnownOrder] = []
+        self._withheld: dict[int, int] = {}
         self._last: Reply | None = None
         self._begun_ns = owner.calls.now_ns
 
@@ -114,7 +118,7 @@ class FillsQuery:
         self._unknown = [
             venue_id
             for venue_id in dict.fromkeys(trade.venue_order_id for trade in page)
-            if not orders.is_told(name, str(venue_id))
+            if not orders.is_told(name, str(venue_id)) and venue_id not in self._withheld
         ]
 
     def _next(self) -> None:
@@ -132,7 +136,8 @@ class FillsQuery:
             self.ask()
             return
         if reply.is_ok:
-            self._owner.reconciled(self._instrument, self._through, reply.recv_ns, self._begun_ns)
+            through = min([self._through + 1, *self._withheld.values()]) - 1
+            self._owner.reconciled(self._instrument, through, reply.recv_ns, self._begun_ns)
         self._done(reply)
 
     def _named(self, reply: Reply) -> None:
@@ -158,6 +163,11 @@ class FillsQuery:
         self._wanted = self._owner.heirs.wanted(self._instrument, found.client_id, found.venue_order_id)
         if self._wanted:
             return
+        if self._owner.renamed.may_be_ours(self._instrument, found):
+            first = min(one.trade_id for one in self._page if one.venue_order_id == self._unknown[-1])
+            self._withheld[self._unknown[-1]] = first
+            self._found = []
+            return
         was = orders.of_cancel_half(self._instrument, found.client_id)
         if was is not None and was.venue_order_ids:
             orders.was(was, str(found.venue_order_id))
@@ -182,6 +192,8 @@ class FillsQuery:
         told = self._owner.events.told_fills.get(self._instrument.name, set())
         for trade in self._page:
             self._through = max(self._through, trade.trade_id)
+            if trade.venue_order_id in self._withheld:
+                continue
             if (trade.trade_id, trade.side) not in told:
                 self.news.append(trade.trade_id)
             elif self._is_for_news:

@@ -16,12 +16,16 @@ from livestack.venues.binance_spot.calls import Calls
 from livestack.venues.binance_spot.messages import Id, Message
 from livestack.venues.binance_spot.outcomes import CLOCK_CODE
 from livestack.venues.binance_spot.private_messages import Reply, ServerTime
+from livestack.venues.budget import Purpose
 
 RETRY_NS = 500_000_000
 RETRY_NS_MAX = 30_000_000_000
 
 STEADY_NS = 60_000_000_000
 """A path that stayed of use for so long starts with a clean record."""
+
+SILENT_NS = 60_000_000_000
+"""A step that takes so long although nothing is being asked has lost its answer: the attempt failed."""
 
 REFUSED_CODES = {-1002, -1022, -2008, -2014, -2015}
 """The key, its rights or its signature: no repetition helps, but a key may be repaired while we wait."""
@@ -53,8 +57,11 @@ class Handshake:
         self._attempt = 0
         self._done_ns = -1
         self._again_ns = -1
+        self._step_ns = 0
         self.failures = 0
-        """How often it failed in a row."""
+        """How often it failed, or had to begin anew, in a row: each time it waits longer."""
+        self.failed = 0
+        """How many attempts failed since the last one that did not."""
         self.is_running = False
 
     def begin(self, make_steps: Callable[[], list[Step]]) -> None:
@@ -72,6 +79,13 @@ class Handshake:
     def go_on_with(self, make_steps: Callable[[], list[Step]]) -> None:
         """Whatever is under way goes on; a later attempt takes these steps."""
         self._make_steps = make_steps
+
+    def overtaken(self, make_steps: Callable[[], list[Step]]) -> None:
+        """Another one led to where this was to lead; a later attempt takes these steps."""
+        self.abandon()
+        self._make_steps = make_steps
+        self._done_ns = self._calls.now_ns
+        self.failed = 0
 
     def restart(self) -> None:
         """Something may have been missed: at once, but later each time where that does not stop."""
@@ -103,13 +117,18 @@ class Handshake:
         self.is_running = False
 
     def tick(self) -> None:
-        if 0 <= self._again_ns <= self._calls.now_ns:
+        now_ns = self._calls.now_ns
+        if 0 <= self._again_ns <= now_ns:
             self._begin()
+        elif self.is_running and now_ns - self._step_ns >= SILENT_NS and not self._calls.is_asking:
+            self._answered(Reply(0, now_ns))
 
     def _next(self) -> None:
         attempt = self._attempt
+        self._step_ns = self._calls.now_ns
         if not self._steps:
             self._done_ns = self._calls.now_ns
+            self.failed = 0
             self.is_running = False
             self._ended("", False)
             return
@@ -126,6 +145,7 @@ class Handshake:
             self._next()
             return
         self.abandon()
+        self.failed += 1
         wait_ns = self._wait_ns()
         # A clock that was wrong is measured by the first step: then there is nothing to wait for.
         is_clock = reply.code == CLOCK_CODE and wait_ns == RETRY_NS
@@ -168,20 +188,20 @@ class Greeting:
         private = [log_on, subscribe] if self._can_log_on else [subscribe]
         return [lambda done: self.time(done, link), *private]
 
-    def time(self, done: Done, link: int = -1) -> None:
+    def time(self, done: Done, link: int = -1, purpose: Purpose = Purpose.DOUBT) -> None:
         """Measure the venue's clock, over ``link`` or whatever path is in use."""
 
         def answered(reply: Reply) -> None:
             if reply.is_ok:
                 try:
                     server_ms = reply.read(ServerTime).server_ms
-                except msgspec.MsgspecError as error:
+                except (msgspec.MsgspecError, ValueError) as error:
                     reply.status, reply.text = 0, f"serverTime cannot be read: {error}"
                 else:
                     self._measured(reply.begun_ns, reply.recv_ns, server_ms)
             done(reply)
 
-        self._calls.ask("time", {}, answered, "plain", link=link)
+        self._calls.ask("time", {}, answered, "plain", purpose, link)
 
 
 def _subscription(reply: Reply) -> int:
@@ -189,5 +209,5 @@ def _subscription(reply: Reply) -> int:
         return UNTOLD
     try:
         return _read_subscribed(reply.result).subscription
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, ValueError):
         return UNTOLD

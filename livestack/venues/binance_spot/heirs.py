@@ -110,7 +110,7 @@ class Heirs:
             return None
         try:
             return reply.read(kind)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, ValueError) as error:
             self._complaints.add("bad_reply", repr(error), reply.frame)
             reply.status, reply.text = 0, "the reply cannot be read"
             return None

@@ -8,6 +8,9 @@ Cancel or Replace will not be executed any more. Until then the question is aske
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import ParamSpec
+
 import msgspec
 
 from livestack.core.events import DispatchFailed
@@ -19,6 +22,7 @@ from livestack.venues.binance_spot.order_events import FINAL, STATUS, OrderEvent
 from livestack.venues.binance_spot.orders import CANCEL_HALF, KnownOrder
 from livestack.venues.binance_spot.outcomes import NOT_FOUND_CODES
 from livestack.venues.binance_spot.private_messages import OrderResult, Reply
+from livestack.venues.binance_spot.renamed import Renamed, Verdict
 from livestack.venues.binance_spot.succession import Successions
 from livestack.venues.complaints import Complaints
 
@@ -26,6 +30,8 @@ AGAIN_NS = 1_000_000_000
 """Least time between two look-ups of one order: each weighs 4 of 6 000 a minute."""
 
 AGAIN_NS_MAX = 30_000_000_000
+
+P = ParamSpec("P")
 
 
 class Inquiry:
@@ -42,6 +48,7 @@ class Inquiry:
         settled_ns: int,
         successions: Successions,
         heirs: Heirs,
+        renamed: Renamed,
     ) -> None:
         self._query = query
         self._request = request
@@ -53,12 +60,15 @@ class Inquiry:
         self._settled_ns = settled_ns
         self._successions = successions
         self._heirs = heirs
+        self._renamed = renamed
         self._has_searched = False
         self._lookups: list[dict[str, str | int]] = []
         self._began_ns = 0
+        self._began_as = ""
         self._failures = 0
         self._again_ns = 0
         self._asking = False
+        self._round = 0
         self.finished = False
 
     def step(self) -> None:
@@ -66,11 +76,14 @@ class Inquiry:
         if self.finished or self._asking or self._calls.now_ns < self._again_ns:
             return
         self._began_ns = self._calls.now_ns
+        self._began_as = self._order.venue_order_id
         self._lookups = self._all_lookups()
         self._look_up()
 
     def interrupted(self) -> None:
-        """The connection is gone, and the answer with it."""
+        """The connection is gone, and the answer with it: one that comes all the same was asked for too long ago to
+        prove anything."""
+        self._round += 1
         self._asking = False
         self._again_ns = 0
 
@@ -98,7 +111,17 @@ class Inquiry:
     def _look_up(self) -> None:
         self._asking = True
         parameters = {"symbol": self._order.instrument.symbol, **self._lookups.pop(0)}
-        self._calls.ask("order.status", parameters, self._answered)
+        self._calls.ask("order.status", parameters, self._of_this_round(self._answered))
+
+    def _of_this_round(self, take: Callable[P, None]) -> Callable[P, None]:
+        """``take``, unless a connection was lost since."""
+        number = self._round
+
+        def taken(*args: P.args, **kwargs: P.kwargs) -> None:
+            if number == self._round and not self.finished:
+                take(*args, **kwargs)
+
+        return taken
 
     def _answered(self, reply: Reply) -> None:
         self._asking = False
@@ -188,7 +211,7 @@ class Inquiry:
             else:
                 self._judge_replace(half, reply)
 
-        self._heirs.find(self._order, searched)
+        self._heirs.find(self._order, self._of_this_round(searched))
 
     def _settle(self, found: OrderResult, reply: Reply) -> None:
         """Tell of ``found`` once it is known what the order before it had filled."""
@@ -205,14 +228,32 @@ class Inquiry:
             else:
                 self._later(self._calls.now_ns)
 
-        self._successions.settle([(self._order, found)], reply, settled)
+        self._successions.settle([(self._order, found)], reply, self._of_this_round(settled))
 
     def _absent(self) -> None:
         """Under none of its ids."""
         if not self._is_settled:
             self._later(self._settled_ns)
             return
-        self._failed("the venue does not know the order")
+        if self._order.venue_order_id != self._began_as:
+            self._later(self._calls.now_ns)  # known by another name since
+            return
+        request = self._renamed.request_of(self._order)
+        if request is None:
+            self._failed("the venue does not know the order")
+            return
+        self._asking = True
+        self._renamed.find(self._order, request, self._of_this_round(self._searched))
+
+    def _searched(self, last: Reply, verdict: Verdict) -> None:
+        """Somebody else may have renamed it."""
+        self._asking = False
+        if not last.is_ok or verdict is Verdict.SEVERAL:
+            self._later(self._calls.now_ns + self._wait_ns())
+        elif self._order.venue_order_id != self._began_as:
+            self._later(self._calls.now_ns)
+        else:
+            self._failed("the venue does not know the order")
 
     def _failed(self, detail: str) -> None:
         request, query = self._request, self._query

@@ -45,7 +45,7 @@ class BinanceLastResort:
         try:
             time: ServerTime = decode(answer.body, ServerTime)
             return time.server_ms
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, ValueError) as error:
             return _unreadable(error)
 
     def open_orders(self, wall_ms: int) -> Fetch:
@@ -56,7 +56,7 @@ class BinanceLastResort:
             return setback_of(answer)
         try:
             orders = decode(answer.body, list[OrderResult])
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, ValueError) as error:
             return _unreadable(error)
         return tuple(_open_order(order) for order in orders)
 
@@ -71,7 +71,7 @@ class BinanceLastResort:
             return 0 if _code_of(answer) == CANCEL_REFUSED else setback
         try:
             items = decode(answer.body, list[CancelAllItem])
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, ValueError) as error:
             return _unreadable(error)
         return sum(len(item.reports) or 1 for item in items)
 
@@ -107,12 +107,12 @@ def _error_of(answer: Fetched) -> ApiError | None:
     """A firewall's refusal need not be JSON."""
     try:
         error: ApiError = decode(answer.body, ApiError)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, ValueError):
         return None
     return error
 
 
-def _unreadable(error: msgspec.MsgspecError) -> Setback:
+def _unreadable(error: Exception) -> Setback:
     return Setback(f"the answer cannot be read: {error}")
 
 

@@ -64,8 +64,8 @@ class Opening:
         self._complaints = complaints
         self._orders = orders
         self._fresh: set[str] = set()
-        self.has_postponed = False
-        """Whether some instruments' fills were left for later."""
+        self.postponed: set[str] = set()
+        """Instruments whose fills were left for later."""
         self.touched: dict[str, int] = {one.instrument: 0 for one in inherited}
         """And when that was last, in session time."""
         self.requested: dict[str, int] = {}
@@ -78,7 +78,6 @@ class Opening:
         """The reconciliation, to be made anew for each attempt."""
         instruments = list(self._instruments.values())
         self._fresh.clear()
-        self.has_postponed = False
         return [
             partial(self._reconciliation.all_open_orders, instruments),
             self._begin_floors,
@@ -90,7 +89,8 @@ class Opening:
         floor = self._reconciliation.floor(instrument)
         can_wait = len(self._instruments) > FILLS_AT_ONCE and not self._is_busy(instrument.name)
         if instrument.name in self._fresh or (floor.through >= 0 and can_wait):
-            self.has_postponed |= instrument.name not in self._fresh
+            if instrument.name not in self._fresh:
+                self.postponed.add(instrument.name)
             done(Reply(200, self._calls.now_ns))
         else:
             self.missed_fills(instrument, done)
@@ -100,8 +100,10 @@ class Opening:
         begun_ns = self._calls.now_ns
 
         def answered(reply: Reply) -> None:
-            if reply.is_ok and self.touched.get(instrument.name, begun_ns) < begun_ns:
-                del self.touched[instrument.name]
+            if reply.is_ok:
+                self.postponed.discard(instrument.name)
+                if self.touched.get(instrument.name, begun_ns) < begun_ns:
+                    del self.touched[instrument.name]
             done(reply)
 
         self._reconciliation.missed_fills(instrument, answered)
@@ -126,7 +128,7 @@ class Opening:
             if reply.is_ok:
                 try:
                     self._take(unknown, reply)
-                except msgspec.MsgspecError as error:
+                except (msgspec.MsgspecError, ValueError) as error:
                     self._complaints.add("bad_reply", f"ticker.24hr: {error!r}", reply.frame)
             elif reply.status == BAD_REQUEST:
                 # One symbol that is gone spoils the list; the others are asked about one by one.

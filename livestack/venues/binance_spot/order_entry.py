@@ -27,25 +27,20 @@ from livestack.venues.adapter import (
     Renew,
 )
 from livestack.venues.binance_spot import outcomes
-from livestack.venues.binance_spot.calls import NOWHERE, REST, Calls, Pending
+from livestack.venues.binance_spot.answers import DECODE_ERRORS, Answers
+from livestack.venues.binance_spot.calls import NOWHERE, REST, Calls, Done, Pending
 from livestack.venues.binance_spot.handshake import REFUSED_CODES, Greeting
 from livestack.venues.binance_spot.limits import usage_of
 from livestack.venues.binance_spot.opening import Opening
 from livestack.venues.binance_spot.order_events import OrderEvents
 from livestack.venues.binance_spot.orders import KnownOrder, KnownOrders, OrderInstrument
 from livestack.venues.binance_spot.paths import Paths
-from livestack.venues.binance_spot.private_messages import (
-    AmendResult,
-    CancelReplaceResult,
-    OrderResult,
-    Reply,
-    SocketMessage,
-)
+from livestack.venues.binance_spot.private_messages import Reply, SocketMessage
 from livestack.venues.binance_spot.questions import Questions
 from livestack.venues.binance_spot.rate_reports import RateReports
-from livestack.venues.binance_spot.repetitions import Repetitions
+from livestack.venues.binance_spot.renamed import SETTLING_MS
 from livestack.venues.binance_spot.reports import ExecutionReports
-from livestack.venues.binance_spot.requests import RECV_WINDOW_MS, RequestWriter, order_call
+from livestack.venues.binance_spot.requests import RequestWriter, order_call
 from livestack.venues.binance_spot.rest_requests import RestRequests, read_answer
 from livestack.venues.binance_spot.rest_watch import RestWatch
 from livestack.venues.binance_spot.signing import make_signer
@@ -56,10 +51,8 @@ from livestack.venues.budget import RequestBudget
 from livestack.venues.complaints import Complaints
 from livestack.venues.options import VenueOptions
 
-SETTLING_NS = (RECV_WINDOW_MS + 10_000 + 1_000) * 1_000_000
-"""Receive window, the 10 s that the venue gives its engine (-1007), and a second of error between two clocks."""
+SETTLING_NS = SETTLING_MS * 1_000_000
 
-_DECODE_ERRORS = (msgspec.MsgspecError, ValueError, KeyError, RecursionError)
 _decode = msgspec.json.Decoder(SocketMessage).decode
 
 
@@ -103,7 +96,9 @@ class BinanceOrderEntry:
             self._complaints,
             options,
             budget,
+            self._rates,
             self._list,
+            incidents=inherited.incidents,
         )
         self._began_ns = -1
         self._make_ways(venue, credentials.kind == "ed25519", inherited, options, budget)
@@ -123,7 +118,16 @@ class BinanceOrderEntry:
         """The parts by which requests go and answers come."""
         calls, questions = self._calls, self._questions
         greeting = Greeting(calls, can_log_on, self._upkeep.measured)
-        self._repetitions = Repetitions(greeting.time, self._tell_refusal)
+        self._answers = Answers(
+            self._instruments,
+            calls,
+            self._events,
+            self._complaints,
+            self._upkeep,
+            lambda done, purpose: greeting.time(done, purpose=purpose),
+            questions.look_up,
+        )
+        self._repetitions = self._answers.repetitions
         self._opening = Opening(
             self._instruments, calls, self._reconciliation, self._complaints, self._orders, inherited.orders
         )
@@ -137,6 +141,7 @@ class BinanceOrderEntry:
             self._opening.steps,
             self._live,
             self._interrupted,
+            lambda: self._upkeep.doubt("another connection took over"),
         )
         self._watch = RestWatch(
             self._instruments,
@@ -149,7 +154,12 @@ class BinanceOrderEntry:
         )
         by_symbol = {one.symbol: one for one in self._instruments.values()}
         reports = ExecutionReports(
-            by_symbol, self._events, self._complaints, questions.look_up, self._successions
+            by_symbol,
+            self._events,
+            self._complaints,
+            questions.look_up,
+            self._successions,
+            self._reconciliation.renamed,
         )
         told = self._reconciliation.balances_told
         self._private = UserEvents(calls, self._paths, reports, self._upkeep, self._complaints, told)
@@ -157,6 +167,10 @@ class BinanceOrderEntry:
     @property
     def status(self) -> ConnectionStatus:
         return self._paths.status
+
+    @property
+    def is_over_rest(self) -> bool:
+        return self._paths.is_over_rest
 
     @property
     def is_clock_good(self) -> bool:
@@ -191,7 +205,8 @@ class BinanceOrderEntry:
         self._upkeep.live(has_stream=not is_over_rest)
         if is_over_rest:
             self._watch.begin()
-        elif self._opening.has_postponed:
+        elif self._opening.postponed:
+            self._opening.postponed.clear()
             self._upkeep.doubt("fills of instruments without orders of ours were not fetched yet")
         self._questions.tick()
 
@@ -224,6 +239,8 @@ class BinanceOrderEntry:
         if request.kind is RequestKind.REPLACE:
             order.replacing = request.client_id
             order.cancel_half_filled = -1
+        elif request.kind is RequestKind.NEW:
+            order.signed_ms = self._calls.venue_ms
         self._opening.touch(instrument.name)
         return self._calls.dispatch(request, method, parameters)
 
@@ -264,24 +281,32 @@ class BinanceOrderEntry:
                 self._paths.links.heard(link)
                 pending = self._calls.take(message.id, link)
                 reply = Reply.of(message, recv_ns, frame)
-                self._rates.backoff(reply, self._calls.venue_ms)
+                reply.begun_ns = pending.begun_ns if pending is not None else recv_ns
                 self._take(pending, reply, usage_of(message.rate_limits))
             elif message.event != b"null":
                 self._event(message.event, frame, recv_ns, link)
             else:
                 self._complaints.add("unknown_frame", "neither a reply nor an event", frame)
-        except _DECODE_ERRORS as error:
-            self._complaints.add("malformed_frame", repr(error), frame)
-            # What the frame was about is not known: an order may stand elsewhere than we believe.
-            self._paths.resynchronise("a frame could not be read")
+        except DECODE_ERRORS as error:
+            self._unreadable(error, frame)
 
     def fetched(self, answer: Fetched) -> None:
         self._calls.at(max(answer.recv_ns, self._calls.now_ns))
-        pending = self._calls.take(answer.fetch_id, REST)
-        reply = read_answer(answer)
-        self._rates.backoff(reply, self._calls.venue_ms, answer)
-        self._take(pending, reply, self._rates.of_headers(answer))
+        try:
+            pending = self._calls.take(answer.fetch_id, REST)
+            reply = read_answer(answer)
+            if pending is not None:
+                # It waited for a thread and a connection of the transport's after it was made.
+                reply.begun_ns = min(max(pending.begun_ns, answer.begun_ns), answer.recv_ns)
+            self._take(pending, reply, self._rates.of_headers(answer), answer)
+        except DECODE_ERRORS as error:
+            self._unreadable(error, answer.body)
         self._calls.release()
+
+    def _unreadable(self, error: Exception, frame: bytes) -> None:
+        """What ``frame`` was about is not known: an order may stand elsewhere than we believe."""
+        self._complaints.add("malformed_frame", repr(error), frame)
+        self._paths.resynchronise("a frame could not be read")
 
     def _event(self, raw: msgspec.Raw, frame: bytes, recv_ns: int, link: int) -> None:
         before = len(self._list)
@@ -293,67 +318,42 @@ class BinanceOrderEntry:
                 instrument = self._instruments[event.instrument]
                 self._reconciliation.floor(instrument).seen(event.fill_id, recv_ns)
 
-    def _take(self, pending: Pending | None, reply: Reply, usage: tuple[RateUsage, ...]) -> None:
-        """An answer, whatever the path."""
-        self._rates.take(usage, pending, reply.recv_ns)
+    def _take(
+        self,
+        pending: Pending | None,
+        reply: Reply,
+        usage: tuple[RateUsage, ...],
+        answer: Fetched | None = None,
+    ) -> None:
+        """An answer, whatever the path; ``answer`` where it came over REST."""
+        try:
+            self._rates.backoff(reply, self._calls.venue_ms, answer)
+            self._rates.take(usage, pending, reply.recv_ns)
+        except DECODE_ERRORS as error:
+            self._complaints.add("bad_reply", f"limits: {error!r}", reply.frame)
         if pending is None:
             self._complaints.add("unexpected_reply", f"{reply.status} {reply.text}", reply.frame)
             if reply.code in REFUSED_CODES:
                 self._paths.refused(reply.text)
             return
-        reply.begun_ns = pending.begun_ns
         if pending.request is not None:
-            self._outcome(pending, pending.request, reply)
+            self._answers.take(pending, pending.request, reply)
         elif pending.done is not None:
-            pending.done(reply)
+            self._answer(pending.done, reply)
+            if pending.path != self._calls.path:
+                return  # it says nothing of the path in use
             if reply.code in REFUSED_CODES:
                 self._paths.refused(reply.text)
             elif reply.code == outcomes.CLOCK_CODE and self.status is ConnectionStatus.LIVE:
                 self._upkeep.measure_clock()
 
-    def _outcome(self, pending: Pending, request: OrderRequest, reply: Reply) -> None:
-        """The reply to a dispatch. One that cannot be read leaves it unresolved, as no reply would."""
-        order = self._orders.of_client_id(self._instruments[request.instrument], request.client_id)
-        verdict = outcomes.verdict(reply)
+    def _answer(self, done: Done, reply: Reply) -> None:
+        """``reply`` for whoever asked; one that cannot be read counts as none."""
         try:
-            if verdict is outcomes.Verdict.UNKNOWN:
-                self._calls.unresolved(request)
-            elif verdict is outcomes.Verdict.REFUSED:
-                self._refused(request, reply)
-            else:
-                self._calls.resolved(request.client_id)
-                self._done(pending, request, order, reply)
-        except _DECODE_ERRORS as error:
+            done(reply)
+        except DECODE_ERRORS as error:
             self._complaints.add("bad_reply", repr(error), reply.frame)
-            self._calls.unresolved(request)
-
-    def _done(self, pending: Pending, request: OrderRequest, order: KnownOrder, reply: Reply) -> None:
-        events, recv_ns = self._events, reply.recv_ns
-        if request.kind is RequestKind.NEW:
-            outcomes.placed(events, order, request, reply.read(OrderResult), recv_ns)
-        elif request.kind is RequestKind.CANCEL:
-            outcomes.cancelled(events, order, reply.read(OrderResult), recv_ns)
-        elif pending.is_amend:
-            outcomes.amended(events, order, request, reply.read(AmendResult), recv_ns)
-        else:
-            outcomes.replaced(events, order, request, reply.read(CancelReplaceResult), recv_ns)
-
-    def _refused(self, request: OrderRequest, reply: Reply) -> None:
-        if reply.code == outcomes.CLOCK_CODE and self._repetitions.begin(request, reply):
-            return
-        self._tell_refusal(request, reply)
-
-    def _tell_refusal(self, request: OrderRequest, reply: Reply) -> None:
-        order = self._orders.of_client_id(self._instruments[request.instrument], request.client_id)
-        self._upkeep.refused(request, reply)
-        halves = (outcomes.PARTLY_REPLACED, outcomes.NOT_REPLACED)
-        if reply.code not in halves:
-            self._events.refused(request, order, reply.code, reply.text, reply.recv_ns)
-        elif not outcomes.partly_replaced(self._events, order, request, reply):
-            self._calls.unresolved(request)
-        if request.kind is not RequestKind.NEW and not order.closed:
-            # Usually "Unknown order sent.": it was filled or cancelled meanwhile, and the report may be lost.
-            self._questions.look_up(order)
+            done(Reply(0, reply.recv_ns))
 
     def events(self) -> list[Event]:
         events = self._list.copy()

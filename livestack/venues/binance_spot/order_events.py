@@ -315,7 +315,8 @@ class OrderEvents:
             order.price, order.qty = price, qty
             if status is not OrderStatus.CANCELLED:  # or the fills that are left would make it look filled
                 self.prevented(order, prevented, (found.update_ms or found.transact_ms), recv_ns)
-        order.prevented = max(order.prevented, prevented)
+        if status is not OrderStatus.CANCELLED:  # nor is it the quantity of one that ended by it
+            order.prevented = max(order.prevented, prevented)
         event = OrderReport(
             recv_ns=recv_ns,
             venue=self.venue,
@@ -342,6 +343,18 @@ class OrderEvents:
         if status in FINAL and not order.closed and not order.replacing:
             self.orders.close(order)
         return status
+
+    def recognised(self, order: KnownOrder, found: OrderResult, sent_qty: int, recv_ns: int) -> None:
+        """``found`` is ``order``, under a name that somebody else gave it; its terms were read before.
+
+        Where it is smaller than it was sent, that was an amendment: the Core has to hear of it before the end.
+        """
+        self.orders.recognise(order, str(found.venue_order_id), found.client_id)
+        if sent_qty and 0 < order.instrument.qty[found.qty] < sent_qty:
+            terms = order.instrument.price[found.price], order.instrument.qty[found.qty]
+            self.accepted(order, order.client_id, found.venue_order_id, found.created_ms, recv_ns)
+            ms = found.update_ms or found.created_ms
+            self.replaced(order, found.client_id, found.venue_order_id, terms, ms, recv_ns)
 
     def found(self, order: KnownOrder, found: OrderResult, recv_ns: int) -> OrderStatus:
         """:meth:`report`, behind ``OrderReplaced`` where a Replace made ``found`` of which that was not told yet."""

@@ -7,13 +7,14 @@ before anything depends on it, and its predecessor is closed once nothing is pen
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import msgspec
 
 from livestack.venues.adapter import CloseLink, Renew
 from livestack.venues.binance_spot.calls import Calls, Pending
-from livestack.venues.binance_spot.handshake import UNTOLD, Greeting, Handshake
+from livestack.venues.binance_spot.handshake import UNTOLD, Done, Greeting, Handshake, Step
 from livestack.venues.binance_spot.messages import Id, Message
 from livestack.venues.binance_spot.private_messages import Reply
 from livestack.venues.budget import Purpose
@@ -110,8 +111,17 @@ class Links:
         """The successor that is being prepared."""
         return next((link for link in self._links.values() if link.successor is not None), None)
 
-    def prepare(self, link: Link) -> None:
-        """Greet ``link`` while another path is in use."""
+    @property
+    def of_use(self) -> list[Link]:
+        """Those that are open and not on their way out."""
+        return [
+            link for link in self._links.values() if link.retired_ns < 0 and link.number not in self._closing
+        ]
+
+    def prepare(self, link: Link, reconciliation: Callable[[], list[Step]] = list) -> None:
+        """Greet ``link`` while another path is in use; with ``reconciliation`` do that too, over it."""
+        if link.successor is not None:
+            link.successor.abandon()
 
         def ended(reason: str, is_refused: bool) -> None:
             if reason:
@@ -121,7 +131,16 @@ class Links:
                 self._greeted(link)
 
         link.successor = Handshake(self._calls, ended)
-        link.successor.begin(lambda: self._greeting.steps(link.number, self.subscribed(link)))
+        link.successor.begin(
+            lambda: [
+                *self._greeting.steps(link.number, self.subscribed(link)),
+                *(partial(self._over, link.number, step) for step in reconciliation()),
+            ]
+        )
+
+    def _over(self, number: int, step: Step, done: Done) -> None:
+        with self._calls.over(number):
+            step(done)
 
     def subscribed(self, link: Link) -> Callable[[int], None]:
         """Takes the number of the subscription on ``link``."""
@@ -201,7 +220,7 @@ class Links:
                 return
             try:
                 there = [one.subscription for one in _read_subscriptions(reply.result)]
-            except msgspec.MsgspecError:
+            except (msgspec.MsgspecError, ValueError):
                 return
             if link.subscription not in there and not (there and link.subscription == UNTOLD):
                 self._unsubscribed()

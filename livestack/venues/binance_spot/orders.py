@@ -49,11 +49,14 @@ class KnownOrder:
     ``replace_total`` are the Core's, of an order of before this adapter: until the venue's quantity is seen that they
     are to be compared with; ``heir_total`` is that of the Replace, for as long as it has none. ``prevented`` is what
     self-trade prevention took off the venue's present order without a fill. ``touched``: when something was sent or
-    heard about it last, by :attr:`KnownOrders.clock`.
+    heard about it last, by :attr:`KnownOrders.clock`. ``number``: how many orders were known by then, with it.
+    ``signed_ms``: the timestamp of the request that places it. ``ambiguous``: the venue's ids of those of which any may
+    be it. ``is_of_others``: somebody else was heard placing it.
     """
 
     __slots__ = (
         "accepted",
+        "ambiguous",
         "amends",
         "cancel_half_filled",
         "carried",
@@ -63,6 +66,8 @@ class KnownOrder:
         "filled",
         "heir_total",
         "instrument",
+        "is_of_others",
+        "number",
         "order_id",
         "prevented",
         "price",
@@ -72,6 +77,7 @@ class KnownOrder:
         "replacing",
         "sent_ns",
         "side",
+        "signed_ms",
         "total",
         "touched",
         "venue_order_id",
@@ -93,6 +99,10 @@ class KnownOrder:
         self.carried = 0
         self.amends = 0
         self.sent_ns = 0
+        self.signed_ms = 0
+        self.number = 0
+        self.ambiguous = ""
+        self.is_of_others = False
         self.replacing = ""
         self.cancel_half_filled = -1
         self.replaced: list[str] = []
@@ -145,7 +155,9 @@ class KnownOrders:
         self._by_key: dict[str, KnownOrder] = {}
         self._by_venue_id: dict[tuple[str, str], KnownOrder] = {}
         self._closed: OrderedDict[str, None] = OrderedDict()
+        self._not_closed: dict[str, dict[KnownOrder, None]] = {}
         self._expected: dict[KnownOrder, str] = {}
+        self._made = 0
         self.clock = 0
         """Counts whatever is sent or heard about any order."""
         self.busy: set[str] = set()
@@ -160,6 +172,7 @@ class KnownOrders:
         order.total, order.replacing, order.replace_total = one.qty, one.replace_id, one.replace_qty
         order.heir_total = one.replace_qty
         self._by_key[_key(one.client_id)[0]] = order
+        self._not_closed.setdefault(instrument.name, {})[order] = None
         if one.replace_id:
             self.also(order, one.replace_id)
         if one.venue_order_id.isascii() and one.venue_order_id.isdigit():
@@ -181,7 +194,7 @@ class KnownOrders:
         key, order_id = _key(client_id)
         order = self._by_key.get(key)
         if order is None:
-            order = self._by_key[key] = KnownOrder(instrument, order_id, client_id)
+            order = self._by_key[key] = self._make(instrument, order_id, client_id)
         return order
 
     def of_cancel_half(self, instrument: OrderInstrument, client_id: str) -> KnownOrder | None:
@@ -219,8 +232,15 @@ class KnownOrders:
                 return self.of_client_id(instrument, client_id)
         order = self._by_venue_id.get((instrument.name, venue_order_id))
         if order is None:
-            order = KnownOrder(instrument, 0, client_ids[0] if client_ids else "")
+            order = self._make(instrument, 0, client_ids[0] if client_ids else "")
             self.name(order, venue_order_id)
+        return order
+
+    def _make(self, instrument: OrderInstrument, order_id: int, client_id: str) -> KnownOrder:
+        order = KnownOrder(instrument, order_id, client_id)
+        self._made += 1
+        order.number = self._made
+        self._not_closed.setdefault(instrument.name, {})[order] = None
         return order
 
     def name(self, order: KnownOrder, venue_order_id: str) -> None:
@@ -229,6 +249,14 @@ class KnownOrders:
         if venue_order_id not in order.venue_order_ids:
             order.venue_order_ids.append(venue_order_id)
             self._by_venue_id[order.instrument.name, venue_order_id] = order
+
+    def recognise(self, order: KnownOrder, venue_order_id: str, client_id: str) -> None:
+        """``venue_order_id`` is ``order``, whatever it was taken for, although somebody called it ``client_id``."""
+        self.touch(order)
+        self._closed.pop(f"{order.instrument.name} {venue_order_id}", None)
+        if parse_client_id(client_id) is not None:
+            self._by_key[_key(client_id)[0]] = order
+        self.name(order, venue_order_id)
 
     def expect(self, order: KnownOrder, venue_order_id: str) -> None:
         """What is heard of ``venue_order_id`` is about ``order``, in whose place a Replace put it."""
@@ -243,6 +271,7 @@ class KnownOrders:
     def close(self, order: KnownOrder) -> None:
         """``order`` is final; it is remembered for a while."""
         order.closed = True
+        self._not_closed.get(order.instrument.name, {}).pop(order, None)
         key = _key(order.client_id)[0] if order.order_id else ""
         self._closed[key or f"{order.instrument.name} {order.venue_order_id}"] = None
         while len(self._closed) > CLOSED_MAX:
@@ -252,6 +281,7 @@ class KnownOrders:
     def forget(self, order: KnownOrder) -> None:
         """Nothing of ``order`` ever left."""
         self._by_key.pop(_key(order.client_id)[0], None)
+        self._not_closed.get(order.instrument.name, {}).pop(order, None)
 
     def being_replaced(self, instrument: str) -> list[KnownOrder]:
         """Those of which a Replace is under way or of unknown fate, and that the venue knew before it."""
@@ -265,9 +295,16 @@ class KnownOrders:
         """Those that the venue has acknowledged and not closed, as far as is known here."""
         return [
             order
-            for order in dict.fromkeys([*self._by_key.values(), *self._by_venue_id.values()])
-            if order.instrument.name == instrument and order.accepted and not order.closed
+            for order in self._not_closed.get(instrument, ())
+            if order.accepted and self._is_remembered(order)
         ]
+
+    def _is_remembered(self, order: KnownOrder) -> bool:
+        """Whether any id still leads to ``order``; another one may have been recognised in its place."""
+        name = order.instrument.name
+        return any(self._by_venue_id.get((name, one)) is order for one in order.venue_order_ids) or any(
+            self._by_key.get(_key(one)[0]) is order for one in order.client_ids
+        )
 
     def _drop(self, key: str) -> None:
         order = self._by_key.pop(key, None)

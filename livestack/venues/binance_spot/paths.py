@@ -2,7 +2,8 @@
 
 Pure; belongs to the order-entry adapter's thread. It keeps the connection's state. One handshake leads the path in use
 to LIVE; a successor is greeted beside it. A successor of a link takes over without a reconciliation, because its
-private stream began before the other one ended; behind REST, which has no stream, everything is reconciled.
+private stream began before the other one ended; behind REST, which has no stream, everything is reconciled over the
+link first, while REST is still in use: a socket that is open and of no use takes nothing away.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ DISCONNECTED = ConnectionStatus.DISCONNECTED
 
 class Paths:
     """``reconciliation`` makes the steps behind the greeting. ``live()``: all is known; ``interrupted(is_last)``: the
-    private stream is lost, and with ``is_last`` every path."""
+    private stream is lost, and with ``is_last`` every path; ``succeeded()``: one link took over from another."""
 
     def __init__(
         self,
@@ -38,6 +39,7 @@ class Paths:
         reconciliation: Callable[[], list[Step]],
         live: Callable[[], None],
         interrupted: Callable[[bool], None],
+        succeeded: Callable[[], None],
     ) -> None:
         self._venue = venue
         self._calls = calls
@@ -48,6 +50,7 @@ class Paths:
         self._reconciliation = reconciliation
         self._live = live
         self._interrupted = interrupted
+        self._succeeded = succeeded
         self._session = SessionState()
         self._main = Handshake(calls, self._ended)
         self.links = Links(
@@ -59,7 +62,7 @@ class Paths:
             lambda: self.resynchronise("the private stream is not subscribed to any more"),
         )
         self._down_ns = -1
-        """Since when no link was LIVE."""
+        """Since when no link was LIVE; -1: one is."""
 
     @property
     def status(self) -> ConnectionStatus:
@@ -73,19 +76,16 @@ class Paths:
 
     def connected(self, number: int) -> None:
         link = self.links.opened(number)
-        if self._down_ns < 0 and self._calls.path == NOWHERE:
-            self._down_ns = self._calls.now_ns
-        is_rest_ready = self._calls.path == REST and self.status is LIVE
-        if is_rest_ready or self._calls.path >= 0:
-            self.links.prepare(link)
-            return
-        self._main.abandon()
-        self._begin_on(link)
+        if self._calls.path == NOWHERE:
+            self._is_down()
+            self._main.abandon()
+            self._begin_on(link)
+        else:
+            self._prepare(link)
 
     def disconnected(self, number: int, reason: str) -> None:
-        now_ns = self._calls.now_ns
-        if self._down_ns < 0 and self._calls.path == NOWHERE:
-            self._down_ns = now_ns
+        if self._calls.path == NOWHERE:
+            self._is_down()
         link = self.links.closed(number)
         if link is None:
             return
@@ -95,8 +95,7 @@ class Paths:
         self._main.abandon()
         self._calls.broken(number, is_last=True)
         self._interrupted(True)
-        if self._down_ns < 0:
-            self._down_ns = now_ns
+        self._is_down()
         self._calls.path = NOWHERE
         self._signal(Signal.CLOSED, reason)
         successor = self.links.in_waiting
@@ -122,6 +121,7 @@ class Paths:
     def resynchronise(self, reason: str) -> None:
         """Something may have been missed: reconcile anew over the same path."""
         if self.status is LIVE:
+            self._is_down()
             self._signal(Signal.DOUBT, reason)
             self._interrupted(False)
             self._main.restart()
@@ -137,6 +137,7 @@ class Paths:
     def refused(self, reason: str) -> None:
         """The venue takes our key no more."""
         if self.status is LIVE:
+            self._is_down()
             self._complain(reason, True)
             self._signal(Signal.DEGRADE, reason)
             self._interrupted(False)
@@ -144,29 +145,41 @@ class Paths:
 
     # -- The ways ----------------------------------------------------------------------------------------------------
 
+    def _is_down(self) -> None:
+        """From now on no link is LIVE."""
+        if self._down_ns < 0:
+            self._down_ns = self._calls.now_ns
+
     def _begin_on(self, link: Link) -> None:
         self._calls.path = link.number
         self._signal(Signal.OPENED, "connected")
-        self._main.begin(
-            lambda: [
-                *self._greeting.steps(link.number, self.links.subscribed(link)),
-                *self._reconciliation(),
-            ]
-        )
+        self._main.begin(lambda: self._all_steps(link))
+
+    def _all_steps(self, link: Link) -> list[Step]:
+        return [*self._greeting.steps(link.number, self.links.subscribed(link)), *self._reconciliation()]
+
+    def _prepare(self, link: Link) -> None:
+        """Have ``link`` ready to take over from the path in use."""
+        if self.is_over_rest:
+            self.links.prepare(link, self._reconciliation)
+        else:
+            self.links.prepare(link)
 
     def _greeted(self, link: Link) -> None:
-        """``link`` is logged on and subscribed: from now on it is the one for new requests."""
+        """``link`` is ready: from now on it is the one for new requests."""
         before, self._calls.path = self._calls.path, link.number
-        steps = self._greeting.steps
-        make = lambda: [*steps(link.number, self.links.subscribed(link)), *self._reconciliation()]  # noqa: E731
+        make = lambda: self._all_steps(link)  # noqa: E731
         if before >= 0:
             self.links.retire(before)
             self._main.go_on_with(make)
+            self._succeeded()
             return
-        self._signal(Signal.DOUBT, "the WebSocket API is back")
         self._interrupted(False)
-        self._main.begin(self._reconciliation)
-        self._main.go_on_with(make)
+        self._main.overtaken(make)
+        if self.status is LIVE:
+            self._tell("reconciled")  # it is LIVE all the time; what it says of REST is over
+        with self._calls.over(-1):
+            self._ended("", False)
 
     def _may_go_over_rest(self) -> bool:
         if not self._options.rest_orders or self._down_ns < 0 or self.is_over_rest:
@@ -175,19 +188,19 @@ class Paths:
             return False
         # A link that is open and of no use is down as well; one that is only refused, or slow, is not.
         return self._calls.path == NOWHERE or (
-            self._main.failures > 0 and self.status is ConnectionStatus.SYNCHRONISING
+            self._main.failed > 0 and self.status is ConnectionStatus.SYNCHRONISING
         )
 
     def _begin_over_rest(self) -> None:
         number = self._calls.path
-        link = self.links.get(number)
-        if link is not None:
+        if number >= 0:
             self._main.abandon()
             self._calls.broken(number, is_last=False)
-            self.links.prepare(link)
         self._calls.path = REST
         self._signal(Signal.OPENED, "over REST")
         self._main.begin(lambda: [self._greeting.time, *self._reconciliation()])
+        for link in self.links.of_use:
+            self._prepare(link)
 
     def _ended(self, reason: str, is_refused: bool) -> None:
         if reason:
@@ -207,8 +220,11 @@ class Paths:
 
     def _signal(self, signal: Signal, reason: str) -> None:
         if self._session.take(signal):
-            self._events.append(
-                VenueStatusChanged(
-                    recv_ns=self._calls.now_ns, venue=self._venue, status=self.status, reason=reason
-                )
+            self._tell(reason)
+
+    def _tell(self, reason: str) -> None:
+        self._events.append(
+            VenueStatusChanged(
+                recv_ns=self._calls.now_ns, venue=self._venue, status=self.status, reason=reason
             )
+        )

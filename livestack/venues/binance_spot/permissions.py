@@ -52,7 +52,7 @@ def read_permissions(answer: Fetched) -> Permissions | Setback | None:
         return setback_of(answer)
     try:
         told = _decode(answer.body)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, ValueError) as error:
         return Setback(f"the answer cannot be read: {error}")
     return Permissions(
         may_read=told.enable_reading,

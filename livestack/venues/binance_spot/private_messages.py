@@ -122,6 +122,8 @@ class OrderResult(Message):
     update_ms: Millis = field(name="updateTime", default=0)
     created_ms: Millis = field(name="time", default=0)
     price: str = "0"
+    stop_price: str = field(name="stopPrice", default="0")
+    quote_order_qty: str = field(name="origQuoteOrderQty", default="0")
     qty: str = field(name="origQty", default="0")
     amended_qty: str = field(name="qty", default="0")
     amended_prevented_qty: str = field(name="preventedQty", default="0")
@@ -145,6 +147,12 @@ class CancelAllItem(OrderResult):
 class AmendResult(Message):
     order: OrderResult = field(name="amendedOrder")
     transact_ms: Millis = field(name="transactTime", default=0)
+
+
+class Amendment(Message):
+    """One line of ``order.amendments``: the name that the order had until then."""
+
+    original_client_id: str = field(name="origClientOrderId", default="")
 
 
 class CancelReplaceResult(Message, rename="camel"):
@@ -235,6 +243,7 @@ _DECODERS: Final[dict[Any, Any]] = {
         OrderResult,
         RetryAfter,
         ServerTime,
+        list[Amendment],
         list[CancelAllItem],
         list[OrderResult],
         list[TradeResult],

@@ -20,6 +20,7 @@ from livestack.venues.binance_spot.private_messages import Reply
 from livestack.venues.binance_spot.rest_requests import TOLD_TO_WAIT, wait_ns
 from livestack.venues.budget import RequestBudget
 
+ORDERS = "ORDERS"
 TOO_MUCH_WEIGHT = -1003
 TOO_MANY_ORDERS = -1015
 BANNED = 418
@@ -35,6 +36,11 @@ class RateReports:
         self._events = events
         self._limits: dict[tuple[str, int], int] = {}
         self._told: tuple[RateUsage, ...] = ()
+
+    @property
+    def knows_orders(self) -> bool:
+        """Whether the limits of orders were told, without which what headers say of them cannot be reported."""
+        return any(kind == ORDERS for kind, _ in self._limits)
 
     def learn(self, usage: Iterable[RateUsage]) -> None:
         """Remember limits that were told."""
@@ -80,8 +86,10 @@ class RateReports:
             silence_ns, status = wait_ns(answer), answer.status
         if not silence_ns:
             return
+        is_told = status in TOLD_TO_WAIT
+        is_overload = reply.code == outcomes.OVERLOAD_CODE and not is_told
         is_about_orders = reply.code == TOO_MANY_ORDERS
-        if not is_about_orders and (status in TOLD_TO_WAIT or reply.code == TOO_MUCH_WEIGHT):
+        if not is_about_orders and (is_told or reply.code == TOO_MUCH_WEIGHT):
             self._budget.silence(reply.recv_ns + silence_ns, is_ban=status == BANNED)
         self._events.append(
             VenueBackoff(
@@ -89,6 +97,6 @@ class RateReports:
                 venue=self._venue,
                 retry_after_ns=silence_ns,
                 reason=reply.text,
-                spares_cancels=is_about_orders,
+                spares_cancels=is_about_orders or is_overload,
             )
         )

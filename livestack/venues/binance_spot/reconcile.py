@@ -25,6 +25,7 @@ from livestack.venues.binance_spot.private_messages import (
     Reply,
     TradeResult,
 )
+from livestack.venues.binance_spot.renamed import Renamed
 from livestack.venues.binance_spot.reports import Balances
 from livestack.venues.binance_spot.succession import Found, Successions
 from livestack.venues.complaints import Complaints
@@ -49,9 +50,10 @@ class Reconciliation:
         self.calls = calls
         self.events = events
         self.complaints = complaints
-        self._look_up = look_up
+        self.look_up = look_up
         self.successions = successions
         self.heirs = Heirs(calls, events, complaints)
+        self.renamed = Renamed(calls, events, complaints)
         self.balances_told = Balances(events.venue, events.events)
         self.floors: dict[str, FillFloor] = {}
 
@@ -130,6 +132,8 @@ class Reconciliation:
                 self.complaints.add("unknown_enum", what, reply.frame)
                 found.status = "NEW"  # whatever it is called, it is open
             instrument = by_symbol[found.symbol]
+            if self.renamed.may_be_ours(instrument, found):
+                continue  # told once it is known whose it is
             order = self.events.orders.of_venue(instrument, (found.client_id,), found.venue_order_id)
             if order.is_heir(found.venue_order_id):
                 heirs.append((order, found))
@@ -138,7 +142,7 @@ class Reconciliation:
             listed.add(order)
         for order in begun_open:
             if not order.closed and order not in listed:
-                self._look_up(order)
+                self.look_up(order)
         return heirs
 
     def take_heirs(self, heirs: list[Found], reply: Reply) -> None:

@@ -1,7 +1,8 @@
 """Dispatches that were refused for our clock alone, and may be written once more (venues.md 1.4: -1021).
 
 Pure; belongs to the order-entry adapter's thread. Such a request was certainly not executed. The venue's time is asked
-for first, over the path in use; without an answer the refusal stands.
+for first, over the path in use; without an answer the refusal stands, and at once where the budget has no room for the
+question: an order that goes out a minute later is not the one that was wanted. What cancels has room always.
 """
 
 from __future__ import annotations
@@ -9,20 +10,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from livestack.core.types import OrderRequest
+from livestack.core.types import OrderRequest, RequestKind
+from livestack.venues.binance_spot.calls import Calls
 from livestack.venues.binance_spot.handshake import Done
 from livestack.venues.binance_spot.private_messages import Reply
+from livestack.venues.budget import Purpose
 
 REPEATED_MAX: Final = 4_096
 """Ids of repeated requests that are remembered, so that none is repeated twice."""
 
 Refuse = Callable[[OrderRequest, Reply], None]
+AskTime = Callable[[Done, Purpose], None]
 
 
 class Repetitions:
-    """``ask_time(done)`` measures the venue's clock; ``refuse`` tells of the refusal where it stands."""
+    """``ask_time(done, purpose)`` measures the venue's clock; ``refuse`` tells of the refusal where it stands."""
 
-    def __init__(self, ask_time: Callable[[Done], None], refuse: Refuse) -> None:
+    def __init__(self, calls: Calls, ask_time: AskTime, refuse: Refuse) -> None:
+        self._calls = calls
         self._ask_time = ask_time
         self._refuse = refuse
         self._waiting: dict[str, tuple[OrderRequest, Reply]] = {}
@@ -30,9 +35,10 @@ class Repetitions:
         self._ready: list[OrderRequest] = []
 
     def begin(self, request: OrderRequest, reply: Reply) -> bool:
-        """Whether ``request`` is repeated; False where it was before."""
+        """Whether ``request`` is repeated; False where it was before, or where nothing may be asked now."""
         client_id = request.client_id
-        if client_id in self._refusals:
+        purpose = Purpose.REDUCE if request.kind is RequestKind.CANCEL else Purpose.DOUBT
+        if client_id in self._refusals or self._calls.is_held_up(purpose):
             return False
         self._refusals[client_id] = reply
         while len(self._refusals) > REPEATED_MAX:
@@ -47,7 +53,10 @@ class Repetitions:
             else:
                 self._refuse(request, reply)
 
-        self._ask_time(answered)
+        self._ask_time(answered, purpose)
+        if client_id in self._waiting and self._calls.is_held_up(purpose):
+            del self._waiting[client_id]
+            return False
         return True
 
     def interrupted(self) -> None:

@@ -40,6 +40,7 @@ from livestack.venues.binance_spot.private_messages import (
     Balance,
     ExecutionReport,
 )
+from livestack.venues.binance_spot.renamed import Renamed
 from livestack.venues.binance_spot.succession import Successions
 from livestack.venues.complaints import Complaints
 
@@ -61,12 +62,14 @@ class ExecutionReports:
         complaints: Complaints,
         doubt: Callable[[KnownOrder], None],
         successions: Successions,
+        renamed: Renamed,
     ) -> None:
         self._instruments = instruments
         self._events = events
         self._complaints = complaints
         self._doubt = doubt
         self._successions = successions
+        self._renamed = renamed
         self._handlers: dict[str, Handler] = {
             "NEW": self._new,
             "TRADE": self._trade,
@@ -84,6 +87,8 @@ class ExecutionReports:
             self._complaints.add("unknown_symbol", f"an order on {report.symbol[:32]!r}", frame)
             return
         ids = tuple(one for one in (report.original_client_id, report.client_id) if one)
+        if self._is_withheld(instrument, ids, report):
+            return
         order = self._events.orders.of_venue(instrument, ids, report.venue_order_id)
         self._events.orders.touch(order)
         handler = self._handlers.get(report.execution)
@@ -106,6 +111,18 @@ class ExecutionReports:
             tif = _TIFS.get(report.tif, TimeInForce.GTC)
             status = STATUS[report.status]
             self._events.stands(order, status, kind, tif, report.transact_ms, recv_ns)
+
+    def _is_withheld(
+        self, instrument: OrderInstrument, ids: tuple[str, ...], report: ExecutionReport
+    ) -> bool:
+        """Whether that may be an order of ours that somebody renamed: what is not told is asked for when that is
+        known. Who hears of a placing knows whose it is."""
+        return (
+            report.execution != "NEW"
+            and not any(parse_client_id(one.removesuffix(CANCEL_HALF)) for one in ids)
+            and not self._events.orders.is_told(instrument.name, str(report.venue_order_id))
+            and self._renamed.is_any_lost(instrument.name)
+        )
 
     def _take(
         self, handler: Handler, order: KnownOrder, report: ExecutionReport, frame: bytes, recv_ns: int
@@ -138,6 +155,7 @@ class ExecutionReports:
             self._events.accepted(order, report.client_id, report.venue_order_id, report.transact_ms, recv_ns)
 
     def _new(self, order: KnownOrder, report: ExecutionReport, recv_ns: int) -> None:
+        order.is_of_others = not order.order_id
         self._begin(order, report, recv_ns)
 
     def _trade(self, order: KnownOrder, report: ExecutionReport, recv_ns: int) -> None:

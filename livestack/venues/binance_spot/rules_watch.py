@@ -13,13 +13,14 @@ from typing import Final
 from msgspec import structs
 
 from livestack.core.events import Event, InstrumentDefined
-from livestack.core.types import RateUsage
+from livestack.core.types import InstrumentStatus, RateUsage
 from livestack.venues.adapter import Fetched
 from livestack.venues.binance_spot.calls import Calls
 from livestack.venues.binance_spot.instruments import UNKNOWN_SYMBOL, halted, reread_instruments
 from livestack.venues.binance_spot.limits import read_limits
 from livestack.venues.binance_spot.orders import OrderInstrument
 from livestack.venues.binance_spot.private_messages import Reply
+from livestack.venues.binance_spot.rate_reports import RateReports
 from livestack.venues.budget import Purpose, RequestBudget
 from livestack.venues.complaints import Complaints
 
@@ -37,7 +38,7 @@ FILTER = "Filter failure"
 
 
 class RulesWatch:
-    """Asks through ``calls``, tells ``events`` and ``instruments``. ``wanted()`` asks for a look as soon as may be."""
+    """Asks through ``calls``, tells ``events``, ``instruments`` and ``rates``. ``wanted()``: look as soon as may be."""
 
     def __init__(
         self,
@@ -46,6 +47,7 @@ class RulesWatch:
         calls: Calls,
         complaints: Complaints,
         budget: RequestBudget,
+        rates: RateReports,
         events: list[Event],
         every_ns: int,
     ) -> None:
@@ -54,6 +56,7 @@ class RulesWatch:
         self._calls = calls
         self._complaints = complaints
         self._budget = budget
+        self._rates = rates
         self._events = events
         self._every_ns = every_ns
         self._venue = defined[0].venue if defined else ""
@@ -64,11 +67,13 @@ class RulesWatch:
         self._limits: tuple[RateUsage, ...] = ()
         self._wrong: dict[str, str] = {}
 
-    def begin(self) -> None:
-        """The connection is there and all was read not long ago: the first look is a period from now."""
+    def begin(self, *, is_over_rest: bool = False) -> None:
+        """All is there and was read not long ago: the first look is a period from now. Over REST it is due at once
+        where the limits of orders are not known: no other answer tells them."""
         self._asking = False
         self._waiting = []
-        self._due_ns = self._calls.now_ns + self._every_ns
+        is_urgent = is_over_rest and not self._rates.knows_orders
+        self._due_ns = self._calls.now_ns + (0 if is_urgent else self._every_ns)
 
     def interrupted(self) -> None:
         """No answer comes any more."""
@@ -78,6 +83,13 @@ class RulesWatch:
     def wanted(self) -> None:
         """The venue refused something for a rule that we do not know."""
         self._due_ns = min(self._due_ns, self._begun_ns + LEAST_NS)
+
+    def closed(self, instrument: str, reply: Reply) -> None:
+        """The venue takes no orders for ``instrument``: so it is until the rules say otherwise."""
+        for known in self._defined.values():
+            if known.instrument == instrument and known.status is InstrumentStatus.TRADING:
+                self._tell(known, halted(known, reply.recv_ns), "", reply)
+                return
 
     def tick(self) -> None:
         now_ns = self._calls.now_ns
@@ -145,6 +157,7 @@ class RulesWatch:
         """Into the budget always, to the Core where they are others than before."""
         answer = Fetched(0, 200, (), body, "", reply.recv_ns, reply.recv_ns)
         for report in read_limits(self._venue, answer, self._budget):
+            self._rates.learn(report.usage)
             if report.usage != self._limits:
                 self._limits = report.usage
                 self._events.append(report)
@@ -155,4 +168,4 @@ def is_about_rules(text: str) -> bool:
     return text == CLOSED or text.startswith(FILTER)
 
 
-__all__ = ["RulesWatch", "is_about_rules"]
+__all__ = ["CLOSED", "RulesWatch", "is_about_rules"]

@@ -6,7 +6,7 @@ Pure; belongs to the order-entry adapter's thread. Everything here waits where t
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -18,8 +18,9 @@ from livestack.venues.binance_spot.comparison import Comparison
 from livestack.venues.binance_spot.orders import OrderInstrument
 from livestack.venues.binance_spot.private_messages import Reply, ServerTime
 from livestack.venues.binance_spot.questions import Questions
-from livestack.venues.binance_spot.rules_watch import RulesWatch, is_about_rules
-from livestack.venues.binance_spot.venue_time import ClockWatch
+from livestack.venues.binance_spot.rate_reports import RateReports
+from livestack.venues.binance_spot.rules_watch import CLOSED, RulesWatch, is_about_rules
+from livestack.venues.binance_spot.venue_time import SKEWED, ClockWatch
 from livestack.venues.budget import Purpose, RequestBudget
 from livestack.venues.complaints import Complaints
 from livestack.venues.options import VenueOptions
@@ -51,7 +52,8 @@ DETAIL_MAX: Final = 600
 
 
 class Upkeep:
-    """One for an adapter, over all its connections. ``instruments`` by the names that the Core uses."""
+    """One for an adapter, over all its connections. ``instruments`` by the names that the Core uses.
+    ``incidents``: names of those that another adapter of the session left open; what is found in order closes them."""
 
     def __init__(
         self,
@@ -63,7 +65,10 @@ class Upkeep:
         complaints: Complaints,
         options: VenueOptions,
         budget: RequestBudget,
+        rates: RateReports,
         events: list[Event],
+        *,
+        incidents: Collection[str] = (),
     ) -> None:
         self._venue = venue
         self._instruments = list(instruments.values())
@@ -73,16 +78,18 @@ class Upkeep:
         self._budget = budget
         self._events = events
         self._every_ns = options.reconcile_every_ns
-        self._clock = ClockWatch(venue, calls.time, options.clock_skew_max_ns, events)
+        self._clock = ClockWatch(
+            venue, calls.time, options.clock_skew_max_ns, events, is_open=SKEWED in incidents
+        )
         self._rules = RulesWatch(
-            defined, instruments, calls, complaints, budget, events, options.instruments_every_ns
+            defined, instruments, calls, complaints, budget, rates, events, options.instruments_every_ns
         )
         self._turns = deque(self._instruments)
         self._fills_of: set[str] = set()
         self._comparison: Comparison | None = None
         self._is_live = False
         self._has_stream = False
-        self._is_different = False
+        self._is_different = DIFFERENCE in incidents
         self._is_thorough = False
         self._is_first = True
         self._due_ns = 0
@@ -107,7 +114,7 @@ class Upkeep:
         self._clock_due_ns = now_ns + CLOCK_SOON_NS
         self._due_ns = now_ns + self._every_ns
         self._reconciliation.events.orders.busy.clear()
-        self._rules.begin()
+        self._rules.begin(is_over_rest=not has_stream)
 
     def interrupted(self) -> None:
         """Something may have been missed: whoever reconciles now finds it."""
@@ -130,6 +137,8 @@ class Upkeep:
         """The venue's definite no to ``request``: it may tell that the rules changed."""
         if is_about_rules(reply.text):
             self._rules.wanted()
+        if reply.text == CLOSED:
+            self._rules.closed(request.instrument, reply)
 
     def tick(self) -> None:
         """The clocks are looked at always, the rest is done while LIVE."""
@@ -172,7 +181,7 @@ class Upkeep:
             return
         try:
             server_ms = reply.read(ServerTime).server_ms
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, ValueError) as error:
             self._complaints.add("bad_reply", f"time: {error!r}", reply.frame)
         else:
             self.measured(reply.begun_ns, reply.recv_ns, server_ms)
@@ -217,7 +226,7 @@ class Upkeep:
             self._reconciliation.events.orders.busy |= self._fills_of
             return
         self._is_first = False
-        self._due_ns = now_ns + self._every_ns
+        self._due_ns = self._least_ns if self._is_thorough else now_ns + self._every_ns
         if differences:
             self._is_different = True
             more = f"; and {len(differences) - SHOWN} more" if len(differences) > SHOWN else ""

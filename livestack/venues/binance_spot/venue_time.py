@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from livestack.core.control_events import VENUE_HALTING
 from livestack.core.events import Event, IncidentClosed, IncidentOpened, VenueClock
 
 DRIFT_NS: Final = 1_000_000
@@ -62,15 +63,25 @@ class VenueTime:
 
 class ClockWatch:
     """Tells ``events`` of the venue's clock where that is news, and of a wall clock that is off by more than
-    ``skew_max_ns``; ``is_good`` while it is not, and until it was looked at."""
+    ``skew_max_ns``; ``is_good`` while it is not, and until it was looked at. ``is_open``: somebody before us
+    told of one, so that the first good look is told too."""
 
-    def __init__(self, venue: str, time: VenueTime, skew_max_ns: int, events: list[Event]) -> None:
+    def __init__(
+        self,
+        venue: str,
+        time: VenueTime,
+        skew_max_ns: int,
+        events: list[Event],
+        *,
+        is_open: bool = False,
+    ) -> None:
         self._venue = venue
         self._time = time
         self._skew_max_ns = skew_max_ns
         self._events = events
         self._told_offset_ns = 0
         self._told_error_ns = -1
+        self._is_told = is_open
         self.is_good = True
 
     def measured(self, begun_ns: int, recv_ns: int, server_ms: int) -> bool:
@@ -98,9 +109,11 @@ class ClockWatch:
         )
         if self.is_good and worst_ns > self._skew_max_ns:
             self.is_good = False
+            self._is_told = True
             self._events.append(
-                IncidentOpened(name=SKEWED, scope=self._venue, grade="critical", detail=detail)
+                IncidentOpened(name=SKEWED, scope=self._venue, grade=VENUE_HALTING, detail=detail)
             )
-        elif not self.is_good and worst_ns <= self._skew_max_ns // 2:
+        elif self._is_told and worst_ns <= self._skew_max_ns // 2:
             self.is_good = True
+            self._is_told = False
             self._events.append(IncidentClosed(name=SKEWED, scope=self._venue, detail=detail))

@@ -35,7 +35,7 @@ SYMBOLS = ("NKNUSDT", "LRCBTC", "BLZETH", "RUNEEUR")
 COMPARISONS = 159
 STREAMS = ("depth", "bookTicker", "aggTrade")
 MILLI = 1_000_000
-OPTIONS = VenueOptions(streams=STREAMS)
+OPTIONS = VenueOptions(streams=STREAMS, poll_after_ns=10_000_000_000)
 
 needs_capture = pytest.mark.skipif(not BINANCE_CAPTURE.exists(), reason=f"no capture at {BINANCE_CAPTURE}")
 

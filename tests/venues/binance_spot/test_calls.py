@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from urllib.parse import parse_qsl
 
-from livestack.core.events import (
-    OrderAccepted,
-)
+from livestack.core.events import OrderAccepted, VenueClock, VenueStatusChanged
+from livestack.core.types import ConnectionStatus
 from livestack.venues.adapter import Fetch, Fetched
 from livestack.venues.binance_spot.calls import REST_AT_ONCE
 from livestack.venues.binance_spot.venue_time import VenueTime
@@ -78,3 +78,46 @@ def test_few_questions_at_a_time_over_rest() -> None:
     assert REST_AT_ONCE + 1 == len(held)
     stamps = [dict(parse_qsl(one.query))["timestamp"] for one in held]
     assert int(stamps[2]) - int(stamps[0]) >= 4_000
+
+
+def test_a_connection_that_came_back_does_not_wait_behind_rest() -> None:
+    """REST takes questions and answers none: the connection is greeted and reconciled at once all the same."""
+    desk = Desk(symbols=3).connect()
+    desk.cut()
+    desk.wait(6)
+    desk.fetch = desk.fetches.append  # type: ignore[method-assign]
+    for _ in range(6):
+        query(desk, desk.new(desk.far_bid, desk.lot))
+    desk.wait(2)
+    desk.sent.clear()
+    desk.connect()
+    methods = [json.loads(text)["method"] for text in desk.sent]
+    assert ["time", "userDataStream.subscribe.signature", "openOrders.status"] == methods[:3]
+    assert (ConnectionStatus.LIVE, "reconciled") == (
+        desk.adapter.status,
+        desk.of(VenueStatusChanged)[-1].reason,
+    )
+    desk.wait(1)
+    assert 6 - REST_AT_ONCE == [json.loads(text)["method"] for text in desk.sent].count("order.status")
+
+
+def test_an_answer_over_rest_is_as_old_as_its_request() -> None:
+    """What waited for a thread of the transport's does not make the venue's clock uncertain."""
+    desk = Desk().connect()
+    desk.cut()
+    desk.wait(6)
+    held: list[Fetch] = []
+    desk.fetch = held.append  # type: ignore[method-assign]
+    while not any(one.path.endswith("time") for one in held):
+        desk.wait(1)
+        for one in [one for one in held if not one.path.endswith("time")]:
+            held.remove(one)
+            desk.adapter.fetched(Fetched(one.fetch_id, 500, (), b"", "", desk.now_ns, desk.now_ns))
+    (time,) = held
+    began_ns = desk.now_ns + 4_000_000_000
+    desk.now_ns = began_ns + 20_000_000
+    server_ms = desk.now_ns // 1_000_000 + 700
+    body = json.dumps({"serverTime": server_ms}).encode()
+    desk.adapter.fetched(Fetched(time.fetch_id, 200, (), body, "", began_ns, desk.now_ns))
+    desk.settle()
+    assert 30_000_000 >= desk.of(VenueClock)[-1].error_ns

@@ -17,6 +17,7 @@ from livestack.core.types import (
 )
 from livestack.venues.adapter import Credentials
 from livestack.venues.binance_spot import BinanceSpot
+from livestack.venues.binance_spot.handshake import Done
 from tests.venues.binance_spot.venue import VENUE, Desk
 
 
@@ -113,3 +114,35 @@ def test_a_step_without_an_answer_begins_the_whole_anew() -> None:
     desk.wait(12)
     assert desk.adapter.status is ConnectionStatus.LIVE
     assert sum(json.loads(text)["method"] == "time" for text in desk.sent) >= 2
+
+
+def test_an_answer_that_is_lost_within_does_not_stop_it_for_ever() -> None:
+    """A step that is never done, with no question under way: after a minute it begins anew."""
+    desk = Desk()
+    lost = [True]
+    balances = desk.adapter._reconciliation.balances
+
+    def lose_first(done: Done) -> None:
+        if lost[0]:
+            lost[0] = False
+        else:
+            balances(done)
+
+    desk.adapter._reconciliation.balances = lose_first  # type: ignore[method-assign]
+    desk.connect()
+    desk.wait(59)
+    assert desk.adapter.status is ConnectionStatus.SYNCHRONISING
+    desk.wait(3)
+    assert desk.adapter.status is ConnectionStatus.LIVE
+    assert {"handshake_failed": 1} == desk.adapter.faults
+
+
+def test_a_step_that_waits_for_the_budget_is_not_lost() -> None:
+    """Two minutes without room for its question: the same attempt goes on."""
+    desk = Desk()
+    desk.change = lambda frame: [] if "balances" in frame else [frame]
+    desk.budget.silence(desk.now_ns + 120_000_000_000, is_ban=False)
+    desk.connect()
+    desk.wait(119)
+    assert [] == desk.sent
+    assert {} == desk.adapter.faults

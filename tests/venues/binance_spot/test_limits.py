@@ -57,8 +57,8 @@ def test_headers_tell_what_is_used() -> None:
         RateUsage("ORDERS", 86_400 * SECOND_NS, 0, 9),
     ) == usage_of_headers(headers)
     budget = RequestBudget()
-    used_weight(headers, budget, 0)
-    assert 37 == budget.used(0)
+    used_weight(headers, budget, 30 * SECOND_NS)
+    assert 37 == budget.used(30 * SECOND_NS)
 
 
 @pytest.mark.parametrize(

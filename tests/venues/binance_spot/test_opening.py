@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 
+import pytest
+from msgspec import structs
+
 from livestack.core.events import FillsReconciled, OrderAccepted, OrderFill
 from livestack.core.types import ConnectionStatus
 from tests.venues.binance_spot.venue import Desk
@@ -83,3 +86,32 @@ def test_a_symbol_that_is_gone_does_not_stop_the_others() -> None:
     desk.wait(1)
     assert LIVE is desk.adapter.status
     assert 10 == [json.loads(text)["method"] for text in desk.sent].count("myTrades")
+
+
+@pytest.mark.parametrize("way", ["socket", "rest"])
+def test_a_list_of_last_trades_that_is_no_text_is_complained_of(way: str) -> None:
+    """Bytes that are no UTF-8: every symbol is asked about by itself, and it is LIVE."""
+    desk = Desk(symbols=8)
+    spoilt = b'[{"symbol":"\xff","lastId":5}]'
+    if way == "rest":
+        desk.answer = lambda fetch, answer: (
+            structs.replace(answer, body=spoilt) if fetch.path.endswith("24hr") else answer
+        )
+        desk.adapter.disconnected("refused", desk.now_ns, 0)
+        desk.wait(6)
+    else:
+        receive = desk.adapter.receive
+
+        def changed(frame: bytes, recv_ns: int, link: int = 0) -> None:
+            number = json.loads(frame).get("id")
+            asked = {one["id"]: one["method"] for one in map(json.loads, desk.sent[-3:])}
+            if asked.get(number) == "ticker.24hr":
+                frame = b'{"id":%d,"status":200,"result":%s}' % (number, spoilt)
+            receive(frame, recv_ns, link)
+
+        desk.adapter.receive = changed  # type: ignore[method-assign]
+        desk.connect()
+    assert LIVE is desk.adapter.status
+    assert {"bad_reply": 1} == desk.adapter.faults
+    methods = [fetch.path for fetch in desk.fetches] if way == "rest" else desk.sent
+    assert 8 <= sum("myTrades" in one for one in methods)

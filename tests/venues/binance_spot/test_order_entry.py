@@ -15,11 +15,13 @@ from livestack.core.events import (
     OrderRejected,
     OrderReplaced,
     RateLimitReport,
+    VenueStatusChanged,
 )
-from livestack.core.types import RequestKind, TimeInForce
+from livestack.core.types import ConnectionStatus, RequestKind, TimeInForce
 from livestack.simulator.binance_spot.exchange import NewOrder
 from livestack.simulator.orders import BUY, Order
 from livestack.simulator.orders import OrderType as VenueOrderType
+from livestack.venues.binance_spot.private_messages import Reply
 from tests.venues.binance_spot.venue import Desk
 
 BOTH_ORDERS = pytest.mark.parametrize("reports_first", [False, True], ids=["response first", "report first"])
@@ -149,3 +151,55 @@ def place_by_hand(desk: Desk, lots: int) -> Order:
     desk.venue.advance(desk.now_ns)
     desk.settle()
     return order
+
+
+@pytest.mark.parametrize("way", ["socket", "rest"])
+def test_an_answer_that_cannot_be_read_is_none_for_whoever_asked(way: str) -> None:
+    """Whatever is made of it: nothing is raised, a complaint, and the question counts as not answered."""
+    desk = Desk().connect()
+    if way == "rest":
+        desk.cut()
+        desk.wait(6)
+    heard: list[int] = []
+
+    def done(reply: Reply) -> None:
+        heard.append(reply.status)
+        if reply.is_ok:
+            raise UnicodeDecodeError("utf-8", b"x", 0, 1, "invalid")
+
+    desk.adapter._calls.ask("time", {}, done, "plain")
+    desk.settle()
+    assert [200, 0] == heard
+    assert {"bad_reply": 1} == desk.adapter.faults
+    assert ConnectionStatus.LIVE is desk.adapter.status
+
+
+def test_limits_that_cannot_be_read_do_not_cost_the_answer() -> None:
+    """Whatever goes wrong with them: the order is accepted."""
+    desk = Desk().connect()
+
+    def broken(*told: object) -> None:
+        raise ValueError("no number")
+
+    desk.adapter._rates.take = broken  # type: ignore[method-assign]
+    desk.send(desk.new(desk.far_bid, desk.lot))
+    assert 1 == len(desk.of(OrderAccepted))
+    assert {"bad_reply"} == set(desk.adapter.faults)
+
+
+@pytest.mark.parametrize("way", ["socket", "rest"])
+def test_nothing_is_raised_out_of_an_answer(way: str) -> None:
+    """Not even if whoever asked cannot bear that there is none: everything is reconciled anew."""
+    desk = Desk().connect()
+    if way == "rest":
+        desk.cut()
+        desk.wait(6)
+
+    def done(reply: Reply) -> None:
+        raise ValueError("no number")
+
+    desk.adapter._calls.ask("time", {}, done, "plain")
+    desk.settle()
+    assert {"bad_reply": 1, "malformed_frame": 1} == desk.adapter.faults
+    assert ConnectionStatus.LIVE is desk.adapter.status
+    assert 2 <= [event.status for event in desk.of(VenueStatusChanged)].count(ConnectionStatus.SYNCHRONISING)

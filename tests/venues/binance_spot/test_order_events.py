@@ -178,3 +178,41 @@ def test_what_is_filled_cannot_have_been_replaced() -> None:
     )
     made.report(order, found, 0)
     assert ("", True) == (order.replacing, order.closed)
+
+
+def test_an_amendment_of_what_self_trade_prevention_ended_is_told_whole() -> None:
+    """Made smaller by a Replace without an answer, then taken away by prevention: replaced by its quantity, not by
+    nothing, and over."""
+    orders, instrument = KnownOrders(), OrderInstrument(Desk().instrument)
+    told: list[Event] = []
+    made = OrderEvents("binance_spot", orders, told)
+    client_id, replace_id, decimals = f"{EPOCH}-1-1", f"{EPOCH}-1-2", Desk().instrument.qty_decimals
+    orders.inherit(
+        instrument,
+        InheritedOrder(
+            instrument=instrument.name,
+            order_id=1,
+            client_id=client_id,
+            venue_order_id="77",
+            qty=1_000,
+            replace_id=replace_id,
+            replace_qty=400,
+        ),
+    )
+    order = orders.of_client_id(instrument, client_id)
+    smaller = format_decimal(400, decimals)
+    found = OrderResult(
+        symbol="BTCUSDT",
+        venue_order_id=77,
+        client_id=replace_id,
+        qty=smaller,
+        prevented_qty=smaller,
+        status="EXPIRED_IN_MATCH",
+    )
+    made.report(order, found, 0)  # by whoever looks first
+    made.found(order, found, 0)
+    replaced, ended = told[1:]
+    assert isinstance(replaced, OrderReplaced)
+    assert isinstance(ended, OrderReport)
+    assert (replace_id, 400) == (replaced.client_id, replaced.qty)
+    assert (replace_id, OrderStatus.CANCELLED, 0) == (ended.client_id, ended.status, ended.filled_qty)

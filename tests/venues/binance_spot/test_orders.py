@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import ValuesView
+
+from msgspec import structs
+
 from livestack.core.types import encode_base62
-from livestack.venues.binance_spot.orders import CLOSED_MAX, KnownOrders, OrderInstrument
+from livestack.venues.adapter import InheritedOrder
+from livestack.venues.binance_spot.orders import CLOSED_MAX, KnownOrder, KnownOrders, OrderInstrument
 from tests.venues.binance_spot.venue import EPOCH, Desk
 
 
@@ -56,3 +61,48 @@ def test_closed_orders_are_forgotten_in_the_end() -> None:
     assert orders.find(f"{EPOCH}-zz-1") is kept
     assert orders.find_venue_id(instrument.name, "1") is None
     assert orders.find_venue_id(instrument.name, str(10**9 + 1)) is None
+
+
+def test_open_orders_are_kept_by_instrument() -> None:
+    """Those that were acknowledged and are not closed; not one that is known as another one by now."""
+    desk = Desk(symbols=2)
+    first = OrderInstrument(desk.instrument)
+    second = OrderInstrument(structs.replace(desk.instrument, instrument="venue:OTHER"))
+    orders = KnownOrders()
+    kept = orders.of_client_id(first, f"{EPOCH}-1-1")
+    sent = orders.of_client_id(first, f"{EPOCH}-2-1")
+    foreign = orders.of_venue(first, ("web_1",), 12)
+    elsewhere = orders.of_client_id(second, f"{EPOCH}-3-1")
+    for order in (kept, foreign, elsewhere):
+        order.accepted = True
+    assert [kept, foreign] == orders.open_orders(first.name)
+    assert [elsewhere] == orders.open_orders(second.name)
+    orders.recognise(sent, "12", "web_1")
+    sent.accepted = True
+    assert [kept, sent] == orders.open_orders(first.name)
+    orders.close(kept)
+    assert [sent] == orders.open_orders(first.name)
+    orders.inherit(second, InheritedOrder(instrument=second.name, order_id=5, client_id=f"{EPOCH}-5-1"))
+    inherited = orders.of_client_id(second, f"{EPOCH}-5-1")
+    inherited.accepted = True
+    assert [elsewhere, inherited] == orders.open_orders(second.name)
+
+
+def test_what_was_closed_costs_nothing_where_open_orders_are_wanted() -> None:
+    """A look at one instrument does not walk through what is remembered of another one."""
+    instrument, orders = OrderInstrument(Desk().instrument), KnownOrders()
+    other = OrderInstrument(structs.replace(Desk().instrument, instrument="venue:OTHER"))
+    for number in range(1, 50):
+        order = orders.of_client_id(instrument, f"{EPOCH}-{encode_base62(number)}-1")
+        order.accepted = True
+        orders.close(order)
+    walked: list[object] = []
+
+    class Watched(dict[str, KnownOrder]):
+        def values(self) -> ValuesView[KnownOrder]:
+            walked.append(self)
+            return super().values()
+
+    orders._by_key, orders._by_venue_id = Watched(orders._by_key), Watched(orders._by_venue_id)  # type: ignore[assignment,arg-type]
+    assert [] == orders.open_orders(other.name) == orders.open_orders(instrument.name)
+    assert [] == walked

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from livestack.core.events import FillsReconciled, OrderFill, OrderReport
+from livestack.core.events import FillsReconciled, OrderCancelled, OrderFill, OrderReport
 from livestack.core.obligations import CancelAllAtVenue, QueryFills, QueryOpenOrders
 from livestack.core.types import OrderStatus
 from livestack.venues.options import VenueOptions
@@ -150,3 +150,61 @@ def test_open_orders_of_many_symbols_are_one_question_about_the_account() -> Non
     few.adapter.ask(QueryOpenOrders(scope="q", venue=VENUE), few.now_ns, few.now_ns)
     few.settle()
     assert 13 == asked(few, "openOrders.status")
+
+
+def test_orders_that_vanished_are_over() -> None:
+    """The test network is wiped without a word: after reconnecting, or at the next check, nothing of them stays open."""
+    for is_cut in (False, True):
+        desk = Desk().connect()
+        orders = [desk.send(desk.new(desk.far_bid, desk.lot)) for _ in range(2)]
+        desk.venue.wipe()
+        if is_cut:
+            desk.cut()
+            desk.connect()
+        desk.wait(80)
+        ended = [(one.order_id, one.filled_qty) for one in desk.of(OrderCancelled)]
+        assert sorted((one.order_id, -1) for one in orders) == sorted(ended)
+        assert 2 == desk.adapter.faults["order_lost"]
+        before = asked(desk, "order.status")
+        desk.wait(120)
+        assert before == asked(desk, "order.status")
+
+
+def test_one_answer_that_an_order_is_not_there_ends_nothing() -> None:
+    """It is asked about again; found, it stays open."""
+    desk = Desk().connect()
+    order = desk.send(desk.new(desk.far_bid, desk.lot))
+    desk.cut()
+    desk.connect()
+    not_found = {"code": -2013, "msg": "Order does not exist."}
+    empty = replies_to(
+        desk, "openOrders.status", 1, lambda number: {"id": number, "status": 200, "result": []}
+    )
+    lost = replies_to(
+        desk, "order.status", 1, lambda number: {"id": number, "status": 400, "error": not_found}
+    )
+    desk.change = lambda frame: [last for first in empty(frame) for last in lost(first)]
+    desk.adapter.ask(QueryOpenOrders(scope="q", venue=VENUE), desk.now_ns, desk.now_ns)
+    desk.settle()
+    desk.wait(10)
+    assert [] == desk.of(OrderCancelled)
+    assert OrderStatus.ACCEPTED is desk.of(OrderReport)[-1].status
+    assert order.order_id == desk.of(OrderReport)[-1].order_id
+
+
+def test_cancel_all_outlives_its_connection() -> None:
+    """A kill's: the connection breaks before it is answered, and it is asked again over the next one."""
+    desk = Desk().connect()
+    desk.send(desk.new(desk.far_bid, desk.lot))
+    carry = desk.carry
+    desk.carry = lambda payload, link=0: None  # type: ignore[method-assign]
+    desk.adapter.ask(CancelAllAtVenue(scope="k", venue=VENUE, instrument=""), desk.now_ns, desk.now_ns)
+    desk.settle()
+    desk.carry = carry  # type: ignore[method-assign]
+    desk.cut()
+    desk.connect()
+    desk.wait(2)
+    assert [] == desk.venue.open_orders
+    again = asked(desk, "openOrders.cancelAll")
+    desk.wait(60)
+    assert again == asked(desk, "openOrders.cancelAll")

@@ -92,11 +92,51 @@ def test_headers_correct_what_is_known_of_the_limits() -> None:
 def test_limits_that_nobody_told_are_not_reported() -> None:
     """A limit of 0 would replace the one that the Core is configured with."""
     desk = Desk()
+    desk.reach = lambda fetch: not fetch.path.endswith("exchangeInfo")
     desk.adapter.disconnected("refused", desk.now_ns, 0)
     desk.wait(6)
     desk.send(desk.new(desk.far_bid, desk.lot))
     assert LIVE is desk.adapter.status
     assert {"REQUEST_WEIGHT"} == {one.kind for event in desk.of(RateLimitReport) for one in event.usage}
+
+
+def test_over_rest_alone_the_list_of_instruments_tells_the_limits() -> None:
+    """It is asked for at once, and once; then the headers' order counts are reported."""
+    desk = Desk()
+    desk.adapter.disconnected("refused", desk.now_ns, 0)
+    desk.wait(7)
+    desk.send(desk.new(desk.far_bid, desk.lot))
+    report = next(event for event in desk.of(RateLimitReport) if event.order_id == 1)
+    assert {"REQUEST_WEIGHT", "ORDERS"} == {one.kind for one in report.usage}
+    assert all(one.limit > 0 for one in report.usage)
+    desk.wait(20)
+    assert 1 == paths(desk).count("GET exchangeInfo")
+
+
+def test_an_overload_stops_new_orders_for_a_moment_and_no_cancel() -> None:
+    """-1008 tells no time; the moments in which a venue is overloaded are those in which cancels matter."""
+    desk = Desk().connect()
+
+    def change(frame: str) -> list[str]:
+        document = json.loads(frame)
+        if document.get("id") != json.loads(desk.sent[-1])["id"]:
+            return [frame]
+        error = {"code": -1008, "msg": "Server is currently overloaded with other requests."}
+        return [json.dumps({"id": document["id"], "status": 503, "error": error})]
+
+    desk.change = change
+    desk.send(desk.new(desk.far_bid, desk.lot))
+    (backoff,) = desk.of(VenueBackoff)
+    assert (5_000_000_000, True) == (backoff.retry_after_ns, backoff.spares_cancels)
+
+
+def test_a_429_over_rest_spares_nothing_whatever_its_code() -> None:
+    """An overload that is told with 429 is the venue's wish for silence."""
+    desk = over_rest()
+    desk.answer = instead("POST order", 429, b'{"code":-1008,"msg":"Overloaded."}', ("Retry-After", "20"))
+    desk.send(desk.new(desk.far_bid, desk.lot))
+    (backoff,) = desk.of(VenueBackoff)
+    assert (20_000_000_000, False) == (backoff.retry_after_ns, backoff.spares_cancels)
 
 
 def test_too_many_requests_means_silence_for_all_but_cancelling() -> None:

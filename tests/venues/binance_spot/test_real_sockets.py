@@ -33,7 +33,7 @@ from livestack.core.types import (
     RequestSource,
     parse_decimal,
 )
-from livestack.transports.base import Connection, HttpRequest, HttpResponse
+from livestack.transports.base import Connection, HttpRequest, HttpResponse, Refusal
 from livestack.transports.clock import SystemClock
 from livestack.transports.http import RequestsTransport
 from livestack.transports.websocket import WebSocketClientTransport
@@ -121,7 +121,7 @@ class Host:
             self.adapter.tick(now_ns, CLOCK.wall_ns())
         self._pump()
 
-    def on_close(self, reason: str, now_ns: int) -> None:
+    def on_close(self, reason: str, now_ns: int, refusal: Refusal | None = None) -> None:
         self.adapter.disconnected(reason, now_ns)
         self._pump()
         self.closed.put(reason)

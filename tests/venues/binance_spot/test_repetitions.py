@@ -9,7 +9,7 @@ from typing import Literal
 import pytest
 
 from livestack.core.events import CancelRejected, OrderAccepted, OrderCancelled, OrderRejected, OrderReplaced
-from livestack.core.types import OrderRequest
+from livestack.core.types import OrderRequest, RequestKind
 from livestack.venues.adapter import Fetched
 from tests.venues.binance_spot.venue import Desk
 
@@ -147,3 +147,32 @@ def test_a_clock_that_was_set_is_believed_at_once() -> None:
     carried()
     desk.events += desk.adapter.events()
     assert [request.client_id] == [event.client_id for event in desk.of(OrderAccepted)]
+
+
+@WAYS
+def test_without_room_for_the_question_the_refusal_is_told_at_once(way: Way) -> None:
+    """The minute's weight is used up: an order that goes out a minute later is not the one that was wanted."""
+    desk = live(way)
+    desk.budget.counted(desk.budget.weight_max, desk.now_ns)
+    before = questions(desk, way).count("time")
+    for _ in range(20):
+        refuse(desk, desk.new(desk.far_bid, desk.lot), way)
+    assert 20 * ["-1021"] == [one.code for one in desk.of(OrderRejected)]
+    desk.wait(70)
+    assert [] == desk.adapter.repeats()
+    assert 20 == len(desk.of(OrderRejected))
+    assert (
+        10 > questions(desk, way).count("time") - before
+    )  # nor does every one of them leave a question behind
+
+
+@WAYS
+def test_a_cancel_is_repeated_whatever_is_left(way: Way) -> None:
+    """The same, but with silence wanted and nothing more to be used for doubts: the time is asked for all the same."""
+    desk = live(way)
+    order = desk.send(desk.new(desk.far_bid, desk.lot))
+    desk.budget.counted(desk.budget.weight_max * 90 // 100, desk.now_ns)
+    desk.budget.silence(desk.now_ns + 30_000_000_000, is_ban=False)
+    cancel = desk.request(RequestKind.CANCEL, order.order_id, target_client_id=order.client_id)
+    refuse(desk, cancel, way)
+    assert [cancel] == desk.adapter.repeats()

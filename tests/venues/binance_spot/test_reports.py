@@ -155,7 +155,7 @@ def test_an_unknown_enum_is_counted_and_the_order_looked_up(desk: Desk, changes:
     """No guess: a complaint, and order.status for that venue id."""
     before = len(desk.sent)
     hear(desk, **changes)
-    assert desk.adapter.faults == {"unknown_enum": 1, "order_lost": 1}  # this venue never had it
+    assert desk.adapter.faults == {"unknown_enum": 1, "question_failed": 1}  # this venue never had it
     (question,) = [json.loads(text) for text in desk.sent[before:]]
     assert (question["method"], question["params"]["orderId"]) == ("order.status", 4293153)
 

@@ -106,3 +106,10 @@ def test_silence_is_in_seconds_here() -> None:
     assert 7_000_000_000 == wait_ns(fetched(418, b"{}", header))
     assert 60_000_000_000 == wait_ns(fetched(418, b"{}"))
     assert 0 == wait_ns(fetched(503, b"{}", header))
+
+
+@pytest.mark.parametrize("status", [200, 400])
+@pytest.mark.parametrize("body", [b'{"orderId":1,"fills":[{"price":"1.5"}]}', b'[{"orderId":12},{}]'])
+def test_an_answer_that_is_cut_anywhere_is_none(status: int, body: bytes) -> None:
+    """One without a length ends where the connection does: only what is whole says what became of a request."""
+    assert {0} == {read_answer(fetched(status, body[:size])).status for size in range(len(body))}

@@ -145,6 +145,20 @@ def test_a_symbol_that_vanished_is_halted_and_may_come_back() -> None:
     assert 2 == len(defined(desk))
 
 
+def test_a_closed_market_is_closed_with_the_first_refusal() -> None:
+    """Not a round trip later: by then a strategy has been refused ten times. The rules that are read then decide."""
+    desk = Desk().connect()
+    desk.wait(10)
+    desk.venue.set_status(desk.instrument.symbol, "HALT")
+    desk.change = lambda frame: [] if '"exchangeFilters"' in frame else [frame]
+    desk.send(desk.new(desk.far_bid, desk.lot))
+    assert [InstrumentStatus.HALTED] == [one.status for one in defined(desk)]
+    desk.change = lambda frame: [frame]
+    desk.venue.set_status(desk.instrument.symbol, "TRADING")
+    desk.wait(70)
+    assert [InstrumentStatus.HALTED, InstrumentStatus.TRADING] == [one.status for one in defined(desk)]
+
+
 def test_an_order_refused_for_a_rule_has_the_rules_read_at_once() -> None:
     """ "Market is closed." or a filter failure: long before the period is over; and no more often than every 5 s."""
     desk = Desk(options=VenueOptions(instruments_every_ns=3_600 * SECOND)).connect()

@@ -234,7 +234,6 @@ def test_rest_answers_of_the_replace_table() -> None:
             "symbol": desk.instrument.symbol,
             "origClientOrderId": order.client_id,
             "orderId": int(desk.of(OrderAccepted)[0].venue_order_id),
-            "clientOrderId": "x",
             "executedQty": "0",
             "origQty": "0",
             "status": "CANCELED",

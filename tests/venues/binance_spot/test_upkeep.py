@@ -6,12 +6,10 @@ import json
 
 import pytest
 
-from livestack.core.events import (
-    OrderCancelled,
-    VenueClock,
-)
+from livestack.core.events import FillsReconciled, OrderCancelled, VenueClock
 from livestack.core.types import ConnectionStatus
 from livestack.simulator.faults import rule as fault
+from livestack.venues.adapter import Inherited
 from tests.venues.binance_spot.desks import (
     incidents,
     methods,
@@ -174,3 +172,59 @@ def test_the_clock_is_measured_all_the_time_and_told_when_it_is_news() -> None:
     assert clocks == len(desk.of(VenueClock)) == 1
     told = desk.of(VenueClock)[0]
     assert abs(told.offset_ns - 700_000_000) <= told.error_ns
+
+
+def resumed(*left_open: str) -> Desk:
+    """Another adapter of the same session, in a desk whose first one is gone. ``left_open``: names of incidents."""
+    desk = Desk().connect()
+    floors = {event.instrument: event.through for event in desk.of(FillsReconciled)}
+    desk.start_again(Inherited(floors, incidents=left_open))
+    desk.events.clear()
+    return desk.connect()
+
+
+def test_what_a_predecessor_found_is_closed_once_it_is_over() -> None:
+    """A clock at the first measurement, a difference at the first comparison without any; each once."""
+    desk = resumed("clock_skew", "reconciliation_difference")
+    assert [("IncidentClosed", "clock_skew")] == [one[:2] for one in incidents(desk)]
+    desk.wait(2 * PERIOD)
+    expected = [("IncidentClosed", "clock_skew"), ("IncidentClosed", "reconciliation_difference")]
+    assert expected == [one[:2] for one in incidents(desk)]
+
+
+def test_a_clock_that_is_still_off_is_not_closed() -> None:
+    """Opened again by whoever finds it, and closed when it is over."""
+    desk = Desk().connect()
+    desk.start_again(Inherited({desk.instrument.instrument: 0}, incidents=("clock_skew",)))
+    desk.events.clear()
+    skewed(desk, "5s").connect()
+    assert [("IncidentOpened", "clock_skew")] == [one[:2] for one in incidents(desk)]
+    desk.venue.clear_faults()
+    desk.wait(10)
+    assert [("IncidentOpened", "clock_skew"), ("IncidentClosed", "clock_skew")] == [
+        one[:2] for one in incidents(desk)
+    ]
+
+
+def test_a_session_that_begins_closes_nothing() -> None:
+    """There was nobody before; nor does one that takes over and finds none open."""
+    for desk in (Desk().connect(), resumed()):
+        desk.wait(2 * PERIOD)
+        assert [] == incidents(desk)
+
+
+def test_a_doubt_during_a_comparison_is_followed_by_another_one() -> None:
+    """What made it doubtful may have been behind the questions that were asked by then."""
+    desk = Desk().connect()
+    desk.wait(PERIOD - 1)
+    quiet(desk)
+    held: list[str] = []
+    desk.change = lambda frame: held.append(frame) or [] if "balances" in frame else [frame]  # type: ignore[func-returns-value]
+    desk.wait(2)
+    assert list(LOOKS) == looks(desk)
+    desk.adapter._upkeep.doubt("a test")
+    desk.change = lambda frame: [frame]
+    desk.adapter.receive(held[0].encode(), desk.now_ns, 0)
+    desk.settle()
+    desk.wait(6)
+    assert 2 * list(LOOKS) == looks(desk)

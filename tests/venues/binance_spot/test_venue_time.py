@@ -117,7 +117,7 @@ def test_a_skew_beyond_the_limit_halts_until_it_is_well_within() -> None:
     assert not clock.is_good
     opened = events[-1]
     assert isinstance(opened, IncidentOpened)
-    assert ("clock_skew", "venue", "critical") == (opened.name, opened.scope, opened.grade)
+    assert ("clock_skew", "venue", "venue-halting") == (opened.name, opened.scope, opened.grade)
     assert "+30000 ms" in opened.detail
     clock.look(START + 2 * SECOND, START + 2 * SECOND - 1_500 * MILLI)
     assert not clock.is_good
