@@ -142,6 +142,7 @@ class BinanceOrderEntry:
             self._live,
             self._interrupted,
             lambda: self._upkeep.doubt("another connection took over"),
+            inherited.incidents,
         )
         self._watch = RestWatch(
             self._instruments,

@@ -8,9 +8,10 @@ link first, while REST is still in use: a socket that is open and of no use take
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from typing import Final
 
-from livestack.core.events import Event, VenueStatusChanged
+from livestack.core.events import Event, IncidentClosed, IncidentOpened, VenueStatusChanged
 from livestack.core.types import ConnectionStatus
 from livestack.venues.adapter import LOG_ON_REFUSED
 from livestack.venues.binance_spot.calls import NOWHERE, REST, Calls
@@ -20,13 +21,17 @@ from livestack.venues.complaints import Complaints
 from livestack.venues.options import VenueOptions
 from livestack.venues.session import SessionState, Signal
 
+OVER_REST: Final = "orders_over_rest"
+"""The incident that is open while orders go over REST."""
+
 LIVE = ConnectionStatus.LIVE
 DISCONNECTED = ConnectionStatus.DISCONNECTED
 
 
 class Paths:
     """``reconciliation`` makes the steps behind the greeting. ``live()``: all is known; ``interrupted(is_last)``: the
-    private stream is lost, and with ``is_last`` every path; ``succeeded()``: one link took over from another."""
+    private stream is lost, and with ``is_last`` every path; ``succeeded()``: one link took over from another.
+    ``incidents``: names of those that another adapter of the session left open."""
 
     def __init__(
         self,
@@ -40,6 +45,7 @@ class Paths:
         live: Callable[[], None],
         interrupted: Callable[[bool], None],
         succeeded: Callable[[], None],
+        incidents: Collection[str] = (),
     ) -> None:
         self._venue = venue
         self._calls = calls
@@ -61,6 +67,7 @@ class Paths:
             self._complain,
             lambda: self.resynchronise("the private stream is not subscribed to any more"),
         )
+        self._is_told_of_rest = OVER_REST in incidents
         self._down_ns = -1
         """Since when no link was LIVE; -1: one is."""
 
@@ -213,7 +220,20 @@ class Paths:
         self._signal(Signal.SYNCHRONISED, "over REST" if self.is_over_rest else "reconciled")
         if not self.is_over_rest:
             self._down_ns = -1
+        self._tell_of_rest()
         self._live()
+
+    def _tell_of_rest(self) -> None:
+        if self.is_over_rest is self._is_told_of_rest:
+            return
+        self._is_told_of_rest = self.is_over_rest
+        if not self.is_over_rest:
+            detail = "the WebSocket API is in use again"
+            self._events.append(IncidentClosed(name=OVER_REST, scope=self._venue, detail=detail))
+            return
+        down_s = max(self._calls.now_ns - self._down_ns, 0) // 1_000_000_000
+        detail = f"the WebSocket API has been of no use for {down_s} s; fills and endings are asked for, and come later"
+        self._events.append(IncidentOpened(name=OVER_REST, scope=self._venue, grade="warning", detail=detail))
 
     def _complain(self, reason: str, is_refused: bool) -> None:
         self._complaints.add(LOG_ON_REFUSED if is_refused else "handshake_failed", reason)

@@ -17,6 +17,7 @@ from livestack.core.events import (
 from livestack.core.types import ConnectionStatus
 from livestack.venues.adapter import Fetch
 from livestack.venues.options import VenueOptions
+from tests.venues.binance_spot.desks import incidents
 from tests.venues.binance_spot.venue import Desk
 
 LIVE, SYNCHRONISING = ConnectionStatus.LIVE, ConnectionStatus.SYNCHRONISING
@@ -93,6 +94,9 @@ def test_the_way_back_goes_through_reconciliation() -> None:
     before = len(desk.fetches)
     desk.connect()
     assert [(SYNCHRONISING, "over REST"), (LIVE, "over REST"), (LIVE, "reconciled")] == told(desk)[-3:]
+    assert [("IncidentOpened", "orders_over_rest"), ("IncidentClosed", "orders_over_rest")] == [
+        one[:2] for one in incidents(desk)
+    ]
     wanted = [json.loads(text)["method"] for text in desk.sent[-4:]]
     assert ["openOrders.status", "myTrades", "account.status"] == [one for one in wanted if one != "time"][
         -3:
