@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 
 from livestack.actors.base import NodeActor
+from livestack.actors.complaint_log import ComplaintLog
 from livestack.actors.connector_events import Baseline, not_sent, request_sent, says_live
 from livestack.actors.connector_holds import VenueHolds
 from livestack.actors.connector_kept import HeldReductions, KeptQuestions, WrittenDispatches
@@ -96,6 +97,7 @@ class ConnectorActor(NodeActor):
     ) -> None:
         super().__init__(f"connector {venue}", mailbox, supervisor)
         self._log = structlog.get_logger("connector").bind(venue=venue)
+        self._complaints = ComplaintLog(self._log)
         self._venue = venue
         self._adapter = adapter
         self._harness = harness
@@ -282,7 +284,7 @@ class ConnectorActor(NodeActor):
         for complaint in adapter.complaints():
             if complaint.kind == LOG_ON_REFUSED and not self._ever_live:
                 self._supervisor.tell(Unreachable(self._url, f"log-on refused: {complaint.detail}"))
-            self._log.warning(complaint.kind, detail=complaint.detail, frame=repr(complaint.frame_head))
+            self._complaints.add(complaint, self._clock.now_ns())
 
     def _go(self, item: HostRequest | Fetch | Renew | CloseLink) -> None:
         """What the adapter wants on its own account."""
@@ -377,7 +379,8 @@ class ConnectorActor(NodeActor):
         if self._stopping:
             return
         delay_ns = self._sockets.plan() if never_opened or is_down or not len(self._sockets) else 0
-        self._log.warning("order_entry_closed", reason=message.reason, retry_ms=delay_ns // 1_000_000)
+        log = self._log.warning if is_down else self._log.info  # otherwise another one has taken its place
+        log("order_entry_closed", reason=message.reason, retry_ms=delay_ns // 1_000_000)
 
     def _shut(self) -> None:
         self._sockets.shut()
@@ -385,10 +388,9 @@ class ConnectorActor(NodeActor):
 
     def _tick(self) -> None:
         self._adapter.tick(self._clock.now_ns(), self._clock.wall_ns())
-        if self._adapter.is_over_rest:
-            self._requests.keep(
-                self._rest_url
-            )  # a dispatch may come at any time, however rarely anything is asked
+        self._complaints.tick(self._clock.now_ns())
+        if self._adapter.is_over_rest:  # a dispatch may come at any time, however rarely anything is asked
+            self._requests.keep(self._rest_url)
         self._tick_later()
 
     def _tick_later(self) -> None:

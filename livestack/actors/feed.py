@@ -15,6 +15,7 @@ from livestack.actors.base import NodeActor, Ping
 from livestack.actors.feed_reader import FeedReader, as_fetched
 from livestack.actors.mailbox import HarnessMailbox, Mailbox
 from livestack.actors.messages import Closed, Connect, Delivering, Opened, Tick, Unreachable
+from livestack.actors.refusals import heed
 from livestack.failpoints import failpoint
 from livestack.transports.backoff import Backoff
 from livestack.transports.base import HttpTransport, WebSocketTransport
@@ -26,6 +27,9 @@ __all__ = ["TICK_NS", "FeedActor", "FeedReader", "as_fetched"]
 
 TICK_NS = 250_000_000
 """How often the adapter looks at the time while no connection does it."""
+
+PATIENCE_NS = 5_000_000_000
+"""A feed that cannot connect, and whose adapter had so long to find its data elsewhere, is of no use."""
 
 
 def _nothing() -> None:
@@ -78,8 +82,11 @@ class FeedActor(NodeActor):
         self._slot_of: dict[int, _Slot] = {}
         self._start = start
         self._number = start << 32
+        self._patience_ns = adapter.stands_in_ns + PATIENCE_NS
         self._was_open = start > 0
         self._has_begun = False
+        self._begun_ns = 0
+        self._cause = ""
         self._stopping = False
         self._cancel_tick: Callable[[], None] = _nothing
 
@@ -89,6 +96,7 @@ class FeedActor(NodeActor):
         answer = super().on_receive(message)
         if isinstance(message, Ping) and not self._has_begun and not self._stopping:
             self._has_begun = True
+            self._begun_ns = self._clock.now_ns()
             for slot in self._slots:
                 self._connect(slot)
             self._tick_later()
@@ -127,6 +135,7 @@ class FeedActor(NodeActor):
                     self._connect(self._slots[slot])
                 case Tick(start) if start == self._start:
                     self.reader.tick(self._clock.now_ns())
+                    self._judge()
                     self._tick_later()
 
     def _connect(self, slot: _Slot) -> None:
@@ -166,19 +175,31 @@ class FeedActor(NodeActor):
         number = message.connection
         slot = self._slot_of.pop(number)
         slot.links.discard(number)
+        heed(message.refusal, self._budget, self._clock.now_ns())
         if slot.attempt == number:
             slot.attempt = 0
-        if not self._was_open:
-            self._supervisor.tell(Unreachable(self._url, message.reason))
+        # A server that refuses is there, and may have its reasons for a while.
+        self._cause = message.reason if message.refusal is None else ""
+        self._judge()
         if self._stopping:
             return
         if slot.links or slot.attempt:
             self._log.info("feed_link_closed", reason=message.reason)
+            self._tick_later()
             return
         delay_ns = slot.backoff.next_ns()
         self._log.warning("feed_closed", reason=message.reason, retry_ms=delay_ns // 1_000_000)
         self._connect_at(slot, self._clock.now_ns() + delay_ns)
         self._tick_later()
+
+    def _judge(self) -> None:
+        """Whether anything will ever come: an address that answers nothing at all is said, unless there is data without
+        it."""
+        if self._was_open or not self._cause or self.reader.has_lived:
+            return
+        if self._clock.now_ns() - self._begun_ns >= self._patience_ns:
+            self._supervisor.tell(Unreachable(self._url, self._cause))
+            self._cause = ""
 
     def _tick_later(self) -> None:
         """Connections tick by themselves; where none is open, a timer does it."""

@@ -13,13 +13,14 @@ from collections import deque
 
 import structlog
 
+from livestack.actors.complaint_log import ComplaintLog
 from livestack.actors.mailbox import HarnessMailbox, Mailbox
 from livestack.actors.messages import Closed, Delivering, Opened, Tick
 from livestack.core.events import Event, FeedStatusChanged, IncidentClosed, IncidentOpened, VenueBackoff
 from livestack.core.types import ConnectionStatus
 from livestack.exceptions import TransportError
 from livestack.failpoints import failpoint
-from livestack.transports.base import Connection, HttpRequest, HttpResponse, HttpTransport
+from livestack.transports.base import Connection, HttpRequest, HttpResponse, HttpTransport, Refusal
 from livestack.venues.adapter import CloseLink, Fetch, Fetched, HostRequest, MarketDataAdapter, Renew
 
 ROOM_TO_RESUME = 0.5
@@ -51,8 +52,8 @@ class LinkReceiver:
     def on_wake(self, now_ns: int) -> None:
         self._reader.tick(now_ns)
 
-    def on_close(self, reason: str, now_ns: int) -> None:
-        self._reader.closed(self, reason, now_ns)
+    def on_close(self, reason: str, now_ns: int, refusal: Refusal | None = None) -> None:
+        self._reader.closed(self, reason, now_ns, refusal)
 
 
 class FeedReader:
@@ -88,6 +89,9 @@ class FeedReader:
         self._is_gone = False
         self._is_stopping = False
         self._is_over = False
+        self._complaint_log = ComplaintLog(self._log)
+        self.has_lived = False
+        """Whether any data was current yet, whoever brought it."""
         self.frames = 0
         self.refused = 0
 
@@ -127,6 +131,8 @@ class FeedReader:
         if self._is_over:
             return
         self._is_over = True
+        self._adapter.retired(now_ns)
+        self._complaint_log.flush()
         self._harness.tell_execution(
             [
                 IncidentClosed(name=one.name, scope=one.scope, detail=reason)
@@ -145,6 +151,7 @@ class FeedReader:
                 return
             self._take_answers()
             self._adapter.tick(now_ns)
+            self._complaint_log.tick(now_ns)
             self._pump(None, now_ns)
         self._send()
 
@@ -172,7 +179,7 @@ class FeedReader:
         if self._unsent:
             self._send()
 
-    def closed(self, link: LinkReceiver, reason: str, now_ns: int) -> None:
+    def closed(self, link: LinkReceiver, reason: str, now_ns: int, refusal: Refusal | None = None) -> None:
         try:
             with self._lock:
                 self._begun.discard(link.number)
@@ -188,7 +195,7 @@ class FeedReader:
                     self._end(reason, now_ns)
             self._send()
         finally:
-            self._actor.tell(Closed(link.number, reason, now_ns))  # or nobody would connect again
+            self._actor.tell(Closed(link.number, reason, now_ns, refusal))  # or nobody would connect again
 
     # -- With the lock held
 
@@ -204,7 +211,7 @@ class FeedReader:
         if outgoing:
             self._unsent.extend(outgoing)
         for complaint in self._adapter.complaints():
-            self._log.warning(complaint.kind, detail=complaint.detail, frame=repr(complaint.frame_head))
+            self._complaint_log.add(complaint, now_ns)
 
     def _deliver(self, events: list[Event], link: LinkReceiver | None, now_ns: int) -> None:
         for event in events:
@@ -230,6 +237,7 @@ class FeedReader:
                 rest.append(event)
                 if isinstance(event, FeedStatusChanged) and not event.instrument:
                     self._is_gone = event.status is ConnectionStatus.DISCONNECTED
+                    self.has_lived |= event.status is ConnectionStatus.LIVE
                 continue
             urgent.append(event)
             if isinstance(event, IncidentOpened):

@@ -202,7 +202,9 @@ def test_a_damaged_key_file_is_a_sentence(tmp_path: Path, text: str) -> None:
     assert SECRET not in str(raised.value)
 
 
-@pytest.mark.parametrize("key", ["", "a" * 39, "a" * 41, "0" * 40, "~" * 40, "ä" * 40, "#" * 40, *sorted(PUBLISHED)])
+@pytest.mark.parametrize(
+    "key", ["", "a" * 39, "a" * 41, "0" * 40, "~" * 40, "ä" * 40, "#" * 40, *sorted(PUBLISHED)]
+)
 def test_what_is_no_key_of_ours_is_refused(key: str) -> None:
     """Wrong lengths and characters, nothing but zeros, and the pairs of the manual."""
     with pytest.raises(UsageError):

@@ -109,6 +109,19 @@ def test_a_venue_that_is_not_there(tmp_path: Path) -> None:
         assert "Traceback" not in node.stderr()
 
 
+def test_a_stream_that_is_not_there_is_polled(venue: Venue, tmp_path: Path) -> None:
+    """REST answers: market data comes over it instead, orders are placed, and the session ends as it should."""
+    path = configuration.write(tmp_path, venue.symbols[:1], market_maker(venue.symbols[0]))
+    environment = {**venue.environment(), "VENUE_STREAM": "ws://127.0.0.1:9"}
+    seen = len(venue.look("orders"))
+    with start_node(tmp_path, path, environment, "--for", "15s") as node:
+        code, _ = node.finish()
+        assert 0 == code, node.stderr()
+    assert len(venue.look("orders")) > seen
+    code, output = run_livestack(tmp_path, "replay", "latest", "--json", "--data-dir", "data")
+    assert json.loads(output)["identical"]
+
+
 def test_a_real_venue_needs_live(tmp_path: Path) -> None:
     """Paper by default: an address that is not this machine is refused with a sentence."""
     path = configuration.write(tmp_path, ["BTCUSDT"], market_maker("BTCUSDT"))

@@ -26,6 +26,7 @@ from collections import deque
 from enum import IntEnum
 
 from livestack.core.events import BookDelta, BookSnapshot, Event, Levels
+from livestack.core.types import format_decimal
 
 BUFFER_MAX = 4_096
 """Diffs kept while a snapshot is on its way: almost seven minutes of ``@100ms``."""
@@ -93,14 +94,25 @@ class _Side:
 
 
 class BookSync:
-    """One book. What is to be emitted is appended to ``events``.
+    """One book. What is to be emitted is appended to ``events``. ``price_decimals``: for what is told of prices.
 
     Methods that return text say why the book is of no use any more ('' fine); it is ``BUFFERING`` then.
     """
 
-    __slots__ = ("_ahead", "_asks", "_bids", "_buffer", "_held", "_last_update_id", "is_awaited", "state")
+    __slots__ = (
+        "_ahead",
+        "_asks",
+        "_bids",
+        "_buffer",
+        "_held",
+        "_last_update_id",
+        "_price_decimals",
+        "is_awaited",
+        "state",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, price_decimals: int = 0) -> None:
+        self._price_decimals = price_decimals
         self.state = BookState.BUFFERING
         self.is_awaited = False
         """Whether a snapshot was asked for: then everything that comes may be needed."""
@@ -232,10 +244,15 @@ class BookSync:
         self.invalidate()
         return why
 
+    def crossed(self, bid: int, ask: int) -> str:
+        """What is wrong with these best prices, as people read them."""
+        best_bid, best_ask = (format_decimal(price, self._price_decimals) for price in (bid, ask))
+        return f"crossed: best bid {best_bid} is not below best ask {best_ask}"
+
     def _faulty(self) -> str:
         bids, asks = self._bids.keys, self._asks.keys
         if bids and asks and bids[-1] >= -asks[-1]:
-            return f"crossed: best bid {bids[-1]} is not below best ask {-asks[-1]}"
+            return self.crossed(bids[-1], -asks[-1])
         if self._bids.has_price_zero or self._asks.has_price_zero:
             return "a level at price 0"
         if len(bids) > LEVELS_MAX or len(asks) > LEVELS_MAX:

@@ -43,7 +43,7 @@ class Books:
 
     def forget(self, instrument: MarketInstrument) -> None:
         """Its stream is gone, or begins anew: nothing is wanted until it is confirmed."""
-        instrument.restart(self._poller.polls(instrument.symbol))
+        instrument.restart()
         instrument.book.is_awaited = False
         self._snapshots.forget(instrument.symbol)
 
@@ -75,7 +75,7 @@ class Books:
             return
         if instrument.is_live and not self._poller.polls(instrument.symbol):
             self._standing.lost(instrument, ConnectionStatus.SYNCHRONISING, reason, now_ns)
-        self._snapshots.failed(instrument.symbol, now_ns)
+        self._snapshots.doubted(instrument.symbol, now_ns)
         self.hasty.extend(self.due(now_ns))
 
     def answered(self, symbol: str, answer: Fetched) -> None:

@@ -24,6 +24,9 @@ PROBE_NS = 10_000_000_000
 SUCCESSION_NS = 60_000_000_000
 """A successor that is not complete by then is closed, and another one is tried later."""
 
+JOIN_NS = 2_000_000_000
+"""A successor that has everything waits no longer than this for the old link to bring trades that are still missing."""
+
 RENEW_RETRY_NS = 5_000_000_000
 RENEW_RETRY_NS_MAX = 120_000_000_000
 """A successor that does not come is asked for again after the first of these, then twice as long up to the second."""
@@ -40,6 +43,7 @@ class Link:
         "data_ns",
         "heard_ns",
         "is_early",
+        "joining_ns",
         "leave_reason",
         "number",
         "opened_ns",
@@ -58,6 +62,8 @@ class Link:
         self.probed_ns = -1
         self.is_early = False
         """Whether it is a successor, and may be ahead of the link before it."""
+        self.joining_ns = -1
+        """Since when nothing but trades keeps it from taking over."""
         self.leave_reason = ""
         """Why it is to be replaced, whatever its age."""
         self.subscriptions = Subscriptions(slot.streams, number)
@@ -180,7 +186,7 @@ class Links:
             link, successor = slot.link, slot.successor
             if link is None or successor is None:
                 continue
-            if _is_complete(slot, link, successor):
+            if _is_complete(slot, link, successor) and _is_joined(slot, successor, now_ns):
                 closes.append(self._drop(link, "another connection has taken its place"))
                 successor.is_early = False
                 slot.link, slot.successor = successor, None
@@ -211,16 +217,22 @@ class Links:
 
 
 def _is_complete(slot: Slot, link: Link, successor: Link) -> bool:
-    """Whether the successor has all that ``link`` has, and is not ahead of it with any book.
-
-    Trades need not be numbered without a gap: what waits of them is taken when the successor takes over.
-    """
+    """Whether the successor has all that ``link`` has, and is not ahead of it with any book."""
     mine, other = successor.subscriptions, link.subscriptions
     return (
         mine.is_confirmed
         and all(mine.delivers(name) or not other.delivers(name) for name in slot.streams)
         and all(one.book.is_joined for one in slot.instruments)
     )
+
+
+def _is_joined(slot: Slot, successor: Link, now_ns: int) -> bool:
+    """Whether the successor is not ahead with any trade, or has waited long enough: the rest can be asked for."""
+    if successor.joining_ns < 0:
+        successor.joining_ns = now_ns
+    if now_ns - successor.joining_ns > JOIN_NS:
+        return True
+    return not any(one.trades.ahead or one.aggregates.ahead for one in slot.instruments)
 
 
 def _forget_renewal(slot: Slot) -> None:

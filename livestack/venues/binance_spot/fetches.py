@@ -118,6 +118,12 @@ class Fetches:
                 gone.append(one.asked)
         return gone
 
+    def retire(self, now_ns: int) -> None:
+        """Nobody will hear of the answers any more: what they were to weigh is given back."""
+        for one in self._under_way.values():
+            self._budget.answered(one.weight, -1, now_ns)
+        self._under_way.clear()
+
     def _silence(self, answer: Fetched) -> int:
         if answer.status == 200:
             self._firewall_ns = FIREWALL_NS

@@ -16,6 +16,7 @@ from livestack.core.types import ConnectionStatus
 from livestack.venues.adapter import CloseLink, Complaint, Fetch, Fetched, HostRequest, Renew
 from livestack.venues.binance_spot import messages
 from livestack.venues.binance_spot.books import Books
+from livestack.venues.binance_spot.doubts import Doubts
 from livestack.venues.binance_spot.feed_links import Change, Link, Links, Slot
 from livestack.venues.binance_spot.fetches import Fetches
 from livestack.venues.binance_spot.market_events import MarketInstrument, Readers
@@ -23,6 +24,8 @@ from livestack.venues.binance_spot.polling import Poller
 from livestack.venues.binance_spot.snapshots import SNAPSHOT
 from livestack.venues.binance_spot.standing import Standing
 from livestack.venues.binance_spot.streams import Route, Take, make_routes, make_slots, stream_name
+from livestack.venues.binance_spot.trade_streams import KINDS as TRADE_KINDS
+from livestack.venues.binance_spot.trade_streams import TradeStreams
 from livestack.venues.budget import RequestBudget
 from livestack.venues.complaints import Complaints
 from livestack.venues.options import VenueOptions
@@ -57,15 +60,16 @@ class BinanceMarketData:
         self._instruments = {one.symbol: MarketInstrument(one, readers) for one in instruments}
         self._has_books = "depth" in options.streams
         everybody = tuple(self._instruments.values())
+        self._standing = Standing(venue, everybody)
+        self._fetches = Fetches(budget)
+        self._trades = TradeStreams(self._fetches, self._standing, self._complaints)
         takes: dict[str, Take] = {
             "depth": self._depth,
             "bookTicker": self._book_ticker,
-            "trade": self._trade,
-            "aggTrade": self._aggregate,
+            "trade": self._trades.trade,
+            "aggTrade": self._trades.aggregate,
         }
         self._routes = make_routes(options.streams, everybody, takes)
-        self._standing = Standing(venue, everybody)
-        self._fetches = Fetches(budget)
         self._poller = Poller(venue, options, self._fetches, budget, self._standing, self._complaints)
         self._books = Books(
             self._instruments,
@@ -73,6 +77,14 @@ class BinanceMarketData:
             self._fetches,
             self._standing,
             self._poller,
+            self._complaints,
+        )
+        self._doubts = Doubts(
+            self._instruments,
+            options.streams,
+            self._books,
+            self._poller,
+            self._standing,
             self._complaints,
         )
         slots = [] if options.is_polled else make_slots(options.streams, everybody)
@@ -164,14 +176,13 @@ class BinanceMarketData:
         except _DECODE_ERRORS as error:
             kind = "malformed_frame" if isinstance(error, _UNREADABLE) else "bad_number"
             self._complaints.add(kind, f"{route.instrument.symbol}: {error}", frame)
-            if route.is_book:
-                self._books.doubt(route.instrument, f"{kind}: {error}", recv_ns)
+            self._doubts.unread(route, f"{kind}: {error}", recv_ns)
 
     def _depth(
         self, instrument: MarketInstrument, data: messages.DepthUpdate, recv_ns: int, is_early: bool
     ) -> None:
         if data.symbol != instrument.symbol:
-            self._mislabelled(instrument, data.symbol, recv_ns)
+            self._doubts.mislabelled(instrument, data.symbol, recv_ns)
             return
         self._books.delta(instrument, data, recv_ns, is_early)
 
@@ -179,41 +190,26 @@ class BinanceMarketData:
         self, instrument: MarketInstrument, data: messages.BookTicker, recv_ns: int, is_early: bool
     ) -> None:
         if data.symbol != instrument.symbol:
-            self._mislabelled(None, data.symbol, recv_ns)
+            self._doubts.mislabelled(instrument, data.symbol, recv_ns, is_book=False)
         elif data.update_id > instrument.quote_id:
             quote = instrument.quote(data, recv_ns)
             instrument.quote_id = data.update_id
+            instrument.is_quote_doubted = False
             instrument.quoted_ns = recv_ns
             self._standing.events.append(quote)
-
-    def _trade(
-        self, instrument: MarketInstrument, data: messages.Trade, recv_ns: int, is_early: bool
-    ) -> None:
-        if data.symbol != instrument.symbol:
-            self._mislabelled(None, data.symbol, recv_ns)
-        elif data.trade_id > instrument.trades.last_id:
-            instrument.trades.take(instrument.trade(data, recv_ns), is_early, self._standing.events)
-
-    def _aggregate(
-        self, instrument: MarketInstrument, data: messages.AggregateTrade, recv_ns: int, is_early: bool
-    ) -> None:
-        if data.symbol != instrument.symbol:
-            self._mislabelled(None, data.symbol, recv_ns)
-        elif data.trade_id > instrument.aggregates.last_id:
-            instrument.aggregates.take(instrument.trade(data, recv_ns), is_early, self._standing.events)
 
     def _unexplained(self, frame: bytes, route: Route | None, source: Link, recv_ns: int) -> None:
         """No subscription explains this frame by its head: a reply, an error, another spelling, or garbage."""
         if len(frame) > STREAM_FRAME_BYTES_MAX:
             self._complaints.add("oversized_frame", f"{len(frame)} bytes", frame)
-            self._doubt_all(route, source, "oversized_frame", recv_ns)
+            self._doubts.lost(route, source.slot.instruments, "oversized_frame", recv_ns)
             return
         try:
             message = _decode_any(frame)
         except _DECODE_ERRORS as error:
             # Nobody knows whose diff this was.
             self._complaints.add("malformed_frame", str(error), frame)
-            self._doubt_all(None, source, "malformed_frame", recv_ns)
+            self._doubts.lost(None, source.slot.instruments, "malformed_frame", recv_ns)
             return
         if message.stream:
             self._other_stream(message, frame, source, recv_ns)
@@ -223,7 +219,8 @@ class BinanceMarketData:
             self._shutdown(frame, source, recv_ns)
         else:
             self._complaints.add("unknown_frame", "neither data nor a reply", frame)
-            self._doubt_all(None, source, "unknown_frame", recv_ns)
+            if message.data is not None or message.event == "depthUpdate":  # it may be a book's
+                self._doubts.lost(None, source.slot.instruments, "unknown_frame", recv_ns)
 
     def _reply(self, message: messages.AnyFrame, frame: bytes, source: Link, recv_ns: int) -> None:
         source.heard_ns = recv_ns
@@ -234,10 +231,10 @@ class BinanceMarketData:
         fault = subscriptions.answered(message.id, message.result, recv_ns)
         if fault is not None:
             self._complaints.add(*fault, frame)
-        if subscriptions.lost() and source.slot.link is source:
+        lost = subscriptions.lost()
+        if lost and source.slot.link is source:
             for one in source.slot.instruments:
-                if self._has_books and stream_name(one.symbol, "depth") in subscriptions.lost():
-                    self._books.doubt(one, "its stream is missing at the venue", recv_ns)
+                self._doubts.missing(one, lost, recv_ns)
         self._work(recv_ns)
 
     def _shutdown(self, frame: bytes, source: Link, now_ns: int) -> None:
@@ -262,23 +259,6 @@ class BinanceMarketData:
         if hit is not None and self._has_books and data.event == "depthUpdate":
             self._books.doubt(hit, "unknown_stream", recv_ns)
 
-    def _mislabelled(self, instrument: MarketInstrument | None, symbol: str, recv_ns: int) -> None:
-        """The stream is one symbol's, the payload says another: both books may be wrong."""
-        self._complaints.add("unknown_symbol", f"payload is about {symbol[:32]!r}")
-        if instrument is None:
-            return
-        self._books.doubt(instrument, "unknown_symbol", recv_ns)
-        other = self._instruments.get(symbol)
-        if other is not None:
-            self._books.doubt(other, "unknown_symbol", recv_ns)
-
-    def _doubt_all(self, route: Route | None, source: Link, reason: str, now_ns: int) -> None:
-        """Nobody knows whose frame this was, or only by ``route``."""
-        if not self._has_books or (route is not None and not route.is_book):
-            return
-        for one in source.slot.instruments if route is None else (route.instrument,):
-            self._books.doubt(one, reason, now_ns)
-
     # -- REST
 
     def fetched(self, answer: Fetched) -> None:
@@ -295,6 +275,8 @@ class BinanceMarketData:
             self._fetches.silenced_ns = 0
         if asked is not None and asked.kind == SNAPSHOT:
             self._books.answered(asked.symbols[0], answer)
+        elif asked is not None and asked.kind in TRADE_KINDS:
+            self._trades.answered(asked, answer)
         elif asked is not None:
             self._poller.answered(asked, answer)
         self._work(answer.recv_ns)
@@ -305,10 +287,20 @@ class BinanceMarketData:
         for asked in self._fetches.overdue(now_ns):
             if asked.kind == SNAPSHOT:
                 self._books.unanswered(asked.symbols[0], now_ns)
+            elif asked.kind in TRADE_KINDS:
+                self._trades.unanswered(asked)
             else:
                 self._poller.unanswered(asked, now_ns)
         self._stand_in(now_ns)
+        self._poller.tick(now_ns)
         self._work(now_ns)
+
+    def retired(self, now_ns: int) -> None:
+        self._fetches.retire(now_ns)
+
+    @property
+    def stands_in_ns(self) -> int:
+        return self._options.poll_after_ns
 
     def _stand_in(self, now_ns: int) -> None:
         """Poll whatever a stream does not bring."""
@@ -336,6 +328,7 @@ class BinanceMarketData:
                     self._verified(slot, now_ns)
             self._succeed(now_ns)
             self._outgoing.extend(self._books.due(now_ns))
+        self._outgoing.extend(self._trades.due(now_ns))
         self._outgoing.extend(self._poller.due(now_ns))
 
     def _confirmed(self, link: Link, names: set[str], now_ns: int) -> None:
@@ -357,6 +350,8 @@ class BinanceMarketData:
                 self._books.settle(now_ns, there)
             return
         for one in slot.instruments:
+            if one.is_quote_doubted:
+                continue
             names = [stream_name(one.symbol, stream) for stream in self._options.streams]
             if (not one.is_live or self._poller.polls(one.symbol)) and all(map(slot.delivers, names)):
                 self._standing.live(one, "subscribed", now_ns)
@@ -369,9 +364,7 @@ class BinanceMarketData:
             for one in slot.instruments:
                 one.disown()
         for slot in done:
-            for one in slot.instruments:
-                one.trades.flush(self._standing.events)
-                one.aggregates.flush(self._standing.events)
+            self._trades.taken_over(slot.instruments, now_ns)
 
     # -- Out
 

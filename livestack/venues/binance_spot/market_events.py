@@ -6,24 +6,20 @@ anything has changed.
 
 from __future__ import annotations
 
-from collections import deque
-
 import msgspec
 
-from livestack.core.events import BookDelta, BookSnapshot, Event, InstrumentDefined, QuoteTick, TradeTick
+from livestack.core.events import BookDelta, BookSnapshot, InstrumentDefined, QuoteTick, TradeTick
 from livestack.core.types import ConnectionStatus, Side
 from livestack.venues.binance_spot import messages
 from livestack.venues.binance_spot.book_sync import BookSync
 from livestack.venues.binance_spot.numbers import DecimalReader
+from livestack.venues.binance_spot.trade_lines import TradeLine
 
 _MILLI = 1_000_000
 
 PRICES_REMEMBERED = 512
 """Texts of prices that an instrument remembers: those near the touch. A snapshot's are read and not remembered, or five
 hundred instruments would remember more than their books hold."""
-
-TRADES_AHEAD_MAX = 1_024
-"""Trades of a successor's connection that are kept until the one before it has caught up."""
 
 AnyTrade = messages.Trade | messages.AggregateTrade | messages.RestTrade | messages.RestAggregateTrade
 
@@ -40,35 +36,6 @@ class Readers:
         return self._by_decimals.setdefault(decimals, DecimalReader(decimals))
 
 
-class TradeLine:
-    """The trades of one stream in the order of their ids, each once. ``last_id`` 0: none is known."""
-
-    __slots__ = ("ahead", "last_id")
-
-    def __init__(self) -> None:
-        self.last_id = 0
-        self.ahead: deque[TradeTick] = deque(maxlen=TRADES_AHEAD_MAX)
-
-    def take(self, tick: TradeTick, is_early: bool, events: list[Event]) -> None:
-        """``is_early``: over a connection that is about to take over, and may be ahead."""
-        last_id = self.last_id
-        if tick.trade_id <= last_id:
-            return
-        if is_early and last_id and tick.trade_id > last_id + 1:
-            self.ahead.append(tick)
-            return
-        self.last_id = tick.trade_id
-        events.append(tick)
-        ahead = self.ahead
-        while ahead and ahead[0].trade_id <= self.last_id + 1:
-            self.take(ahead.popleft(), False, events)
-
-    def flush(self, events: list[Event]) -> None:
-        """Nothing else will come before those that are ahead."""
-        while self.ahead:
-            self.take(self.ahead.popleft(), False, events)
-
-
 class MarketInstrument:
     """One symbol of the feed: its readers of numbers, its book, what came last, and what the Core was told of it."""
 
@@ -77,6 +44,7 @@ class MarketInstrument:
         "_qty",
         "aggregates",
         "book",
+        "is_quote_doubted",
         "name",
         "quote_id",
         "quoted_ns",
@@ -90,11 +58,13 @@ class MarketInstrument:
         self.name = defined.instrument
         self.symbol = defined.symbol
         self.slot = 0
-        self.book = BookSync()
+        self.book = BookSync(defined.price_decimals)
         self.status = ConnectionStatus.DISCONNECTED
         self.quote_id = 0
         self.quoted_ns = 0
         """When the stream brought the last quote."""
+        self.is_quote_doubted = False
+        """Whether the last quote of the stream may not be believed, so that only the next one may."""
         self.trades = TradeLine()
         self.aggregates = TradeLine()
         self._price = DecimalReader(defined.price_decimals, PRICES_REMEMBERED)
@@ -104,19 +74,20 @@ class MarketInstrument:
     def is_live(self) -> bool:
         return self.status is ConnectionStatus.LIVE
 
-    def restart(self, is_polled: bool) -> None:
-        """The stream begins anew, and perhaps the venue's numbers do; not those of trades that were polled just now."""
+    def restart(self) -> None:
+        """The stream begins anew, and perhaps the venue's numbers do. Trades go on behind the last one."""
         self.book.invalidate()
+        self.book.disown()
         self.quote_id = 0
-        if not is_polled:
-            self.trades.last_id = self.aggregates.last_id = 0
-        self.disown()
+        self.is_quote_doubted = False
+        self.trades.resume()
+        self.aggregates.resume()
 
     def disown(self) -> None:
         """The successor's connection is gone: what it was ahead by comes over the other one."""
         self.book.disown()
-        self.trades.ahead.clear()
-        self.aggregates.ahead.clear()
+        self.trades.disown()
+        self.aggregates.disown()
 
     def delta(self, data: messages.DepthUpdate, recv_ns: int) -> BookDelta:
         price, qty = self._price, self._qty

@@ -108,7 +108,7 @@ class AnyFrame(Message):
     result: Any = msgspec.UNSET
     code: int | None = None
     msg: str = ""
-    event: str = field(name="e", default="")
+    event: Any = field(name="e", default="")
 
 
 class DepthSnapshot(Message):

@@ -49,6 +49,14 @@ SHARE_PERCENT = 40
 WINDOW_NS = 60_000_000_000
 AT_ONCE = 4
 
+RETRY_NS_MAX = 5_000_000_000
+"""What fails is asked for again after twice as long each time, up to this."""
+
+STALE_NS = 5_000_000_000
+STALE_NS_MAX = 15_000_000_000
+"""What was not polled for so long is not current: the first, unless a round of polls takes longer; never more than the
+second."""
+
 
 class _Job(msgspec.Struct):
     asked: Asked
@@ -57,6 +65,7 @@ class _Job(msgspec.Struct):
     weight: int
     at_ns: int
     is_asked: bool = False
+    failures: int = 0
 
 
 class PollPlan:
@@ -93,11 +102,38 @@ class PollPlan:
         if POLL_QUOTES in self._kinds and symbols:
             self._quotes = self._job(Asked(POLL_QUOTES, symbols), now_ns)
 
-    def answered(self, asked: Asked) -> None:
-        """The answer is here, or none will come."""
-        for job in (self._quotes, *self._jobs):
-            if job is not None and job.asked == asked:
+    @property
+    def stale_ns(self) -> int:
+        """How long nothing may come of an instrument before what is known of it is not current any more."""
+        weight = sum(job.weight for job in self._all())
+        round_ns = min(self._pace_ns(weight) * 3 // 2, STALE_NS_MAX)
+        return max(3 * self._every_ns, STALE_NS, round_ns)
+
+    def answered(self, asked: Asked, now_ns: int, *, is_good: bool) -> None:
+        """The answer is here, or none will come. ``is_good``: the venue serves what was asked for."""
+        for job in self._all():
+            if job.asked == asked:
                 job.is_asked = False
+                if is_good and job.failures:
+                    self._mended(asked.kind, now_ns)
+                elif not is_good:
+                    job.failures += 1
+                    wait_ns = min(self._every_ns << min(job.failures, 20), max(RETRY_NS_MAX, self._every_ns))
+                    job.at_ns = now_ns + wait_ns
+
+    def _mended(self, kind: str, now_ns: int) -> None:
+        """Everybody who waits because the same thing failed need not any more."""
+        for job in self._all():
+            if job.asked.kind == kind and job.failures:
+                job.failures = 0
+                job.at_ns = min(job.at_ns, now_ns + self._every_ns)
+
+    def _all(self) -> list[_Job]:
+        return [*self._jobs] if self._quotes is None else [self._quotes, *self._jobs]
+
+    def _pace_ns(self, weight: int) -> int:
+        """How long so much weight has to last."""
+        return WINDOW_NS * 100 * weight // (self._budget.weight_max * SHARE_PERCENT)
 
     def due(self, now_ns: int) -> list[Fetch]:
         """The requests to make now."""
@@ -112,8 +148,7 @@ class PollPlan:
                 break
             job.at_ns = now_ns + self._every_ns
             job.is_asked = True
-            pace_ns = WINDOW_NS * 100 * job.weight // (self._budget.weight_max * SHARE_PERCENT)
-            self._next_ns = max(self._next_ns, now_ns - WINDOW_NS // 60) + pace_ns
+            self._next_ns = max(self._next_ns, now_ns - WINDOW_NS // 60) + self._pace_ns(job.weight)
             out.append(fetch)
             under_way += 1
         return out
@@ -123,12 +158,10 @@ class PollPlan:
         quotes, jobs = self._quotes, self._jobs
         if quotes is not None and quotes.at_ns <= now_ns and not quotes.is_asked:
             return quotes
-        for _ in range(len(jobs)):
-            job = jobs[0]
-            if job.at_ns > now_ns:
-                return None
-            jobs.rotate(-1)
-            if not job.is_asked:
+        for index, job in enumerate(jobs):
+            if job.at_ns <= now_ns and not job.is_asked:
+                del jobs[index]
+                jobs.append(job)
                 return job
         return None
 

@@ -85,6 +85,12 @@ class Snapshots:
         need.at_ns = now_ns + wait_ns
         need.held_ns = -1
 
+    def doubted(self, symbol: str, now_ns: int) -> None:
+        """Diffs were lost. Where nothing was asked for yet there is nothing to lose, and nobody waits longer."""
+        need = self._needs.get(symbol)
+        if need is None or need.at_ns < 0:
+            self.failed(symbol, now_ns)
+
     def held(self, symbol: str, begun_ns: int) -> None:
         """A snapshot is there, asked for at ``begun_ns``, and waits for its stream."""
         need = self._need(symbol)

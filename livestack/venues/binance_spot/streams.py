@@ -30,17 +30,16 @@ Take = Callable[[MarketInstrument, Any, int, bool], None]
 
 
 class Route:
-    """Where frames of one stream go. ``is_book``: a lost one makes a book wrong."""
+    """Where frames of one ``stream`` go. ``is_book``: a lost one makes a book wrong; ``is_quote``: a quote."""
 
-    __slots__ = ("decode", "instrument", "is_book", "take")
+    __slots__ = ("decode", "instrument", "is_book", "is_quote", "take")
 
-    def __init__(
-        self, instrument: MarketInstrument, decode: Callable[[bytes], Any], take: Take, is_book: bool
-    ) -> None:
+    def __init__(self, instrument: MarketInstrument, stream: str, take: Take) -> None:
         self.instrument = instrument
-        self.decode = decode
+        self.decode = _DECODERS[stream]
         self.take = take
-        self.is_book = is_book
+        self.is_book = stream == "depth"
+        self.is_quote = stream == "bookTicker"
 
 
 def stream_name(symbol: str, stream: str) -> str:
@@ -56,9 +55,7 @@ def make_routes(
     if unknown:
         raise ValueError(f"streams: {', '.join(unknown)} is not one of {', '.join(takes)}")
     return {
-        stream_name(one.symbol, stream).encode(): Route(
-            one, _DECODERS[stream], takes[stream], stream == "depth"
-        )
+        stream_name(one.symbol, stream).encode(): Route(one, stream, takes[stream])
         for stream in streams
         for one in instruments
     }

@@ -7,6 +7,7 @@ import json
 from livestack.core.events import FeedStatusChanged
 from livestack.core.types import ConnectionStatus
 from livestack.venues.adapter import Fetched
+from livestack.venues.budget import GUARD_BAND_NS
 from tests.venues.binance_spot.capture import SYMBOLS, VENUE, Bench, needs_capture, snapshots
 from tests.venues.binance_spot.test_market_data import HTML, LAST, diff, live
 
@@ -77,7 +78,8 @@ def test_a_symbol_that_the_venue_does_not_have_stays_synchronising() -> None:
 def test_a_new_snapshot_is_needed_for_diffs_that_came_while_nothing_was_asked_for() -> None:
     """Few of them are kept; a snapshot that is asked for later covers them."""
     bench = Bench(lambda symbol: None)
-    bench.budget.counted(3_000, 0)
+    bench.now_ns = GUARD_BAND_NS
+    bench.budget.counted(3_000, bench.now_ns)
     bench.connect()
     for number in range(1, 400):
         bench.play(diff(LAST + number, LAST + number))

@@ -11,7 +11,7 @@ from livestack.core.types import ConnectionStatus
 from livestack.venues.adapter import CloseLink, Renew
 from livestack.venues.binance_spot import streams
 from livestack.venues.options import VenueOptions
-from tests.venues.binance_spot.capture import STREAMS, SYMBOLS, VENUE, Bench, needs_capture
+from tests.venues.binance_spot.capture import STREAMS, SYMBOLS, VENUE, Bench, answer, needs_capture
 from tests.venues.binance_spot.test_market_data import LAST, aggregate, diff, live
 
 pytestmark = needs_capture
@@ -106,8 +106,39 @@ def test_quotes_and_trades_of_both_come_once() -> None:
     assert [one.update_id for one in bench.events if isinstance(one, QuoteTick)] == [5, 7]
     assert [one.trade_id for one in bench.events if isinstance(one, TradeTick)] == [7, 8, 9, 10]
     bench.tick(3)
+    assert not is_over(bench)
+    bench.play(aggregate("NKNUSDT", 11), 0)
+    bench.play(aggregate("NKNUSDT", 12), 0)
+    bench.tick()
     assert is_over(bench)
-    assert [one.trade_id for one in bench.events if isinstance(one, TradeTick)] == [7, 8, 9, 10, 13]
+    assert [one.trade_id for one in bench.events if isinstance(one, TradeTick)] == [*range(7, 14)]
+    assert bench.adapter.faults == {}
+
+
+def test_a_successor_does_not_wait_for_trades_for_ever() -> None:
+    """Two seconds after it has all else it takes over; what is missing is asked for, told in order, and then said."""
+    bench = leaving()
+    bench.play(aggregate("NKNUSDT", 13))
+    bench.play(aggregate("NKNUSDT", 20), 1)
+    bench.tick(3)
+    bench.tick(2)
+    assert not is_over(bench)
+    bench.tick()
+    assert is_over(bench)
+    (poll,) = bench.polls
+    assert (poll.path, poll.query) == ("/api/v3/aggTrades", "symbol=NKNUSDT&limit=1000&fromId=14")
+    bench.play(aggregate("NKNUSDT", 21), 1)
+    body = [
+        {"a": number, "p": "0.1", "q": "5", "f": 1, "l": 1, "T": 1, "m": False} for number in (16, 17, 18)
+    ]
+    bench.adapter.fetched(answer(json.dumps(body).encode(), poll.fetch_id, bench.now_ns))
+    bench.settle()
+    told = [one.trade_id for one in bench.events if isinstance(one, TradeTick)]
+    assert told == [13, 16, 17, 18, 20, 21]
+    assert bench.adapter.faults == {"trades_missed": 1}
+    assert [one.detail for one in bench.adapter.complaints()] == [
+        "NKNUSDT: 3 during an interruption of the stream"
+    ]
 
 
 def test_the_old_link_dies_before_its_successor_is_complete() -> None:

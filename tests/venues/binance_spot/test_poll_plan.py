@@ -41,7 +41,7 @@ class Bench:
                 found.append(fetch)
                 asked = self.fetches.answered(Fetched(fetch.fetch_id, 200, (), b"", "", now_ns, now_ns))
                 assert asked is not None
-                self.plan.answered(asked)
+                self.plan.answered(asked, now_ns, is_good=True)
         return found
 
 

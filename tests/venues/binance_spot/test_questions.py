@@ -153,7 +153,7 @@ def test_open_orders_of_many_symbols_are_one_question_about_the_account() -> Non
 
 
 def test_orders_that_vanished_are_over() -> None:
-    """The test network is wiped without a word: after reconnecting, or at the next check, nothing of them stays open."""
+    """The test network is wiped: after reconnecting, or at the next check, nothing of them stays open."""
     for is_cut in (False, True):
         desk = Desk().connect()
         orders = [desk.send(desk.new(desk.far_bid, desk.lot)) for _ in range(2)]
