@@ -339,9 +339,8 @@ class ConnectorActor(NodeActor):
             try:
                 if isinstance(payload, Fetch):
                     reduces = kind in (Passage.HOST, Passage.CANCEL)
-                    self._requests.send(
-                        self._as_http(payload), self._answers(payload.fetch_id), reduces=reduces
-                    )
+                    reply = self._answers(payload.fetch_id)
+                    self._requests.send(self._as_http(payload), reply, reduces=reduces)
                 elif connection is not None:
                     connection.send(payload)
             except NotSentError as error:
