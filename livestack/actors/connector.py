@@ -122,8 +122,7 @@ class ConnectorActor(NodeActor):
         )
         self._start = start
         self._was_open = start > 0
-        self._ever_live = False
-        self._stopping = False
+        self._ever_live = self._stopping = False
         self._baseline = Baseline(venue, account, has_baseline)
         self._batch: deque[Any] = deque()
         self._released: deque[CommittedDispatch] = deque()
