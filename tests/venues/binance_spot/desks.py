@@ -13,6 +13,12 @@ from tests.venues.binance_spot.venue import Desk
 
 Change = Callable[[str], list[str]]
 
+PERIOD = 60
+"""Seconds between two comparisons."""
+
+LOOKS = ("openOrders.status", "myTrades", "account.status")
+"""What one comparison asks."""
+
 
 def place_by_hand(desk: Desk, client_id: str, price: int = 0) -> int:
     """Somebody else on the account buys a lot, by a web page; returns the venue's id."""
@@ -67,3 +73,19 @@ def incidents(desk: Desk) -> list[tuple[str, str, str]]:
         for event in desk.events
         if isinstance(event, IncidentOpened | IncidentClosed)
     ]
+
+
+def looks(desk: Desk) -> list[str]:
+    """What the comparison asked, in order."""
+    return [method for method in methods(desk) if method in (*LOOKS, "order.status")]
+
+
+def told(desk: Desk, since: int) -> list[str]:
+    """Names of the Events, but of the limits' and the clock's."""
+    return [name for name in desk.names(since) if name not in ("RateLimitReport", "VenueClock")]
+
+
+def quiet(desk: Desk) -> int:
+    """Forget what was sent; how many Events there were."""
+    desk.sent.clear()
+    return len(desk.events)

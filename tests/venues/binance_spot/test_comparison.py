@@ -16,31 +16,17 @@ from livestack.core.events import (
 from livestack.core.types import OrderStatus, RequestKind
 from livestack.simulator.binance_spot.front import ACCOUNT
 from tests.venues.binance_spot.desks import (
+    LOOKS,
+    PERIOD,
     cancel_by_hand,
     incidents,
-    methods,
+    looks,
     no_events,
     place_by_hand,
+    quiet,
+    told,
 )
 from tests.venues.binance_spot.venue import Desk
-
-PERIOD = 60
-LOOKS = ("openOrders.status", "myTrades", "account.status")
-
-
-def looks(desk: Desk) -> list[str]:
-    """What the comparison asked, in order."""
-    return [method for method in methods(desk) if method in (*LOOKS, "order.status")]
-
-
-def told(desk: Desk, since: int) -> list[str]:
-    """Names of the Events, but of the limits' and the clock's."""
-    return [name for name in desk.names(since) if name not in ("RateLimitReport", "VenueClock")]
-
-
-def quiet(desk: Desk) -> int:
-    desk.sent.clear()
-    return len(desk.events)
 
 
 def test_where_nothing_differs_nothing_is_told() -> None:

@@ -11,29 +11,15 @@ from livestack.core.types import ConnectionStatus
 from livestack.simulator.faults import rule as fault
 from livestack.venues.adapter import Inherited
 from tests.venues.binance_spot.desks import (
+    LOOKS,
+    PERIOD,
     incidents,
+    looks,
     methods,
+    quiet,
     replies_to,
 )
 from tests.venues.binance_spot.venue import Desk, lose_replies
-
-PERIOD = 60
-LOOKS = ("openOrders.status", "myTrades", "account.status")
-
-
-def looks(desk: Desk) -> list[str]:
-    """What the comparison asked, in order."""
-    return [method for method in methods(desk) if method in (*LOOKS, "order.status")]
-
-
-def told(desk: Desk, since: int) -> list[str]:
-    """Names of the Events, but of the limits' and the clock's."""
-    return [name for name in desk.names(since) if name not in ("RateLimitReport", "VenueClock")]
-
-
-def quiet(desk: Desk) -> int:
-    desk.sent.clear()
-    return len(desk.events)
 
 
 def asked_about(desk: Desk, method: str) -> list[str]:
