@@ -58,6 +58,7 @@ def execution() -> list[Mutant]:
             "fill_id <= self.floor or bool(self.seen.get(fill_id, 0) & side)",
             "False",
         ),
+        ("the sides of one trade are one fill", is_known, "& side", ""),
         ("fills below the floor are new", is_known, "fill_id <= self.floor or ", ""),
         ("the floor moves backwards", state.FillLedger.raise_floor, "if through > self.floor:", "if True:"),
         ("an impossible fill is applied", fill, "event.qty <= 0 or ", ""),
