@@ -45,6 +45,8 @@ class EventHead(Message):
 
 
 class ExecutionReport(Message):
+    """What every report has is required: a fee or a side that was lost must not become another one."""
+
     event_ms: Millis = field(name="E")
     symbol: str = field(name="s")
     client_id: str = field(name="c")
@@ -60,12 +62,12 @@ class ExecutionReport(Message):
     filled_qty: str = field(name="z")
     last_price: str = field(name="L")
     transact_ms: Millis = field(name="T")
+    commission: str | None = field(name="n")
+    commission_asset: str | None = field(name="N")
+    trade_id: SignedId = field(name="t")
+    is_maker: bool = field(name="m")
     original_client_id: str = field(name="C", default="")
     reject_reason: str = field(name="r", default="NONE")
-    commission: str | None = field(name="n", default="0")
-    commission_asset: str | None = field(name="N", default=None)
-    trade_id: SignedId = field(name="t", default=-1)
-    is_maker: bool = field(name="m", default=False)
     expiry_reason: str = field(name="eR", default="")
     prevented_qty: str = field(name="A", default="0")
     quote_order_qty: str = field(name="Q", default="0")
@@ -109,7 +111,8 @@ class ImmediateFill(Message, rename="camel"):
 
 
 class OrderResult(Message):
-    """An order as responses, cancels, amendments and queries print it; each leaves out what it does not have.
+    """An order as responses, cancels, amendments and queries print it; each leaves out what it does not have. What an
+    order never lacks is empty where it was lost, which nothing can be made of.
 
     What it traded in quote is not read: the venue has two spellings of it, and a negative number for "not known".
     """
@@ -121,18 +124,18 @@ class OrderResult(Message):
     transact_ms: Millis = field(name="transactTime", default=0)
     update_ms: Millis = field(name="updateTime", default=0)
     created_ms: Millis = field(name="time", default=0)
-    price: str = "0"
+    price: str = ""
     stop_price: str = field(name="stopPrice", default="0")
     quote_order_qty: str = field(name="origQuoteOrderQty", default="0")
-    qty: str = field(name="origQty", default="0")
-    amended_qty: str = field(name="qty", default="0")
+    qty: str = field(name="origQty", default="")
+    amended_qty: str = field(name="qty", default="")
     amended_prevented_qty: str = field(name="preventedQty", default="0")
-    filled_qty: str = field(name="executedQty", default="0")
+    filled_qty: str = field(name="executedQty", default="")
     prevented_qty: str = field(name="preventedQuantity", default="0")
     status: str = ""
-    type: str = "LIMIT"
-    side: str = "BUY"
-    tif: str = field(name="timeInForce", default="GTC")
+    type: str = ""
+    side: str = ""
+    tif: str = field(name="timeInForce", default="")
     expiry_reason: str = field(name="expiryReason", default="")
     fills: list[ImmediateFill] = field(default_factory=list)
 
@@ -177,13 +180,13 @@ class TradeResult(Message):
     symbol: str
     trade_id: Id = field(name="id")
     venue_order_id: Id = field(name="orderId")
-    price: str = "0"
-    qty: str = "0"
-    commission: str = "0"
-    commission_asset: str = field(name="commissionAsset", default="")
-    time_ms: Millis = field(name="time", default=0)
-    is_buyer: bool = field(name="isBuyer", default=False)
-    is_maker: bool = field(name="isMaker", default=False)
+    price: str
+    qty: str
+    commission: str
+    commission_asset: str = field(name="commissionAsset")
+    time_ms: Millis = field(name="time")
+    is_buyer: bool = field(name="isBuyer")
+    is_maker: bool = field(name="isMaker")
 
     @property
     def side(self) -> Side:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
+import pytest
+
 from livestack.core.events import (
     FillsReconciled,
     OrderFill,
@@ -81,3 +85,35 @@ def test_a_fill_that_was_lost_long_ago_is_fetched_after_an_interruption() -> Non
     desk.cut()
     desk.connect()
     assert lost in {fill.fill_id for fill in desk.of(OrderFill)}
+
+
+@pytest.mark.parametrize(
+    "lost", ["price", "qty", "commission", "commissionAsset", "isBuyer", "isMaker", "time"]
+)
+def test_a_trade_without_a_field_is_no_trade(lost: str) -> None:
+    """Not one of another side or without a fee: the page cannot be read, and is asked for again."""
+    desk = Desk().connect()
+    desk.send(desk.new(desk.through_ask, desk.lot))
+    told = len(desk.of(OrderFill))
+    broken = [1]
+
+    def lose(frame: str) -> list[str]:
+        document = json.loads(frame)
+        rows = document.get("result")
+        if broken and isinstance(rows, list) and rows and lost in rows[0] and "isBuyer" in rows[0]:
+            broken.clear()
+            del rows[0][lost]
+        return [json.dumps(document)]
+
+    desk.change = lose
+    instrument = desk.instrument.instrument
+    query = QueryFills(scope="f", venue=VENUE, instrument=instrument, after=0)
+    desk.adapter.ask(query, desk.now_ns, desk.now_ns)
+    desk.settle()
+    assert told == len(desk.of(OrderFill))
+    desk.wait(3)
+    fills = desk.of(OrderFill)
+    assert told < len(fills)
+    assert {(one.side, one.fee, one.fee_asset) for one in fills[:told]} == {
+        (one.side, one.fee, one.fee_asset) for one in fills[told:]
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from livestack.core.events import Event, OrderAccepted, OrderCancelled, OrderReplaced, OrderReport
 from livestack.core.types import OrderStatus, RequestKind, format_decimal
@@ -11,6 +12,12 @@ from livestack.venues.binance_spot.order_events import OrderEvents
 from livestack.venues.binance_spot.orders import KnownOrders, OrderInstrument
 from livestack.venues.binance_spot.private_messages import OrderResult
 from tests.venues.binance_spot.venue import EPOCH, Desk
+
+
+def order_result(**terms: Any) -> OrderResult:
+    """A resting limit order but for ``terms``."""
+    usual = {"price": "0", "qty": "0", "filled_qty": "0", "side": "BUY", "type": "LIMIT", "tif": "GTC"}
+    return OrderResult(**{**usual, **terms})
 
 
 def test_totals_survive_a_replace_of_a_partly_filled_order() -> None:
@@ -107,7 +114,7 @@ def test_an_order_from_before_is_told_in_total() -> None:
     orders.inherit(instrument, before)
     order = orders.of_client_id(instrument, f"{EPOCH}-1-2")
     qty = Desk().instrument.qty_decimals
-    found = OrderResult(
+    found = order_result(
         symbol="BTCUSDT",
         venue_order_id=77,
         client_id=f"{EPOCH}-1-2",
@@ -141,8 +148,8 @@ def test_an_order_that_self_trade_prevention_ended_is_not_told_to_have_shrunk() 
         "client_id": client_id,
         "qty": format_decimal(1_000, decimals),
     }
-    made.report(order, OrderResult(**terms, status="NEW"), 0)
-    ended = OrderResult(
+    made.report(order, order_result(**terms, status="NEW"), 0)
+    ended = order_result(
         **terms,
         filled_qty=format_decimal(390, decimals),
         prevented_qty=format_decimal(610, decimals),
@@ -173,7 +180,7 @@ def test_what_is_filled_cannot_have_been_replaced() -> None:
     )
     order = orders.of_client_id(instrument, client_id)
     whole = format_decimal(1_000, decimals)
-    found = OrderResult(
+    found = order_result(
         symbol="BTCUSDT", venue_order_id=77, client_id=client_id, qty=whole, filled_qty=whole, status="FILLED"
     )
     made.report(order, found, 0)
@@ -201,7 +208,7 @@ def test_an_amendment_of_what_self_trade_prevention_ended_is_told_whole() -> Non
     )
     order = orders.of_client_id(instrument, client_id)
     smaller = format_decimal(400, decimals)
-    found = OrderResult(
+    found = order_result(
         symbol="BTCUSDT",
         venue_order_id=77,
         client_id=replace_id,

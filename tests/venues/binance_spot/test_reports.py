@@ -18,7 +18,7 @@ from livestack.core.events import (
     OrderRejected,
     OrderReplaced,
 )
-from livestack.core.types import Liquidity, Side
+from livestack.core.types import ConnectionStatus, Liquidity, Side
 from tests.venues.binance_spot.venue import EPOCH, Desk
 
 FIRST, CANCEL = f"{EPOCH}-5-1", f"{EPOCH}-5-2"
@@ -239,3 +239,18 @@ def test_mutated_private_frames_never_raise(data: st.DataObject) -> None:
     for event in desk.of(OrderFill):
         assert 0 <= event.price < 2**63
         assert 0 <= event.fill_id < 2**63
+
+
+@pytest.mark.parametrize(
+    "lost", ["n", "N", "t", "m", "S", "l", "L", "z", "q", "p", "i", "T", "X", "x", "c", "f"]
+)
+def test_a_field_that_was_lost_is_not_made_up(desk: Desk, lost: str) -> None:
+    """A fill without its fee is not one without a fee: the frame counts as unreadable, and the venue is asked."""
+    event = {**REPORT, **TRADE}
+    del event[lost]
+    desk.adapter.receive(json.dumps({"subscriptionId": 0, "event": event}).encode(), desk.now_ns)
+    assert ConnectionStatus.SYNCHRONISING is desk.adapter.status
+    desk.settle()
+    assert ConnectionStatus.LIVE is desk.adapter.status
+    assert 1 == desk.adapter.faults["malformed_frame"]
+    assert [] == desk.of(OrderFill)
