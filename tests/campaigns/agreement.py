@@ -8,7 +8,7 @@ look after a kill (:meth:`Journals.learn`) is sound. Any one thread.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +171,19 @@ def names_of(sessions: Path) -> list[str]:
     return sorted({path.parent.parent.name for path in segments if path.is_dir()})
 
 
+def as_told(one: Mapping[str, Any], fee_decimals: int, rules: InstrumentDefined) -> tuple[object, ...]:
+    """A line of the venue's own list of fills, in the same form."""
+    return (
+        Side.BUY if one["isBuyer"] else Side.SELL,
+        parse_decimal(one["price"], rules.price_decimals),
+        parse_decimal(one["qty"], rules.qty_decimals),
+        parse_decimal(one["commission"], fee_decimals),
+        fee_decimals,
+        one["commissionAsset"],
+        str(one["orderId"]),
+    )
+
+
 def told(fill: OrderFill) -> tuple[object, ...]:
     """What of a fill must be the same in every telling."""
     return (
@@ -235,16 +248,7 @@ def check_fills(views: Views, journals: Journals) -> list[str]:
         if fill is None or journal is None:
             faults.append(f"fill {one['id']} of {name}, {one['clientOrderId']}, is in no journal")
             continue
-        rules = journal.instruments[name]
-        expected = (
-            Side.BUY if one["isBuyer"] else Side.SELL,
-            parse_decimal(one["price"], rules.price_decimals),
-            parse_decimal(one["qty"], rules.qty_decimals),
-            parse_decimal(one["commission"], fill.fee_decimals),
-            fill.fee_decimals,
-            one["commissionAsset"],
-            str(one["orderId"]),
-        )
+        expected = as_told(one, fill.fee_decimals, journal.instruments[name])
         if told(fill) != expected:
             faults.append(f"fill {one['id']} of {name} is journalled as {told(fill)}, is {expected}")
     for journal in journals.known.values():

@@ -35,6 +35,7 @@ from tests.campaigns.agreement import (
     SHOWN,
     VENUE,
     Journal,
+    as_told,
     check_position,
     check_replay,
     told,
@@ -287,16 +288,7 @@ def check_fills(story: Story, views: VenueViews) -> list[str]:
         if fill is None:
             faults.append(f"fill {one['id']} of {name}, {one['clientOrderId']}, is not in the journal")
             continue
-        rules = story.instruments[name]
-        expected = (
-            side,
-            parse_decimal(one["price"], rules.price_decimals),
-            parse_decimal(one["qty"], rules.qty_decimals),
-            parse_decimal(one["commission"], fill.fee_decimals),
-            fill.fee_decimals,
-            one["commissionAsset"],
-            str(one["orderId"]),
-        )
+        expected = as_told(one, fill.fee_decimals, story.instruments[name])
         if told(fill) != expected:
             faults.append(f"fill {one['id']} of {name} is journalled as {told(fill)}, is {expected}")
     for key, fill in story.told.items():

@@ -44,6 +44,7 @@ from tests.campaigns.scaled_clock import ScaledClock
 from tests.campaigns.scaled_node import run_scaled
 from tests.campaigns.venue_agreement import Story, check_end, differences, not_trading
 from tests.live import configuration
+from tests.simulation.chaos import STRATEGY
 
 SECOND_NS = 1_000_000_000
 SCALE = 15
@@ -62,14 +63,6 @@ ANSWER_S = 30.0
 
 SHOWN = 20
 
-STRATEGY = """
-[strategy]
-path = "tests.simulation.busy:Busy"
-[strategy.parameters]
-qty = "0.001"
-pause = "{pause_ms}ms"
-seed = {seed}
-"""
 RULES = """
 [execution]
 terminal_orders_max = 1000000
