@@ -142,8 +142,8 @@ class Paths:
             link.successor.restart()
 
     def refused(self, reason: str) -> None:
-        """The venue takes our key no more."""
-        if self.status is LIVE:
+        """The venue takes our key no more, and does not say which question it is that it refuses."""
+        if self.status is LIVE or self._main.is_running:
             self._is_down()
             self._complain(reason, True)
             self._signal(Signal.DEGRADE, reason)

@@ -9,6 +9,7 @@ import pytest
 
 from livestack.core.events import OrderAccepted, OrderFill, VenueStatusChanged
 from livestack.core.types import ConnectionStatus
+from livestack.simulator.faults import rule as fault
 from livestack.venues.adapter import LOG_ON_REFUSED, CloseLink, Renew
 from livestack.venues.options import VenueOptions
 from tests.venues.binance_spot.venue import Desk, query
@@ -216,6 +217,21 @@ def test_a_revoked_key_degrades() -> None:
     assert LOG_ON_REFUSED in {one.kind for one in desk.adapter.complaints()}
     desk.wait(2)
     assert [ConnectionStatus.DEGRADED, SYNCHRONISING, LIVE] == statuses(desk)[-3:]
+
+
+def test_a_key_that_is_revoked_with_its_stream_degrades_too() -> None:
+    """The venue ends the stream first and refuses each question of the new log-on, naming none: told as what it is,
+    and LIVE soon after the key is taken again."""
+    desk = Desk().connect()
+    desk.venue.inject([fault("key_revoked", lasts="6s")])
+    desk.wait(4)
+    assert ConnectionStatus.DEGRADED is desk.adapter.status
+    assert desk.adapter.faults[LOG_ON_REFUSED]
+    asked = len(desk.sent)
+    desk.wait(0.25)
+    assert asked + 3 >= len(desk.sent)
+    desk.wait(12)
+    assert LIVE is desk.adapter.status
 
 
 def test_after_a_takeover_everything_concerns_the_new_link() -> None:
