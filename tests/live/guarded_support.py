@@ -117,8 +117,10 @@ class StandIn:
         return self.process.wait(WAIT_S)
 
     def report(self) -> GuardReport:
-        report = read_report(self.data_dir)
-        assert report is not None, self.stderr_path.read_text()
+        """What its guard wrote: it does that behind its last cancellation, so it may still be on the way."""
+        deadline = time.monotonic() + WAIT_S
+        while (report := read_report(self.data_dir)) is None:
+            assert time.monotonic() < deadline, self.stderr_path.read_text()
         return report
 
 
