@@ -216,3 +216,28 @@ class RecoveryError(JournalError):
 
 class OtherSessionError(RecoveryError):
     """The session began with another Configuration, or another strategy source: it stays as it is."""
+
+
+class SinkError(LivestackError):
+    """The storage at ``address`` (no secrets) did not do what was asked; ``cause`` says why, ``advice`` what to do."""
+
+    exit_code = 3
+
+    def __init__(self, address: str, cause: str, advice: str = "") -> None:
+        super().__init__(address, cause, advice)
+        self.address = address
+        self.cause = cause
+        self.advice = advice
+
+    def __str__(self) -> str:
+        return f"{self.address}: {self.cause}" + (f"; {self.advice}" if self.advice else "")
+
+
+class SinkUnavailableError(SinkError):
+    """It is not there, or too slow, or full, at this time: what was asked may have happened. Try again later."""
+
+
+class SinkRefusedError(SinkError):
+    """It is there and says no, until somebody changes something: password, rights, bucket, a foreign or newer table."""
+
+    exit_code = 2
