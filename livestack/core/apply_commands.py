@@ -55,21 +55,26 @@ def _fingerprint(command: events.Command) -> str:
     return hashlib.blake2b(ascii(msgspec.to_builtins(command)).encode(), digest_size=8).hexdigest()
 
 
-def _remember(event: events.OperatorCommand, out: Derivation, refusal: str) -> None:
+def is_answered(state: State, event: events.OperatorCommand) -> bool:
+    """Whether something was said to a command of the same sender and request id."""
+    return _key(event) in state.control.answers
+
+
+def remember(state: State, event: events.OperatorCommand, refusal: str) -> None:
+    """Keep what was said to a command, '' where it was applied: then an operator has looked at the session."""
+    # a timer may ask for a checkpoint: nobody has looked at anything
+    if not refusal and type(event.command) is not events.TakeCheckpoint:
+        state.execution.unattended_fills = 0
     if not event.request_id:
         return
-    answers = out.state.control.answers
+    answers = state.control.answers
     answers[_key(event)] = CommandAnswer(_fingerprint(event.command), refusal)
     if len(answers) > ANSWERS_MAX:
         del answers[next(iter(answers))]
 
 
 def _applied(event: events.OperatorCommand, out: Derivation) -> None:
-    _remember(event, out, "")
-    if (
-        type(event.command) is not events.TakeCheckpoint
-    ):  # a timer may ask for one: nobody has looked at anything
-        out.state.execution.unattended_fills = 0
+    remember(out.state, event, "")
     out.emit(events.CommandApplied(request_id=event.request_id))
 
 
@@ -77,7 +82,7 @@ def _refused(event: events.OperatorCommand, out: Derivation, reason: str) -> Non
     text = encodable(reason)
     if len(text) > REFUSAL_MAX:
         text = f"{text[: REFUSAL_MAX - 4]} ..."
-    _remember(event, out, text)
+    remember(out.state, event, text)
     out.emit(events.CommandRefused(request_id=event.request_id, reason=text))
 
 

@@ -149,6 +149,14 @@ def checkpoint_requested(state: State, event: events.CheckpointRequested, out: D
     out.wants_checkpoint = True
 
 
+def begin_running(state: State) -> None:
+    """A STARTING session is RUNNING as soon as every venue with a defined instrument gave its baseline."""
+    execution = state.execution
+    venues = {market.definition.venue: None for market in state.market.instruments.values()}
+    if execution.epochs and venues and all(venue in execution.baselines for venue in venues):
+        state.control.phase = SessionPhase.RUNNING
+
+
 def nothing(state: State, event: object, out: Derivation) -> None:
     """A record, or its effect comes from another stage: timers look at ``ts``."""
 

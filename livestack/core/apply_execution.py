@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
+
 from livestack.core import events
 from livestack.core.derivation import Derivation
 from livestack.core.external import take_back
@@ -55,7 +57,7 @@ def order_accepted(state: State, event: events.OrderAccepted, out: Derivation) -
         state.execution.consecutive_rejects = 0
     elif order.status is OrderStatus.REJECTED:
         illegal(order, "accepted after it was rejected", out)
-        take_back(state, order, event.venue_order_id)
+        take_back(state, order, event.venue_order_id, out)
     settle(state, order, RequestKind.NEW)
 
 
@@ -191,7 +193,8 @@ def cancel_rejected(state: State, event: events.CancelRejected, out: Derivation)
     request = settle(state, order, RequestKind.CANCEL, event.revision)
     if request is not None and not order.is_terminal:
         order.cancel_not_before = state.control.ts + state.configuration.execution.cancel_retry
-        state.execution.unresolved.setdefault(order.order_id, request)
+        refused = msgspec.structs.replace(request, refused=True)
+        state.execution.unresolved.setdefault(order.order_id, refused)
 
 
 def replace_rejected(state: State, event: events.ReplaceRejected, out: Derivation) -> None:
@@ -221,7 +224,7 @@ def order_report(state: State, event: events.OrderReport, out: Derivation) -> No
         close_by_report(state, order, event.status, event.reason)
     elif effect is ReportEffect.STALE and order.reason in ABSENT and event.status not in TERMINAL:
         illegal(order, "open there after its absence was proven", out)
-        take_back(state, order, event.venue_order_id)
+        take_back(state, order, event.venue_order_id, out)
     elif effect is ReportEffect.CONFIRM and event.filled_qty == order.filled_qty:
         _confirm(state, order, event)
 
@@ -318,7 +321,13 @@ def venue_backoff(state: State, event: events.VenueBackoff, out: Derivation) -> 
 
 
 def request_sent(state: State, event: events.RequestSent, out: Derivation) -> None:
-    """Wire times are for the record; the Core has assumed it sent since the dispatch."""
+    """Wire times are kept for the record; the Core has assumed it sent since the dispatch."""
+    for requests in (state.execution.requests, state.execution.unresolved):
+        request = requests.get(event.order_id)
+        if request is not None and (request.kind, request.revision) == (event.kind, event.revision):
+            times = {"gate_ns": event.gate_ns, "send_ns": event.send_ns}
+            requests[event.order_id] = msgspec.structs.replace(request, **times)
+            return
 
 
 def dispatch_failed(state: State, event: events.DispatchFailed, out: Derivation) -> None:

@@ -18,6 +18,15 @@ _INT_MIN, _INT_MAX = -(2**63), 2**63 - 1
 T = TypeVar("T")
 
 
+class Packed:
+    """What :func:`pack` made of a value whose type is not known here; it packs to the same bytes."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+
 def pack(value: object) -> bytes:
     """``value`` as canonical MessagePack; ``TypeError`` for what has no stable form (a set, an object)."""
     return msgspec.msgpack.encode(_lower(value))
@@ -116,6 +125,8 @@ def _lower(value: Any) -> Any:
         return [[_lower(key), _lower(item)] for key, item in value.items()]
     if isinstance(value, list | tuple):
         return [_lower(item) for item in value]
+    if type(value) is Packed:
+        return msgspec.Raw(value.data)
     raise TypeError(
         f"{type(value).__name__} has no canonical form; use int, str, bytes, enum, struct, list or dict"
     )

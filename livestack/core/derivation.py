@@ -13,17 +13,19 @@ from livestack.core import events
 from livestack.core.configuration import split_key
 from livestack.core.events import DerivedEvent
 from livestack.core.limits import to_common
-from livestack.core.orders import Order, Request, open_order
+from livestack.core.orders import Order, Request, adopted_order, open_order, reopened_order
 from livestack.core.pending import Pending
-from livestack.core.proposal import added_notional, replacements
+from livestack.core.proposal import dispatched_notional, replacements
 from livestack.core.rates import VenueRates
 from livestack.core.state import State
 from livestack.core.types import (
     OrderRequest,
     RequestKind,
     RequestSource,
+    SessionPhase,
     TradingState,
     WithdrawReason,
+    parse_client_id,
 )
 from livestack.core.versions import VERSIONS_MAX, EarlierVersion, difference
 
@@ -42,7 +44,7 @@ class Derivation:
     def emit(self, event: DerivedEvent) -> None:
         """Append a DERIVED Event and apply it at once."""
         self.derived.append(event)
-        _APPLY[type(event)](self, event)
+        APPLY[type(event)](self, event)
 
     def anomaly(
         self,
@@ -127,15 +129,18 @@ def _withdrawn(out: Derivation, event: events.IntentWithdrawn) -> None:
 
 
 def _dispatched(out: Derivation, event: events.IntentDispatched) -> None:
-    state, request = out.state, event.request
-    execution, ts = state.execution, state.control.ts
-    out.dispatches.append(request)
+    out.dispatches.append(event.request)
+    del out.state.execution.queue.pending[event.request.order_id]
+    dispatch(out.state, event)
+
+
+def dispatch(state: State, event: events.IntentDispatched) -> None:
+    """What a dispatch is behind the Queue: the Order or its next revision, the request, and what it is counted as."""
+    request, execution, ts = event.request, state.execution, state.control.ts
     execution.counts.dispatched += 1
-    pending = execution.queue.pending.pop(request.order_id)
-    market = state.market.instruments[request.instrument]
-    _spend(state, request.instrument, added_notional(pending, state, market))
+    _spend(state, event)
     if request.kind is RequestKind.NEW:
-        order = open_order(request, ts, pending.worst_qty)
+        order = open_order(request, ts, event.worst_qty)
         execution.orders[request.order_id] = order
         execution.unreported[request.order_id] = None
         execution.session_orders += 1
@@ -146,21 +151,59 @@ def _dispatched(out: Derivation, event: events.IntentDispatched) -> None:
         kind=request.kind,
         revision=request.revision,
         client_id=request.client_id,
+        source=request.source,
         dispatched_ts=ts,
         deadline_ns=ts + state.configuration.execution.request_timeout,
         qty=request.qty,
         price=request.price,
+        admitted_ts=event.admitted_ts,
+        bid=event.bid,
+        ask=event.ask,
     )
     rules = state.configuration.execution.venue[request.venue].rate_limits
     rates = execution.rates.setdefault(request.venue, VenueRates())
     rates.dispatched(rules, request.kind, (request.order_id, request.revision), ts)
 
 
-def _spend(state: State, instrument: str, amount: int) -> None:
-    definition = state.market.instruments[instrument].definition
+def _spend(state: State, event: events.IntentDispatched) -> None:
+    market = state.market.instruments[event.request.instrument]
+    definition, amount = market.definition, dispatched_notional(event, state, market)
     total = to_common(amount, definition.price_decimals + definition.qty_decimals)
     spent = state.execution.session_notional
     spent[definition.quote] = spent.get(definition.quote, 0) + total
+
+
+def _adopted(out: Derivation, event: events.OrderAdopted) -> None:
+    out.state.execution.order_counter = event.order_id
+    adopt(out, event)
+
+
+def adopt(out: Derivation, event: events.OrderAdopted) -> None:
+    """The Order is there, and is closed again where nothing of its kind is to stay open."""
+    state, ts = out.state, out.state.control.ts
+    execution = state.execution
+    closed = execution.closed.get(event.again)
+    order = adopted_order(event, ts) if closed is None else reopened_order(closed, event, ts)
+    execution.orders[order.order_id] = order
+    execution.adopted[(event.venue, event.client_id)] = order.order_id
+    execution.external.pop((event.venue, event.client_id), None)
+    if not event.again:
+        state.control.stale_checks.setdefault(event.instrument, 0)
+    if event.again or _is_to_go(state, order):
+        close_order(state, order, RequestSource.CORE)
+    elif state.control.trading_state(order.venue, order.instrument) is TradingState.REDUCING:
+        cancel_increasing(out, order.venue, order.instrument)
+
+
+def _is_to_go(state: State, order: Order) -> bool:
+    """Whether orders of its kind, or all that are open, are being cancelled: one found meanwhile is no exception."""
+    control, rules = state.control, state.configuration.execution
+    is_orphan = parse_client_id(order.client_id) is not None
+    if (rules.orphan_orders if is_orphan else rules.external_orders) == "cancel":
+        return True
+    if control.killed(order.venue, order.instrument) and state.configuration.kill.cancel_open_orders:
+        return True
+    return control.phase is SessionPhase.STOPPING and not state.execution.leaves_open
 
 
 def _trading_state(out: Derivation, event: events.TradingStateChanged) -> None:
@@ -238,11 +281,12 @@ def _strategy_enabled(out: Derivation, event: events.StrategyEnabled) -> None:
     out.state.execution.consecutive_rejects = 0
 
 
-_APPLY: Final[dict[type, Callable[[Derivation, Any], None]]] = {
+APPLY: Final[dict[type, Callable[[Derivation, Any], None]]] = {
     events.AnomalyDetected: _nothing,
     events.IntentDenied: _denied,
     events.IntentDispatched: _dispatched,
     events.IntentWithdrawn: _withdrawn,
+    events.OrderAdopted: _adopted,
     events.CommandApplied: _nothing,
     events.CommandRefused: _nothing,
     events.TradingStateChanged: _trading_state,

@@ -66,6 +66,7 @@ from livestack.core.execution_events import (
     IntentDispatched,
     IntentWithdrawn,
     OrderAccepted,
+    OrderAdopted,
     OrderCancelled,
     OrderExpired,
     OrderFill,
@@ -129,6 +130,7 @@ __all__ = [
     "MarketEvent",
     "OperatorCommand",
     "OrderAccepted",
+    "OrderAdopted",
     "OrderCancelled",
     "OrderExpired",
     "OrderFill",
@@ -207,6 +209,7 @@ DerivedEvent = (
     | IntentDenied
     | IntentDispatched
     | IntentWithdrawn
+    | OrderAdopted
     | CommandApplied
     | CommandRefused
     | TradingStateChanged

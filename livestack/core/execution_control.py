@@ -42,10 +42,11 @@ def admit(allowed: Allowed, state: State) -> Dominance:
     """Put an allowed Intent into the Queue, under dominance."""
     execution, ts = state.execution, state.control.ts
     intent, proposal = allowed.intent, allowed.proposal
-    worst_qty = 0
+    worst_qty = bid = ask = 0
     if proposal is not None:
-        terms = proposal.terms
-        worst_qty = worst_quantity(terms, proposal.market)
+        terms, market = proposal.terms, proposal.market
+        bid, ask = market.bid, market.ask
+        worst_qty = worst_quantity(terms, market)
         times = execution.intent_times
         times.append(ts)
         del times[: bisect_right(times, ts - NANOS_PER_SECOND)]
@@ -55,7 +56,8 @@ def admit(allowed: Allowed, state: State) -> Dominance:
         if len(execution.recent) > RECENT_MAX:
             del execution.recent[next(iter(execution.recent))]
     execution.drawn.pop(intent.order_id, None)
-    return execution.queue.admit(intent, allowed.venue, allowed.instrument, allowed.source, ts, worst_qty)
+    venue, instrument, source = allowed.venue, allowed.instrument, allowed.source
+    return execution.queue.admit(intent, venue, instrument, source, ts, worst_qty, bid, ask)
 
 
 def process(out: Derivation) -> None:
@@ -76,7 +78,17 @@ def process(out: Derivation) -> None:
         if _wait_until(pending, state) > state.control.ts:
             blocked[lane] = None
         else:
-            out.emit(IntentDispatched(request=_request(pending, state), admitted_ts=pending.admitted_ts))
+            out.emit(_dispatched(pending, state))
+
+
+def _dispatched(pending: Pending, state: State) -> IntentDispatched:
+    return IntentDispatched(
+        request=_request(pending, state),
+        admitted_ts=pending.admitted_ts,
+        bid=pending.bid,
+        ask=pending.ask,
+        worst_qty=pending.worst_qty,
+    )
 
 
 def retry_at(state: State) -> int:

@@ -270,10 +270,17 @@ class IntentDenied(msgspec.Struct, frozen=True, array_like=True, kw_only=True, g
 
 
 class IntentDispatched(msgspec.Struct, frozen=True, array_like=True, kw_only=True, tag=51):
-    """A request was selected to be sent: from here on it must be assumed sent. Risk allowed it at ``admitted_ts``."""
+    """A request was selected to be sent: from here on it must be assumed sent. Risk allowed it at ``admitted_ts``.
+
+    ``bid`` and ``ask`` are the instrument's best prices at that time (0: not known, and of a Cancel), ``worst_qty`` is
+    the most that it can fill.
+    """
 
     request: OrderRequest
     admitted_ts: int
+    bid: int = 0
+    ask: int = 0
+    worst_qty: int = 0
 
 
 class IntentWithdrawn(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False, tag=52):
@@ -282,3 +289,23 @@ class IntentWithdrawn(msgspec.Struct, frozen=True, array_like=True, kw_only=True
     instrument: str
     order_id: int
     reason: WithdrawReason
+
+
+class OrderAdopted(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False, tag=53):
+    """An order that was found at the venue is an Order of this session from here on, as ``order_id``.
+
+    ``again``: the id of our own Order that was over and is open there after all; 0 for an order of somebody else.
+    """
+
+    order_id: int
+    venue: str
+    instrument: str
+    client_id: str
+    venue_order_id: str
+    side: Side
+    order_type: OrderType
+    tif: TimeInForce
+    price: int
+    qty: int
+    filled_qty: int
+    again: int = 0

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from livestack.core.events import OrderReport
+from livestack.core.events import OrderAdopted
 from livestack.core.types import (
     OrderRequest,
     OrderStatus,
@@ -201,15 +201,27 @@ class Order(msgspec.Struct, kw_only=True):
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """A dispatched request whose outcome is not known yet. ``deadline_ns``: from then on it is unresolved."""
+    """A dispatched request whose outcome is not known yet. ``deadline_ns``: from then on it is unresolved.
+
+    ``gate_ns`` and ``send_ns`` are the host's monotonic stamps before and after its write; 0 until that is known.
+    ``bid`` and ``ask``: best prices when Risk allowed it. ``refused``: a Cancel that the venue refused; it stays
+    unresolved until it is known what became of its Order.
+    """
 
     kind: RequestKind
     revision: int
     client_id: str
+    source: RequestSource
     dispatched_ts: int
     deadline_ns: int
     qty: int
     price: int
+    admitted_ts: int
+    bid: int = 0
+    ask: int = 0
+    gate_ns: int = 0
+    send_ns: int = 0
+    refused: bool = False
 
 
 def open_order(request: OrderRequest, ts: int, worst_qty: int) -> Order:
@@ -237,29 +249,42 @@ def open_order(request: OrderRequest, ts: int, worst_qty: int) -> Order:
     )
 
 
-def adopted_order(report: OrderReport, order_id: int, ts: int) -> Order:
+def adopted_order(found: OrderAdopted, ts: int) -> Order:
     """The Order that an order found at the venue becomes. What it had filled, and at which prices, was not ours."""
     return Order(
-        order_id=order_id,
-        venue=report.venue,
-        instrument=report.instrument,
-        side=report.side,
-        type=report.order_type,
-        tif=report.tif,
-        qty=report.qty,
+        order_id=found.order_id,
+        venue=found.venue,
+        instrument=found.instrument,
+        side=found.side,
+        type=found.order_type,
+        tif=found.tif,
+        qty=found.qty,
         quote_qty=0,
-        price=report.price,
+        price=found.price,
         stop_price=0,
         post_only=False,
         reduce_only=False,
         stp=SelfTradePrevention.NONE,
         source=RequestSource.OPERATOR,
-        client_id=report.client_id,
+        client_id=found.client_id,
         revision=0,
         submitted_ts=ts,
         changed_ts=ts,
-        status=OrderStatus.PARTIALLY_FILLED if report.filled_qty else OrderStatus.ACCEPTED,
-        venue_order_id=report.venue_order_id,
-        filled_qty=report.filled_qty,
-        foreign_id=report.client_id,
+        status=OrderStatus.PARTIALLY_FILLED if found.filled_qty else OrderStatus.ACCEPTED,
+        venue_order_id=found.venue_order_id,
+        filled_qty=found.filled_qty,
+        foreign_id=found.client_id,
+    )
+
+
+def reopened_order(closed: Order, found: OrderAdopted, ts: int) -> Order:
+    """The Order that one of ours becomes which was over and is open there after all. What is final stays final."""
+    return msgspec.structs.replace(
+        closed,
+        order_id=found.order_id,
+        status=OrderStatus.ACCEPTED,
+        venue_order_id=found.venue_order_id,
+        changed_ts=ts,
+        foreign_id=found.client_id,
+        reason="",
     )

@@ -49,7 +49,8 @@ DOMINANCE: Final[dict[Form, dict[RequestKind, Dominance]]] = {
 
 
 class Pending(msgspec.Struct, frozen=True, kw_only=True):
-    """One effective command. ``number`` is admission order; ``terms`` are a New's, ``qty``/``price`` a Replace's."""
+    """One effective command. ``number`` is admission order; ``terms`` are a New's, ``qty``/``price`` a Replace's;
+    ``bid`` and ``ask`` the best prices when Risk allowed it, 0 for a Cancel."""
 
     kind: RequestKind
     form: Form
@@ -63,6 +64,8 @@ class Pending(msgspec.Struct, frozen=True, kw_only=True):
     qty: int = 0
     price: int = 0
     worst_qty: int = 0
+    bid: int = 0
+    ask: int = 0
 
 
 class Queue(msgspec.Struct, kw_only=True):
@@ -73,7 +76,15 @@ class Queue(msgspec.Struct, kw_only=True):
     superseded: int = 0
 
     def admit(
-        self, intent: Intent, venue: str, instrument: str, source: RequestSource, ts: int, worst_qty: int
+        self,
+        intent: Intent,
+        venue: str,
+        instrument: str,
+        source: RequestSource,
+        ts: int,
+        worst_qty: int,
+        bid: int = 0,
+        ask: int = 0,
     ) -> Dominance:
         """Put an allowed Intent in, under dominance. The caller tombstones the id on ``NEITHER``."""
         before = self.pending.get(intent.order_id)
@@ -108,6 +119,8 @@ class Queue(msgspec.Struct, kw_only=True):
             qty=qty,
             price=price,
             worst_qty=worst_qty,
+            bid=bid,
+            ask=ask,
         )
         return dominance
 

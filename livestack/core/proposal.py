@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from livestack.core.events import IntentDispatched
 from livestack.core.intents import New, Replace
 from livestack.core.limits import UNLIMITED, Limits, to_common
 from livestack.core.orders import Order
@@ -168,10 +169,26 @@ def added_notional(pending: Pending, state: State, market: InstrumentMarket) -> 
     if made is None:
         return 0
     terms, rest = made
-    order = state.execution.orders.get(pending.order_id)
-    present = 0 if order is None else order.leaves_qty * order.price
-    worth = terms.quote_qty or rest * (terms.price or market.ask or market.last_price)
-    return max(worth - present, 0)
+    return _added(terms.quote_qty or rest * _price_of(terms.price, market), pending.order_id, state)
+
+
+def dispatched_notional(event: IntentDispatched, state: State, market: InstrumentMarket) -> int:
+    """The same of a New or Replace that leaves the Queue, right before its Order knows of it."""
+    request = event.request
+    order = state.execution.orders.get(request.order_id)
+    if request.kind is RequestKind.CANCEL:
+        return 0
+    rest = (request.qty or event.worst_qty) if order is None else max(request.qty - order.filled_qty, 0)
+    return _added(request.quote_qty or rest * _price_of(request.price, market), request.order_id, state)
+
+
+def _added(worth: int, order_id: int, state: State) -> int:
+    order = state.execution.orders.get(order_id)
+    return max(worth - (0 if order is None else order.leaves_qty * order.price), 0)
+
+
+def _price_of(price: int, market: InstrumentMarket) -> int:
+    return price or market.ask or market.last_price
 
 
 def reference_price(market: InstrumentMarket, side: Side) -> int:

@@ -16,11 +16,11 @@ from typing import Final
 import msgspec
 
 from livestack.core import events
-from livestack.core.apply_control import CONTROL
+from livestack.core.apply_control import CONTROL, begin_running
 from livestack.core.apply_execution import EXECUTION
 from livestack.core.apply_market import MARKET
 from livestack.core.canonical import check_restorable, pack
-from livestack.core.configuration import Configuration, Decisions
+from livestack.core.configuration import Configuration
 from livestack.core.derivation import Derivation
 from livestack.core.events import DerivedEvent, InputEvent
 from livestack.core.execution_control import admit, process
@@ -30,40 +30,21 @@ from livestack.core.obligations import Obligation
 from livestack.core.owed import next_timer, obligations
 from livestack.core.pending import kind_of
 from livestack.core.rates import NEVER
+from livestack.core.relevance import Relevance
 from livestack.core.risk import Risk
 from livestack.core.risk_rules import Denial
-from livestack.core.state import InstrumentMarket, State
+from livestack.core.settlement import time_out
+from livestack.core.state import State
 from livestack.core.strategy import Strategy, View
 from livestack.core.types import OrderRequest, RequestSource, SessionPhase
 from livestack.core.validation import encodable
 from livestack.exceptions import InvariantViolation
 
-SEMANTICS_VERSION: Final = 5
+SEMANTICS_VERSION: Final = 6
 """Raised whenever the same Events could mean another State: journals of another version are not comparable."""
 
 INTENTS_MAX: Final = 1_000
 """Intents of one decision; a hook that yields more has a loop without an end."""
-
-_DECISION_NAMES: Final[dict[type, str]] = {
-    events.QuoteTick: "quote",
-    events.TradeTick: "trade",
-    events.BookDelta: "book",
-    events.BookSnapshot: "book",
-    events.OrderAccepted: "execution",
-    events.OrderRejected: "execution",
-    events.OrderFill: "execution",
-    events.OrderCancelled: "execution",
-    events.OrderExpired: "execution",
-    events.OrderReplaced: "execution",
-    events.CancelRejected: "execution",
-    events.ReplaceRejected: "execution",
-    events.OrderReport: "execution",
-    events.DispatchFailed: "execution",
-    events.FeedStatusChanged: "status",
-    events.VenueStatusChanged: "status",
-    events.BalanceReport: "status",
-    events.InstrumentDefined: "status",
-}
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -100,6 +81,7 @@ class CoreRuntime:
         self._risk = Risk()
         self._view = View(state)
         self._out = Derivation(state)
+        self._relevance = Relevance(state)
         self._next_seq = 0
         self._refresh()
 
@@ -128,11 +110,11 @@ class CoreRuntime:
         market = apply_market(self.state, event, self._out)
         defines = kind is events.InstrumentDefined  # it may change what the monitors have to watch
         if market is None or defines or ts >= self._next_timer or (watched and rings(watched, market)):
-            self._expire()
+            time_out(self.state)
             watch(self._out, self._risk, event)
-            return self._complete(event, market is not None and self._is_relevant(event, market))
+            return self._complete(event, market is not None and self._relevance.of_market(kind, market))
         self._next_seq = seq + 1
-        if kind not in self._asks or (self._selects and not self._is_relevant(event, market)):
+        if kind not in self._asks or (self._selects and not self._relevance.of_market(kind, market)):
             return _EMPTY
         strategy = self._strategy
         try:
@@ -155,17 +137,6 @@ class CoreRuntime:
         if ts < control.ts or seq <= control.seq or self._next_seq:
             raise InvariantViolation(f"seq {seq} at ts {ts} after seq {control.seq} at ts {control.ts}")
 
-    def _is_relevant(self, event: InputEvent, market: InstrumentMarket) -> bool:
-        """Whether the Strategy wants to be asked about this market Event; counts towards every n-th."""
-        if type(event) not in self._asks:
-            return False
-        if self._only is not None and market.definition.instrument not in self._only:
-            return False
-        if self._every_nth == 1:
-            return True
-        market.events = (market.events + 1) % self._every_nth
-        return market.events == 0
-
     def _full_step(self, seq: int, ts: int, event: InputEvent) -> Step:
         kind = type(event)
         apply = EXECUTION.get(kind) or CONTROL.get(kind)
@@ -176,12 +147,10 @@ class CoreRuntime:
         control.seq = seq
         before, epochs = control.phase, len(self.state.execution.epochs)
         apply(self.state, event, self._out)
-        relevant = kind in self._asks and (
-            self._only is None or getattr(event, "instrument", "") in self._only
-        )
-        self._expire()
+        relevant = self._relevance.of_instrument(kind, getattr(event, "instrument", ""))
+        time_out(self.state)
         if control.phase is SessionPhase.STARTING:
-            self._begin()
+            begin_running(self.state)
         watch(self._out, self._risk, event)
         if before is SessionPhase.STARTING and control.phase is SessionPhase.RUNNING:
             self._ask("on_start")
@@ -190,21 +159,6 @@ class CoreRuntime:
         elif kind is events.SessionStopping and before is SessionPhase.RUNNING:
             self._ask("on_stop")
         return self._complete(event, relevant)
-
-    def _expire(self) -> None:
-        """A request that ran out of time is of unknown outcome from now on."""
-        execution, ts = self.state.execution, self.state.control.ts
-        if self.state.control.phase is SessionPhase.STOPPED:
-            return
-        for order_id in [order_id for order_id, one in execution.requests.items() if one.deadline_ns <= ts]:
-            execution.unresolved.setdefault(order_id, execution.requests.pop(order_id))
-
-    def _begin(self) -> None:
-        """RUNNING as soon as every venue with a defined instrument gave its baseline."""
-        state = self.state
-        venues = {market.definition.venue: None for market in state.market.instruments.values()}
-        if state.execution.epochs and venues and all(venue in state.execution.baselines for venue in venues):
-            state.control.phase = SessionPhase.RUNNING
 
     def _complete(self, event: InputEvent, relevant: bool) -> Step:
         """Timers, then the Strategy if the Event is relevant, then everything that follows."""
@@ -322,27 +276,15 @@ class CoreRuntime:
     def _refresh(self) -> None:
         """What the short way looks at: derived from State, never State itself."""
         state = self.state
-        decisions, control = state.configuration.decisions, state.control
-        running = control.phase is SessionPhase.RUNNING and control.strategy_enabled
-        if self._decisions is not decisions:
-            self._decisions = decisions
-            self._wanted = frozenset(
-                kind for kind, name in _DECISION_NAMES.items() if name in decisions.events
-            )
-            self._only = frozenset(decisions.instruments) if decisions.instruments else None
-            self._every_nth = decisions.every_nth
-            self._selects = self._only is not None or self._every_nth > 1
-        self._asks = self._wanted if running else frozenset()
+        relevance = self._relevance
+        relevance.refresh(state)
+        self._asks, self._selects = relevance.asks, relevance.selects
         self._owed = obligations(state)
         self._next_timer = next_timer(self._owed)
         self._alarms = None
         self._view.disarm()
 
-    _decisions: Decisions | None = None
-    _wanted: frozenset[type] = frozenset()
     _asks: frozenset[type] = frozenset()
-    _only: frozenset[str] | None = None
-    _every_nth: int = 1
     _selects: bool = False
     _owed: tuple[Obligation, ...] = ()
     _next_timer: int = NEVER

@@ -11,7 +11,7 @@ from livestack.core.derivation import Derivation
 from livestack.core.external import OfAnOrder
 from livestack.core.orders import TERMINAL, Claim, Happening, Order, Request
 from livestack.core.state import State
-from livestack.core.types import OrderStatus, RequestKind, parse_client_id
+from livestack.core.types import OrderStatus, RequestKind, SessionPhase, parse_client_id
 
 
 def owner(state: State, event: OfAnOrder, out: Derivation) -> Order | None:
@@ -70,6 +70,15 @@ def settle(state: State, order: Order, kind: RequestKind, revision: int = 0) -> 
         if request is not None and request.kind is kind and revision in (0, request.revision):
             found = requests.pop(order.order_id)
     return found
+
+
+def time_out(state: State) -> None:
+    """A request that ran out of time is of unknown outcome from now on."""
+    execution, ts = state.execution, state.control.ts
+    if state.control.phase is SessionPhase.STOPPED:
+        return
+    for order_id in [order_id for order_id, one in execution.requests.items() if one.deadline_ns <= ts]:
+        execution.unresolved.setdefault(order_id, execution.requests.pop(order_id))
 
 
 def finish(state: State, order: Order) -> None:

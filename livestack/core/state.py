@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from livestack.core.book import Book
-from livestack.core.canonical import pack, unpack
+from livestack.core.canonical import Packed, pack, unpack
 from livestack.core.configuration import Configuration
 from livestack.core.control_events import HALTING, VENUE_HALTING
 from livestack.core.events import InstrumentDefined
@@ -281,7 +281,7 @@ class State(msgspec.Struct, kw_only=True):
 
     @classmethod
     def initial(cls, configuration: Configuration, memory: object) -> State:
-        """Before the first Event."""
+        """Before the first Event; ``memory`` None where no Strategy is going to run on it."""
         return cls(
             configuration=configuration,
             market=MarketState(),
@@ -304,10 +304,12 @@ class State(msgspec.Struct, kw_only=True):
         return msgspec.msgpack.encode([self.configuration.plain(), domains, memory])
 
     @classmethod
-    def restore(cls, data: bytes, memory_type: type) -> State:
-        """The State that :meth:`snapshot` saw; ``memory_type`` is the Strategy's memory struct."""
+    def restore(cls, data: bytes, memory_type: type | None) -> State:
+        """The State that :meth:`snapshot` saw; ``memory_type`` is the Strategy's memory struct. ``Packed``: the memory
+        stays as it was written, so that the digest is the same; with None it is left out."""
         plain, domains, memory = msgspec.msgpack.decode(data)
         market, execution, control = unpack(domains, tuple[MarketState, ExecutionState, ControlState])
-        control.memory = unpack(memory, memory_type)
+        if memory_type is not None:
+            control.memory = Packed(memory) if memory_type is Packed else unpack(memory, memory_type)
         configuration = Configuration.from_plain(plain, "snapshot")
         return cls(configuration=configuration, market=market, execution=execution, control=control)

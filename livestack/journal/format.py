@@ -51,6 +51,10 @@ class SegmentHeader(msgspec.Struct, frozen=True, kw_only=True):
     package_version: str
     accounts: tuple[str, ...] = ()
     """Fingerprints of the accounts that the session trades; none: not recorded."""
+    account_names: dict[str, str] = {}
+    """What the settings call the account at each venue; none: not recorded."""
+    durability: str = ""
+    """What a power loss may take of this segment, as the settings say it; '' not recorded."""
 
     @classmethod
     def of_session(
@@ -64,6 +68,8 @@ class SegmentHeader(msgspec.Struct, frozen=True, kw_only=True):
         semantics_version: int,
         package_version: str,
         accounts: tuple[str, ...] = (),
+        account_names: dict[str, str] | None = None,
+        durability: str = "",
     ) -> SegmentHeader:
         """The header of a session's first segment."""
         return cls(
@@ -81,6 +87,8 @@ class SegmentHeader(msgspec.Struct, frozen=True, kw_only=True):
             semantics_version=semantics_version,
             package_version=package_version,
             accounts=accounts,
+            account_names=account_names or {},
+            durability=durability,
         )
 
 

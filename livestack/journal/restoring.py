@@ -10,7 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
+from livestack.core.canonical import Packed
 from livestack.core.configuration import Configuration
+from livestack.core.projection import Projection
 from livestack.core.refold import Refold
 from livestack.core.runtime import SEMANTICS_VERSION, CoreRuntime
 from livestack.core.state import State
@@ -41,9 +45,7 @@ def begin(
         if state is not None:
             return _behind(snapshot, make_runtime(configuration, strategy, state)), snapshot.seq
     if header.first_seq != 1:
-        raise RecoveryError(
-            header.session, header.first_seq, "begins later, and no snapshot before it is usable"
-        )
+        raise _begins_later(header)
     return Refold(make_runtime(configuration, make_strategy(configuration), None)), 0
 
 
@@ -67,6 +69,30 @@ def begin_at(
     return None if state is None else _behind(snapshot, make_runtime(configuration, strategy, state))
 
 
+def begin_projection(sessions: Path, header: SegmentHeader, seq: int) -> Projection:
+    """A projection from the newest usable snapshot at or before ``seq``, or from the start. Its next record is
+    ``last_seq + 1``. ``RecoveryError`` where the journal begins later than both, ``ConfigurationError`` where this
+    program does not know the session's configuration. No strategy is loaded."""
+    for snapshot in snapshots(sessions, header.session, seq, SEMANTICS_VERSION):
+        if snapshot.seq + 1 < header.first_seq:
+            break  # what lies between it and the journal is gone
+        state = restored(snapshot, header, Packed)
+        if state is not None:
+            projection = Projection(state)
+            projection.last_seq = snapshot.seq
+            return projection
+    if header.first_seq != 1:
+        raise _begins_later(header)
+    configuration = Configuration.from_plain(msgspec.json.decode(header.configuration), "journal header")
+    return Projection(State.initial(configuration, None))
+
+
+def _begins_later(header: SegmentHeader) -> RecoveryError:
+    return RecoveryError(
+        header.session, header.first_seq, "begins later, and no snapshot before it is usable"
+    )
+
+
 def _behind(snapshot: Snapshot, runtime: CoreRuntime) -> Refold:
     fold = Refold(runtime)
     fold.last_seq = snapshot.seq
@@ -74,7 +100,8 @@ def _behind(snapshot: Snapshot, runtime: CoreRuntime) -> Refold:
 
 
 def restored(snapshot: Snapshot, header: SegmentHeader, memory_type: type) -> State | None:
-    """The State of ``snapshot``; None where it is another strategy's, or not what its digest says."""
+    """The State of ``snapshot``; None where it is another strategy's, or not what its digest says. ``memory_type``
+    ``Packed``: for somebody who has no Strategy and leaves its memory as it is."""
     if snapshot.strategy_digest != header.strategy_digest:
         return None
     try:

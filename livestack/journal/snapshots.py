@@ -107,13 +107,20 @@ def snapshots(sessions: Path, session: str, to_seq: int, semantics_version: int)
             yield found
 
 
-def prune_snapshots(sessions: Path, session: str, keep: int) -> list[int]:
-    """Remove all but the newest ``keep``, and what was never finished; the positions that went."""
+def prune_snapshots(sessions: Path, session: str, keep: int, needed: int | None = None) -> list[int]:
+    """Remove all but the newest ``keep``, and what was never finished; the positions that went.
+
+    ``needed``: somebody goes on behind that position, so the newest at or before it stays too.
+    """
     directory = sessions / session / SNAPSHOTS_NAME
     if not directory.is_dir():
         return []
     whole = sorted(path for path in directory.iterdir() if path.name.isdigit())
     gone = whole[: max(len(whole) - keep, 0)]
+    if needed is not None:
+        spared = max((path for path in gone if int(path.name) <= needed), default=None)
+        if not any(int(path.name) <= needed for path in whole[len(gone) :]):
+            gone = [path for path in gone if path != spared]
     for path in [*gone, *directory.glob(f"*{UNFINISHED}")]:
         path.unlink(missing_ok=True)
     return [int(path.name) for path in gone]

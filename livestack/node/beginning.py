@@ -147,11 +147,17 @@ def refuse_to_lose(recovered: Recovered, instruments: Collection[str]) -> None:
 
 
 def begin_again(
-    recovered: Recovered, recovery: Recovery, wall_ns: int, source: random.Random, accepted: bool = False
+    recovered: Recovered,
+    recovery: Recovery,
+    wall_ns: int,
+    source: random.Random,
+    accepted: bool = False,
+    settings: Settings | None = None,
 ) -> Beginning:
     """Go on behind the last durable Event, under a fresh epoch, in a segment of its own.
 
-    ``accepted``: an operator has seen what the session was HALTED for.
+    ``accepted``: an operator has seen what the session was HALTED for. ``settings`` of this run, as far as a header
+    tells them; None: as before.
     """
     first = SessionResumed(epoch=_epoch(wall_ns, source), wall_ns=wall_ns)
     header = msgspec.structs.replace(
@@ -161,6 +167,9 @@ def begin_again(
         previous_chain=recovered.chain,
         package_version=livestack.__version__,
     )
+    if settings is not None:
+        names, durability = _account_names(settings), settings.journal.durability
+        header = msgspec.structs.replace(header, account_names=names, durability=durability)
     events: tuple[InputEvent, ...] = (first,)
     waits = any(name.startswith(NOT_RESUMED) for name in recovered.runtime.state.control.incidents)
     if accepted and waits:
@@ -193,6 +202,8 @@ def begin_anew(
         semantics_version=SEMANTICS_VERSION,
         package_version=livestack.__version__,
         accounts=accounts,
+        account_names=_account_names(settings),
+        durability=settings.journal.durability,
     )
     first = SessionStarted(
         session=session,
@@ -210,6 +221,10 @@ def begin_anew(
         why = f"session {abandoned.session} was not resumed"
         events = (first, _trading(first, TradingState.HALTED, "recovery", why), _incident(abandoned))
     return Beginning(header, events, CoreRuntime(configuration, _strategy(configuration)))
+
+
+def _account_names(settings: Settings) -> dict[str, str]:
+    return {venue: one.account for venue, one in settings.venues.items()}
 
 
 def _trading(

@@ -35,6 +35,7 @@ from livestack.journal.segment import first_seq_of
 from livestack.journal.snapshots import Snapshot, prune_snapshots, write_snapshot
 from livestack.node import triggers
 from livestack.node.snapshotting import snapshot_of
+from livestack.storage.cursor import shipped_through
 from livestack.strategies.loading import load_archived_strategy, load_strategy, strategy_source
 
 EXIT_OVER = 0
@@ -223,7 +224,10 @@ class Follower:
             snapshot = self._replace_fold()
             failpoint("follower.before_snapshot")
             write_snapshot(self._sessions, snapshot)
-            prune_snapshots(self._sessions, self.header.session, self._settings.keep)
+            session = self.header.session
+            prune_snapshots(
+                self._sessions, session, self._settings.keep, shipped_through(self._sessions, session)
+            )
         except JournalError as error:
             self._report(Trouble(str(error)))
         except OSError as error:

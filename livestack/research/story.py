@@ -313,6 +313,7 @@ _NAMES = {
     events.IntentDenied: "denied",
     events.IntentWithdrawn: "withdrawn",
     events.IntentDispatched: "dispatch",
+    events.OrderAdopted: "adopted",
     events.RequestSent: "sent",
     events.DispatchFailed: "not sent",
     events.OrderFill: "fill",

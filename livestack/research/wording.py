@@ -92,6 +92,17 @@ def _dispatched(event: events.IntentDispatched, scales: Scales) -> str:
     return f"{word(request.kind.name)} {request.client_id} handed over to be sent: {what}"
 
 
+def _adopted(event: events.OrderAdopted, scales: Scales) -> str:
+    name = event.instrument
+    whose = f"order {event.again}, which had been over, is" if event.again else "an order of somebody else,"
+    side, qty = event.side.name.lower(), scales.qty(name, event.qty)
+    return (
+        f"{whose} open at the venue as {event.client_id}: {side} {qty} of {name} at "
+        f"{scales.price(name, event.price)}, {scales.qty(name, event.filled_qty)} of it filled; it is order "
+        f"{event.order_id} from here on"
+    )
+
+
 def _fill(event: events.OrderFill, scales: Scales) -> str:
     fee = short(event.fee.value, event.fee_decimals)
     return (
@@ -138,6 +149,7 @@ _WORDS: Final[dict[type, Callable[[Any, Scales], str]]] = {
         f"{word(event.intent.name)} taken back before it was sent: {word(event.reason.name)}"
     ),
     events.IntentDispatched: _dispatched,
+    events.OrderAdopted: _adopted,
     events.RequestSent: lambda event, scales: (
         f"{word(event.kind.name)}, revision {event.revision}: every byte written in "
         f"{duration(event.send_ns - event.gate_ns)}"

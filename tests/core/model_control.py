@@ -30,6 +30,14 @@ def covers(venue: str, instrument: str, name: str) -> bool:
     return (not venue or name.startswith(f"{venue}:")) and (not instrument or instrument == name)
 
 
+def sent(model: Model, event: events.RequestSent) -> None:
+    """When it was written, of the one request that it can be."""
+    for waiting in (model.unresolved, model.inflight):
+        one = waiting.get(event.order_id)
+        if one and (one.request.kind, one.request.revision) == (event.kind, event.revision):
+            one.written = (event.gate_ns, event.send_ns)
+
+
 def nothing(model: Model, event: Any) -> None:
     """A record, or an Event whose effect is another stage's."""
 
@@ -297,7 +305,7 @@ CONTROL: dict[type, Any] = {
     events.BalanceReport: balances,
     events.RateLimitReport: rate_report,
     events.VenueBackoff: backoff,
-    events.RequestSent: nothing,
+    events.RequestSent: sent,
     events.SessionStarted: started,
     events.SessionResumed: resumed,
     events.SessionStopping: stopping,

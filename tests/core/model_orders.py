@@ -35,6 +35,8 @@ class Sent:
 
     request: OrderRequest
     deadline_ns: int
+    since: int
+    written: tuple[int, int] = (0, 0)
 
 
 @dataclass
@@ -132,6 +134,10 @@ def take_back(model: Model, order: ModelOrder, venue_order_id: str) -> None:
         return
     model.drawn_last += 1
     order_id = model.taken_back[key] = model.drawn_last
+    first = order.first
+    place, terms = (first.venue, first.instrument), (first.side, first.type, first.tif)
+    known_as, amounts = (order.client_id, venue_order_id), (order.price, order.qty, order.filled)
+    model.told.append(("OrderAdopted", order_id, *place, *known_as, *terms, *amounts, first.order_id))
     model.open[order_id] = replace(
         order,
         first=msgspec.structs.replace(order.first, order_id=order_id),

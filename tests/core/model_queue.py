@@ -44,6 +44,8 @@ class Wanted:
     terms: New | None = None
     qty: int = 0
     price: int = 0
+    touch: tuple[int, int] = (0, 0)
+    worst: int = 0
     amended: bool = False
 
 
@@ -162,9 +164,13 @@ def _command(model: Model, intent: Intent, source: RequestSource) -> Wanted:
     else:
         instrument = order.first.instrument if order else waiting.instrument if waiting else ""
     wanted = Wanted(kind_of(intent), intent.order_id, instrument, source, model.admitted, model.ts)
+    if isinstance(intent, Cancel):
+        return wanted
+    market = model.market(instrument)
+    wanted = replace(wanted, touch=(market.bid[0], market.ask[0]), worst=intent.qty)
     if isinstance(intent, New):
         return replace(wanted, terms=intent)
-    return replace(wanted, qty=intent.qty, price=intent.price) if isinstance(intent, Replace) else wanted
+    return replace(wanted, qty=intent.qty, price=intent.price)
 
 
 # -- Queue Processing
@@ -251,14 +257,14 @@ def send(model: Model, one: Wanted) -> None:
         reduce_only=terms.reduce_only,
         stp=terms.stp,
     )
-    model.told.append(("IntentDispatched", request, one.since))
+    model.told.append(("IntentDispatched", request, one.since, *one.touch, one.worst))
     model.dispatched += 1
     del model.pending[one.order_id]
     if order is None:
         model.open[one.order_id] = born(request, model.ts)
     else:
         order.revision = revision
-    model.inflight[one.order_id] = Sent(request, model.ts + model.rules.request_timeout)
+    model.inflight[one.order_id] = Sent(request, model.ts + model.rules.request_timeout, one.since)
     model.rates[request.venue].dispatched((one.order_id, revision), one.kind, model.ts)
 
 

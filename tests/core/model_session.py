@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import msgspec
+
 from livestack.core import events
 from livestack.core.configuration import Configuration
 from livestack.core.runtime import CoreRuntime, Step
@@ -14,6 +16,7 @@ from livestack.core.types import NANOS_PER_SECOND, RequestKind, Side
 from tests.core.model import Model
 from tests.core.model_owed import owed
 from tests.core.model_rules import UNLIMITED, Plan, Rules
+from tests.core.projecting import Shadow
 from tests.core.support import configuration
 
 
@@ -116,7 +119,7 @@ def _quantity(limit: int) -> str:
 
 
 class Session:
-    """Feeds both, compares both; ``seen`` counts what occurred."""
+    """Feeds both, compares both; ``seen`` counts what occurred. A projection of the record is there as well."""
 
     def __init__(self, rules: Rules, venues: tuple[str, ...], settings: Configuration) -> None:
         self.model = Model(rules, venues)
@@ -128,6 +131,7 @@ class Session:
         self.ts = 1_000 * NANOS_PER_SECOND
         self.plan: Plan | None = None
         self.seen: Counter[str] = Counter()
+        self.shadow = Shadow(self.runtime.state)
 
     def feed(self, event: Any, wait_ns: int = 0) -> Step:
         """One Event at both; the plan of the Strategy is kept until it is asked."""
@@ -141,6 +145,7 @@ class Session:
             self.twin_puppet.plan = plan
             assert step == self.twin.step(self.seq + 1, self.ts, event)
         self.plan = self.puppet.plan
+        self.shadow.take(self.seq + 1, self.ts, event, step)
         self.seq += 1 + len(step.derived)
         assert self.model.told == [outline(one) for one in step.derived]
         assert self.model.calls == self.puppet.calls
@@ -152,14 +157,18 @@ class Session:
             elif isinstance(one, events.ConfigurationChanged):
                 assert state.configuration.digest() == one.digest == state.control.configuration_digest
         compare(self.model, self.runtime)
+        if step.derived:
+            self.shadow.check(self.runtime.state)
         return step
 
     def fork(self) -> None:
         """From here on a second runtime, restored from a snapshot, is fed the same."""
         state = State.restore(self.runtime.state.snapshot(), Puppet.memory_type)
         self.twin = CoreRuntime(state.configuration, self.twin_puppet, state)
+        self.shadow = Shadow(self.runtime.state)
 
     def finish(self) -> None:
+        self.shadow.check(self.runtime.state)
         if self.twin is not None:
             assert self.runtime.state.digest() == self.twin.state.digest()
             assert self.runtime.obligations() == self.twin.obligations()
@@ -191,7 +200,9 @@ def outline(event: events.DerivedEvent) -> tuple[Any, ...]:
             place = (event.venue, event.instrument)
             return (name, event.intent, *place, event.order_id, event.source, event.rule)
         case events.IntentDispatched():
-            return (name, event.request, event.admitted_ts)
+            return (name, event.request, event.admitted_ts, event.bid, event.ask, event.worst_qty)
+        case events.OrderAdopted():
+            return (name, *msgspec.structs.astuple(event))
         case events.IntentWithdrawn():
             return (name, event.intent, event.venue, event.instrument, event.order_id, event.reason)
         case events.CommandApplied() | events.CommandRefused():
@@ -263,9 +274,12 @@ def _compare_orders(model: Model, state: State) -> None:
             assert one.claim == claimed
     for waiting, requests in ((model.inflight, execution.requests), (model.unresolved, execution.unresolved)):
         assert {
-            order_id: (sent.request.kind, sent.request.revision, sent.deadline_ns)
+            order_id: (sent.request.kind, sent.request.revision, sent.deadline_ns, sent.since, sent.written)
             for order_id, sent in waiting.items()
-        } == {order_id: (one.kind, one.revision, one.deadline_ns) for order_id, one in requests.items()}
+        } == {
+            order_id: (one.kind, one.revision, one.deadline_ns, one.admitted_ts, (one.gate_ns, one.send_ns))
+            for order_id, one in requests.items()
+        }
     assert set(model.closing) == set(execution.closing)
     assert set(model.in_doubt) == set(execution.in_doubt)
     assert set(model.wanted) == set(execution.fetch_fills)

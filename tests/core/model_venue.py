@@ -30,6 +30,9 @@ OTHER_EPOCH = "ZZZZZZZZZ"
 NOWHERE = "sim:NONE"
 
 
+GONE = list(FailureReason).index(FailureReason.NOT_AT_VENUE)
+
+
 class Venue:
     """What a venue can say. ``pick`` chooses among the latest orders."""
 
@@ -99,8 +102,34 @@ class Venue:
             name: getattr(request, name) for name in ("venue", "instrument", "kind", "order_id", "revision")
         }
         if answer == "sent":
-            return events.RequestSent(**fields, gate_ns=0, send_ns=0)
+            return events.RequestSent(**fields, gate_ns=self.session.ts, send_ns=self.session.ts + pick)
         return events.DispatchFailed(**fields, reason=list(FailureReason)[pick % 3], detail="")
+
+    def come_back(self, pick: int, by_report: bool) -> None:
+        """A New is told not to be at the venue, and then is there."""
+        waiting = [one.request for one in self.model.inflight.values()]
+        request = waiting[pick % len(waiting)]
+        if request.kind is not RequestKind.NEW:
+            return
+        self.session.feed(self.about_request("failed", request, GONE), 0)
+        if by_report:
+            self.session.feed(self.opened(self.about(request.order_id, 1)), 0)
+        else:
+            self.session.feed(self.verdict(False, request, self.about(request.order_id, 1)), 0)
+
+    def opened(self, about: dict[str, Any]) -> Any:
+        return events.OrderReport(
+            **about,
+            venue_order_id="back",
+            status=OrderStatus.ACCEPTED,
+            side=Side.BUY,
+            order_type=OrderType.LIMIT,
+            tif=TimeInForce.GTC,
+            price=9_990,
+            qty=10,
+            filled_qty=0,
+            reason="",
+        )
 
     def verdict(self, refused: bool, request: Any, about: dict[str, Any]) -> Any:
         if request.kind is RequestKind.NEW:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from livestack.core import events
-from livestack.core.derivation import _APPLY, Derivation, covers
+from livestack.core.derivation import APPLY, Derivation, covers
 from livestack.core.types import TradingState
 from tests.core.support import INSTRUMENT, VENUE, Bench
 
 
 def test_every_derived_event_has_its_effect() -> None:
     """The table knows each DERIVED type and no other."""
-    assert set(events.DERIVED_EVENTS) == set(_APPLY)
+    assert set(events.DERIVED_EVENTS) == set(APPLY)
 
 
 def test_emission_applies_at_once() -> None:

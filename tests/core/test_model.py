@@ -171,6 +171,11 @@ class Sessions(RuleBasedStateMachine):
     def answer(self, pick: int, answer: str, wait_ns: int) -> None:
         self.play.answer(pick, answer, wait_ns)
 
+    @precondition(lambda self: self.play.model.inflight)
+    @rule(pick=PICKS, by_report=st.booleans())
+    def come_back(self, pick: int, by_report: bool) -> None:
+        self.play.come_back(pick, by_report)
+
     @precondition(lambda self: self.play.model.open)
     @rule(pick=PICKS, qty=st.sampled_from([1, 2, 5, 100]), wait_ns=WAITS)
     def fill(self, pick: int, qty: int, wait_ns: int) -> None:
