@@ -61,7 +61,7 @@ def find_key(key: str, place: KeyPlace, environment: Mapping[str, str], faults: 
     field = f"{key}.{place.prefix}"
     api_key = read_variable(f"{field}api_key_env", place.api_key_env, environment, faults)
     if place.secret_file is not None:
-        secret = _of_file(f"{field}secret_file", Path(place.secret_file).expanduser(), faults)
+        secret = read_secret_file(f"{field}secret_file", Path(place.secret_file).expanduser(), faults)
     elif place.secret_keyring is not None:
         secret = _of_keyring(f"{field}secret_keyring", place.secret_keyring, faults)
     else:
@@ -77,8 +77,11 @@ def read_variable(key: str, name: str, environment: Mapping[str, str], faults: F
     return value
 
 
-def _of_file(key: str, path: Path, faults: Faults) -> Secret:
-    """The text of ``path``, if it is a file of at most SECRET_BYTES_MAX that nobody but its owner can read."""
+def read_secret_file(key: str, path: Path, faults: Faults) -> Secret:
+    """The text of ``path``, if it is a file of at most SECRET_BYTES_MAX that nobody but its owner can read.
+
+    What is wrong with it is added to ``faults``, of ``key``.
+    """
     try:
         with path.open("rb") as file:
             status = os.fstat(file.fileno())

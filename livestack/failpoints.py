@@ -51,6 +51,11 @@ NAMES = frozenset(
         "control.before_message",
         "reader.in_feed_frame",
         "reader.in_connector_frame",
+        "ship.before_write",
+        "ship.after_write",
+        "ship.before_mark",
+        "delta.before_commit",
+        "delta.after_commit",
     }
 )
 

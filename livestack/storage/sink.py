@@ -74,6 +74,15 @@ class Sink(Protocol):
         Again after any failure: everything about the connection, secrets too, is looked up anew.
         """
 
+    def check(self) -> None:
+        """Like :meth:`open`, but changes nothing: of what is missing only whether it could be made is looked at."""
+
+    def look(self) -> None:
+        """Connect for :meth:`position` and :meth:`read` alone, which needs no right to write, and makes nothing.
+
+        What is not there, a table or all of them, has no rows then.
+        """
+
     def position(self, session: str) -> Position:
         """How far it is with ``session``, by its own word."""
 

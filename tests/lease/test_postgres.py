@@ -14,17 +14,8 @@ from livestack.exceptions import HeldError, LivestackError, UnreachableError, Us
 from livestack.lease import postgres
 from livestack.lease.keeper import Holding, Keeper
 from livestack.lease.postgres import PostgresLock
-from tests.lease.support import (
-    PASSWORD,
-    QUOTED_PASSWORD,
-    Child,
-    HandTime,
-    Server,
-    account,
-    free_port,
-    holder,
-    running_server,
-)
+from tests.lease.support import Child, HandTime, account, holder, wait_until_free
+from tests.postgres_support import PASSWORD, QUOTED_PASSWORD, Server, free_port, running_server
 
 GRACE_NS = 10_000_000_000
 
@@ -79,7 +70,7 @@ def test_the_second_is_told_who_is_first(server: Server) -> None:
         with pytest.raises(HeldError, match=holding):
             second.hold()
         first.release()
-        server.wait_until_free(account("a"))
+        wait_until_free(server, account("a"))
         second.hold()
 
 
@@ -110,7 +101,7 @@ def test_a_killed_holder_is_no_holder(server: Server, tmp_path: Path) -> None:
             assert f"held by livestack first (process {first.pid} on " in second.said
             assert 5 == second.finish()
         first.kill()
-    server.wait_until_free(account("f"))
+    wait_until_free(server, account("f"))
     with Child("third", there, tmp_path, "f", url=server.url) as third:
         assert "held" == third.said
         assert 0 == third.finish()
@@ -158,7 +149,7 @@ def test_somebody_else_was_faster(server: Server) -> None:
         assert ["lost"] == kept.told
         assert Holding.TAKEN is kept.keeper.holding
         other.release()
-        server.wait_until_free(account("i"))
+        wait_until_free(server, account("i"))
         kept.time.advance(GRACE_NS)
         assert ["lost"] == kept.told
 
@@ -183,7 +174,7 @@ def test_a_broken_connection_of_ours_is_ended(server: Server) -> None:
             lock._connection = None  # as behind a cut cable: the server has not heard of it
             with pytest.raises(UnreachableError, match="a broken connection of this node"):
                 lock.hold()
-            server.wait_until_free(account("k"))
+            wait_until_free(server, account("k"))
             lock.hold()
 
 

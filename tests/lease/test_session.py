@@ -11,7 +11,8 @@ from livestack.exceptions import HeldError, UnreachableError, UsageError
 from livestack.lease.keeper import CHECK_EVERY_NS
 from livestack.lease.session import AccountLease
 from livestack.lease_settings import LeaseSettings
-from tests.lease.support import Child, HandTime, account, free_port, holder, running_server
+from tests.lease.support import Child, HandTime, account, holder
+from tests.postgres_support import free_port, running_server
 
 GRACE_NS = 3_000_000_000
 
