@@ -14,6 +14,9 @@ from livestack.core.validation import Duration
 
 _SECOND_NS: Final = 1_000_000_000
 
+LAG_MAX_NS_MIN: Final = 10 * _SECOND_NS
+"""Delta Lake has some tables wait for some seconds, so that their files do not become too many."""
+
 DEFAULT_SINK: Final = "local"
 """Where no sink is named there is this one: Delta Lake tables in ``DATA_DIR/records``."""
 
@@ -38,6 +41,10 @@ class SinkSettings(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("url and url_env exclude each other: the URL stands here, or in the environment")
 
 
+def _default_sinks() -> dict[str, SinkSettings]:
+    return {DEFAULT_SINK: SinkSettings()}
+
+
 class RecordsSettings(msgspec.Struct, frozen=True, kw_only=True):
     """``enabled``: whether records are shipped; without, no segment waits for them either.
 
@@ -46,7 +53,7 @@ class RecordsSettings(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     enabled: bool = True
-    sinks: dict[str, SinkSettings] = {DEFAULT_SINK: SinkSettings()}
+    sinks: dict[str, SinkSettings] = msgspec.field(default_factory=_default_sinks)
     lag_max_ns: Duration = msgspec.field(default=30 * _SECOND_NS, name="lag_max")
     stop_timeout_ns: Duration = msgspec.field(default=10 * _SECOND_NS, name="stop_timeout")
     start_without: bool = False
@@ -54,8 +61,15 @@ class RecordsSettings(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         for name in self.sinks:
             if not _NAME.fullmatch(name):
-                raise ValueError(f"sinks.{name}: a name has up to 32 of a-z, 0-9, _ and -, and begins with no sign")
-        if not 2 * _SECOND_NS <= self.lag_max_ns <= 24 * 3_600 * _SECOND_NS:
-            raise ValueError("lag_max must be from 2s to 24h")
+                raise ValueError(
+                    f"sinks.{name}: a name has up to 32 of a-z, 0-9, _ and -, and begins with no sign"
+                )
+        if not LAG_MAX_NS_MIN <= self.lag_max_ns <= 24 * 3_600 * _SECOND_NS:
+            raise ValueError("lag_max must be from 10s to 24h")
         if not 0 <= self.stop_timeout_ns <= 600 * _SECOND_NS:
             raise ValueError("stop_timeout must be from 0s to 10m")
+
+    @property
+    def in_use(self) -> dict[str, SinkSettings]:
+        """The sinks that have to have everything; where none is named, the default one."""
+        return (self.sinks or _default_sinks()) if self.enabled else {}

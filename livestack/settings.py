@@ -19,11 +19,12 @@ from livestack.backtest_settings import BacktestSettings
 from livestack.control_settings import ControlSettings, GuardSettings, WatchdogSettings
 from livestack.core.configuration import Configuration
 from livestack.core.validation import Duration, Faults, convert, join_key
-from livestack.credentials import read_variable
+from livestack.credentials import read_secret_file, read_variable
 from livestack.exceptions import ConfigurationError
 from livestack.follower_settings import FollowerSettings
 from livestack.journal_settings import JournalSettings
 from livestack.lease_settings import LeaseSettings
+from livestack.records_settings import RecordsSettings
 from livestack.strategies.loading import load_strategy
 from livestack.venue_settings import (
     VenueSettings,
@@ -98,6 +99,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log: LogSettings = LogSettings()
     follower: FollowerSettings = FollowerSettings()
     lease: LeaseSettings = LeaseSettings()
+    records: RecordsSettings = RecordsSettings()
     control: ControlSettings = ControlSettings()
     watchdog: WatchdogSettings = WatchdogSettings()
     guard: GuardSettings = GuardSettings()
@@ -124,6 +126,7 @@ def load(path: Path, environment: Mapping[str, str]) -> tuple[Settings, Configur
     settings, configuration = _part(whole, Settings), _part(whole, Configuration)
     if settings.lease.postgres_url_env:
         read_variable("lease.postgres_url_env", settings.lease.postgres_url_env, environment, faults)
+    _check_sinks(settings.records, environment, faults)
     _check_names(settings, configuration, faults)
     _check_strategy(configuration, faults)
     if faults:
@@ -169,6 +172,16 @@ _File = msgspec.defstruct("_File", _fields_of(Settings, Configuration), kw_only=
 
 def _part(whole: object, type_: type[Any]) -> Any:
     return type_(**{field.name: getattr(whole, field.name) for field in msgspec.structs.fields(type_)})
+
+
+def _check_sinks(records: RecordsSettings, environment: Mapping[str, str], faults: Faults) -> None:
+    """The variables and files that sinks in use name; what is in them is for :mod:`livestack.storage` to judge."""
+    for name, sink in records.in_use.items():
+        key = join_key("records.sinks", name)
+        if sink.url_env is not None:
+            read_variable(join_key(key, "url_env"), sink.url_env, environment, faults)
+        if sink.secret_file is not None:
+            read_secret_file(join_key(key, "secret_file"), Path(sink.secret_file).expanduser(), faults)
 
 
 def _check_strategy(configuration: Configuration, faults: Faults) -> None:

@@ -181,6 +181,30 @@ def test_not_there(tmp_path: Path) -> None:
         load(tmp_path, {})
 
 
+def test_sinks_refer_to_what_is_there(tmp_path: Path) -> None:
+    """The variable and the secret of every sink are looked up at once; of records that are switched off none is."""
+    loose = tmp_path / "secret.toml"
+    loose.write_text('password = "x"')
+    loose.chmod(0o644)
+    sinks = f"""[records.sinks.server]
+url_env = "NOWHERE"
+secret_file = "{loose}"
+[records.sinks.bucket]
+url = "s3://bucket"
+secret_file = "{tmp_path / "none"}"
+"""
+    faults = faults_of(tmp_path, MINIMAL + sinks)
+    assert 3 == len(faults)
+    assert "variable NOWHERE, which is not set" in faults["records.sinks.server.url_env"]
+    assert f"chmod 600 {loose}" in faults["records.sinks.server.secret_file"]
+    assert "cannot be read" in faults["records.sinks.bucket.secret_file"]
+    load_text(tmp_path, MINIMAL + "[records]\nenabled = false\n" + sinks)
+    path = tmp_path / "node.toml"
+    path.write_text(MINIMAL + sinks)
+    settings, _ = inspect(path)
+    assert ["bucket", "server"] == sorted(settings.records.sinks)
+
+
 # -- The files that are shipped ------------------------------------------------------------------------------------
 
 
@@ -210,6 +234,7 @@ def test_the_complete_file_shows_the_defaults() -> None:
         (part, type(part))
         for part in (
             settings.node, settings.journal, settings.harness, settings.dispatch, settings.shutdown, settings.log,
+            settings.records,
             configuration.decisions, configuration.recovery, configuration.kill,
         )
     ]  # fmt: skip

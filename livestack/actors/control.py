@@ -329,8 +329,22 @@ class ControlActor(NodeActor):
             *((f"events.{kind.__name__}", count) for kind, count in progress.counts.copy().items()),
         )
 
+    def _shipping(self) -> list[tuple[str, int]]:
+        """How far the sinks of execution records are; not on the harness's thread."""
+        return [
+            metric
+            for sink in self._board.sinks()
+            for metric in (
+                (f"records.{sink.name}.through", sink.through),
+                (f"records.{sink.name}.behind", sink.behind),
+                (f"records.{sink.name}.lag_ms", sink.lag_ns // 1_000_000),
+                (f"records.{sink.name}.dead_letters", sink.dead_letters),
+            )
+        ]
+
     def _viewed(self, view: View) -> None:
         self._look_again_ns = 0
+        view = msgspec.structs.replace(view, metrics=(*view.metrics, *self._shipping()))
         self._board.view = view
         if self._board.phase != "failing":
             self._board.phase = view.phase

@@ -17,7 +17,7 @@ from livestack.actors.mailbox import Mailbox
 from livestack.actors.messages import Answer, Asked, Engagement
 from livestack.control import replies
 from livestack.control.commands import Sender
-from livestack.control.view import View
+from livestack.control.view import SinkView, View
 from livestack.core.events import EngageKillSwitch, OperatorCommand
 from livestack.core.versions import way_back
 from livestack.transports.clock import Clock
@@ -30,7 +30,8 @@ REFUSALS_MAX = 1_000
 class Board:
     """What operators are shown now. The control actor writes, the server's threads read; single attributes, no lock.
 
-    ``phase`` is the node's where there is no session to tell it; ``guard`` off, watching or lost.
+    ``phase`` is the node's where there is no session to tell it; ``guard`` off, watching or lost; ``sinks`` tells how
+    far those of execution records are, at any time and on any thread.
     """
 
     def __init__(self, node: str, started_at_ns: int, clock: Clock, gate: DispatchGate) -> None:
@@ -42,6 +43,7 @@ class Board:
         self.receipt = pb.KillReceipt()
         self.phase = "starting"
         self.guard = "off"
+        self.sinks: Callable[[], tuple[SinkView, ...]] = tuple
 
     def host(self) -> replies.Host:
         return replies.Host(
@@ -50,6 +52,7 @@ class Board:
             started_at_ns=self.started_at_ns,
             guard=self.guard,
             holds=tuple((one.hold.name.lower(), one.venue, one.instrument) for one in self.gate.standing()),
+            sinks=self.sinks(),
         )
 
     def kill_cancels(self) -> bool:
@@ -69,6 +72,7 @@ class Board:
             started_at_ns=host.started_at_ns,
             guard=host.guard,
             holds=[pb.Hold(name=name, venue=venue, instrument=one) for name, venue, one in host.holds],
+            sinks=[replies.sink(one) for one in host.sinks],
         )
 
 

@@ -9,8 +9,9 @@ import importlib
 import json
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -26,6 +27,7 @@ COMMANDS = {
     "checkpoint": ("livestack.cli.operate:checkpoint", "Record a digest of the node's State."),
     "config": ("livestack.cli.config:config", "Show or change the running node's configuration."),
     "confirm": ("livestack.cli.operate:confirm", "Be the second pair of eyes for a command."),
+    "doctor": ("livestack.cli.doctor:doctor", "Check everything that a start needs; start nothing."),
     "events": ("livestack.cli.events:events", "Print the Event Stream, one object per line."),
     "feeds": ("livestack.cli.lists:feeds", "List the running node's feeds."),
     "fills": ("livestack.cli.lists:fills", "List the newest fills."),
@@ -36,10 +38,12 @@ COMMANDS = {
     "metrics": ("livestack.cli.lists:metrics", "List the running node's metrics."),
     "orders": ("livestack.cli.lists:orders", "List the open orders."),
     "positions": ("livestack.cli.lists:positions", "List the positions."),
+    "records": ("livestack.cli.records:records", "Execution records: ship, verify and show them."),
     "replay": (
         "livestack.cli.replay:replay",
         "Re-run a session from its journal and compare every decision.",
     ),
+    "report": ("livestack.cli.report:report", "Write a page with a session's plots and tables."),
     "risk": ("livestack.cli.risk:risk", "Show the limits in force, what they denied, and the risk rules."),
     "session": ("livestack.cli.operate:session", "Begin or end a running node's session."),
     "sessions": ("livestack.cli.sessions:sessions", "List the sessions of the data directory."),
@@ -100,6 +104,7 @@ def cli(context: click.Context, debug: bool) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point: run a command and end the process with its exit code."""
+    own_process = arguments is None
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         code = cli.main(arguments, prog_name="livestack", standalone_mode=False)
@@ -137,7 +142,18 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         silence()
-    sys.exit(code if isinstance(code, int) else 0)
+    code = code if isinstance(code, int) else 0
+    if own_process and "deltalake" in sys.modules:
+        leave(code)
+    sys.exit(code)
+
+
+def leave(code: int) -> NoReturn:
+    """End the process with ``code``, flushed: threads of libraries may abort an interpreter that ends by itself."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 def tell_tools(error: click.ClickException, arguments: list[str]) -> None:

@@ -20,6 +20,9 @@ NOT_YET = "not yet"
 PHASES_BEFORE = ("standby", "starting")
 """Where a value of nothing only means that there is none yet."""
 
+SHIP_LAG, SHIP_REFUSED = "ship_lag", "ship_refused"
+"""Incidents of sinks. The first one is a warning, but records are missing from where people look for them."""
+
 GRADES_NOT_GOOD = ("critical", "halting", "venue-halting")
 AGE_MAX_NS = 10_000_000_000
 """Some renewals of what is shown, also at the slowest ``control.publish_every`` but one."""
@@ -69,10 +72,25 @@ def _problems(found: wire.Status, age_max_ms: int) -> Iterator[str]:
     for incident in found.incidents:
         if incident.grade in GRADES_NOT_GOOD:
             yield f"{incident.grade}: {' '.join(filter(None, (incident.name, incident.scope, incident.detail)))}"
+    yield from _late_sinks(found)
     if found.guard == "lost":
         yield "the guard is lost"
     if found.age_ms > age_max_ms:
         yield f"what is shown is {age(found.age_ms)} old: the node makes no progress"
+
+
+def _late_sinks(found: wire.Status) -> Iterator[str]:
+    """Records are not where they should be: somebody has to act, or has to look. One that is away for a moment is not
+    told."""
+    late = {incident.scope for incident in found.incidents if incident.name == SHIP_LAG}
+    told = {incident.scope for incident in found.incidents if incident.name == SHIP_REFUSED}
+    for sink in found.sinks:
+        if sink.state == "refused":
+            if sink.name not in told:
+                yield f"the sink {sink.name} refuses: {sink.error}"
+        elif sink.name in late:
+            why = f": {sink.error}" if sink.error else ""
+            yield f"the sink {sink.name} is {sink.behind:,} Events and {age(sink.lag_ms)} behind{why}"
 
 
 def _silence(feed: wire.Feed, age_max_ms: int) -> Iterator[str]:
@@ -123,11 +141,32 @@ def _show(found: wire.Status) -> None:
             for one in feed.instruments
         ],
     )
+    _show_sinks(found)
     if found.incidents:
         show_table(
             "Incidents",
             ("!grade", "!name", "scope", "detail"),
             [(one.grade, one.name, one.scope, one.detail) for one in found.incidents],
+        )
+
+
+def _show_sinks(found: wire.Status) -> None:
+    if found.sinks:
+        show_table(
+            "Sinks of records",
+            ("!sink", "state", ">through", ">behind", ">lag", "?address", "error"),
+            [
+                (
+                    one.name,
+                    one.state,
+                    f"{one.through:,}",
+                    f"{one.behind:,}",
+                    age(one.lag_ms),
+                    one.address,
+                    one.error or "-",
+                )
+                for one in found.sinks
+            ],
         )
 
 

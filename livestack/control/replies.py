@@ -16,6 +16,7 @@ from livestack.control.view import (
     KillView,
     OrderView,
     PositionView,
+    SinkView,
     VenueView,
     View,
 )
@@ -35,6 +36,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     started_at_ns: int
     guard: str
     holds: tuple[tuple[str, str, str], ...] = ()
+    sinks: tuple[SinkView, ...] = ()
 
 
 def decimal(value: int, decimals: int) -> str:
@@ -78,6 +80,20 @@ def status(view: View, host: Host) -> pb.Status:
         dispatches=view.dispatches,
         fills=view.fills_total,
         denied=view.denied,
+        sinks=[sink(one) for one in host.sinks],
+    )
+
+
+def sink(one: SinkView) -> pb.Sink:
+    return pb.Sink(
+        name=one.name,
+        address=one.address,
+        through=one.through,
+        behind=one.behind,
+        lag_ms=one.lag_ns // 1_000_000,
+        state=one.state,
+        error=one.error,
+        dead_letters=one.dead_letters,
     )
 
 

@@ -121,6 +121,19 @@ class KillView(msgspec.Struct, frozen=True, gc=False):
     reason: str
 
 
+class SinkView(msgspec.Struct, frozen=True, kw_only=True):
+    """A place of execution records; fields as in ``control.proto``. ``lag_ns``: what it has is so old."""
+
+    name: str
+    address: str
+    state: str
+    through: int = 0
+    behind: int = 0
+    lag_ns: int = 0
+    error: str = ""
+    dead_letters: int = 0
+
+
 class View(msgspec.Struct, frozen=True, kw_only=True):
     """State after ``seq``, taken at session time ``ts``. ``orders_total`` may be more than ``orders`` lists.
 

@@ -187,6 +187,10 @@ class JournalReader:
         """``JournalFormatError`` or ``JournalDamagedError`` where ``segment`` is not one of this session."""
         self._header(segment)
 
+    def header_of(self, segment: Path) -> SegmentHeader:
+        """What stands at the head of ``segment``; errors as of :meth:`check_header`."""
+        return self._header(segment)
+
     def _header(self, segment: Path) -> SegmentHeader:
         return self._header_and_start(segment)[0]
 
@@ -212,11 +216,16 @@ class JournalReader:
             self._environments.pop(segment).close()
             self._verified.pop(segment, None)
 
-    def close(self) -> None:
-        """Idempotent. An environment may be open once in a process: close before another reader opens."""
+    def let_go(self) -> None:
+        """Close what is open, for the memory that its pages take; what was verified stays so. Nobody may be reading."""
         for environment in self._environments.values():
             environment.close()
-        self._environments, self._verified = {}, {}
+        self._environments = {}
+
+    def close(self) -> None:
+        """Idempotent. An environment may be open once in a process: close before another reader opens."""
+        self.let_go()
+        self._verified = {}
 
     def __enter__(self) -> JournalReader:
         return self

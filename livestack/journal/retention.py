@@ -1,22 +1,46 @@
 """What may go from a data directory, and when: whole sealed segments, whole sessions, never a record of its own.
 
 A segment goes once it was sealed long enough ago and a snapshot stands behind it: nothing has to be read from it to go
-on. A session goes once it stopped in order, long enough ago. What was never finished, is damaged or is in quarantine
-stays. Runs on a thread that nobody waits for.
+on. Who ships records reads the journal too, and begins at a snapshot that is no newer than what it has shipped: one
+such snapshot always stays, and nothing behind it goes. A session goes once it stopped in order, long enough ago, and
+was shipped to its end. What was never finished, is damaged or is in quarantine stays. Runs on a thread that nobody
+waits for.
 """
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
+from livestack.core.runtime import SEMANTICS_VERSION
 from livestack.failpoints import failpoint
 from livestack.journal.clean import DATA_NAME, is_clean, is_stopped
 from livestack.journal.directory import REMOVING_PREFIX, flush_directory
 from livestack.journal.quarantine import QUARANTINE_NAME
 from livestack.journal.reader import JournalReader
+from livestack.journal.restoring import snapshot_positions
 from livestack.journal.segment import first_seq_of, segments_of
+from livestack.journal.snapshots import snapshots
+
+LEAST = 2
+"""A single snapshot may turn out bad."""
+
+
+def spare_through(sessions: Path, session: str, keep: int, shipped: int | None) -> int:
+    """The position up to which nobody will read the journal again: that of the oldest snapshot; 0 where there is none.
+
+    ``keep`` snapshots are kept, so that each of them is worth it. ``shipped``: up to here every sink has everything;
+    None: there is no sink. A sink's next fold begins at a snapshot at or before that, so this one has to be good.
+    """
+    kept = snapshot_positions(sessions, session)
+    if len(kept) < min(LEAST, keep):
+        return 0
+    if shipped is None:
+        return kept[0]
+    usable = next(snapshots(sessions, session, min(kept[0], shipped), SEMANTICS_VERSION), None)
+    return 0 if usable is None else usable.seq
 
 
 def prune_segments(sessions: Path, session: str, snapshot_seq: int, before_ns: int) -> list[int]:
@@ -35,12 +59,19 @@ def prune_segments(sessions: Path, session: str, snapshot_seq: int, before_ns: i
     return gone
 
 
-def prune_sessions(sessions: Path, keep: str, before_ns: int) -> list[str]:
-    """Remove sessions other than ``keep`` that stopped in order before ``before_ns`` (wall clock); their names."""
+def prune_sessions(
+    sessions: Path, keep: str, before_ns: int, is_shipped: Callable[[str], bool] = lambda session: True
+) -> list[str]:
+    """Remove sessions other than ``keep`` that stopped in order before ``before_ns`` (wall clock); their names.
+
+    ``is_shipped``: whether every sink has all of a session.
+    """
     _sweep(sessions)
     gone = []
     for path in sorted(sessions.iterdir()):
         if path.name != keep and (path / "journal").is_dir() and _may_go(sessions, path.name, before_ns):
+            if not is_shipped(path.name):
+                continue
             _remove(path)
             gone.append(path.name)
     return gone

@@ -27,6 +27,16 @@ class Space:
 
     def prepare(self) -> None:
         """Have the ballast. ``HeldError`` where there is not enough room to begin with."""
+        self.check()
+        try:
+            self.restore_ballast()
+        except OSError as error:
+            raise HeldError(
+                f"data directory {self._directory}", f"cannot be written: {error.strerror}"
+            ) from error
+
+    def check(self) -> None:
+        """``HeldError`` where there is less room than is asked for to begin with. Writes nothing."""
         missing = self._headroom + self._ballast - self._held() - self.free()
         if missing > 0:
             raise HeldError(
@@ -34,12 +44,6 @@ class Space:
                 f"its disk has {self.free() // _MEGABYTE} MB free, which is {-(-missing // _MEGABYTE)} MB less than "
                 "journal.headroom and journal.ballast ask for: make room, or ask for less",
             )
-        try:
-            self.restore_ballast()
-        except OSError as error:
-            raise HeldError(
-                f"data directory {self._directory}", f"cannot be written: {error.strerror}"
-            ) from error
 
     def free(self) -> int:
         """Bytes that this process may still write."""

@@ -42,6 +42,7 @@ from livestack.node.recovery import Recovered
 from livestack.node.service import ControlService
 from livestack.node.session import Surroundings, Watching, run_session
 from livestack.node.session_names import new_session_id, newest_of
+from livestack.node.sink_check import check_sinks, refuse_to_begin
 from livestack.node.triggers import listen_early
 from livestack.node.venue_parts import venue_parts
 from livestack.settings import Settings
@@ -85,7 +86,7 @@ def run(process: Process, watching: Watching = nullcontext) -> SessionSummary:
         clock = SystemClock()
         timers = TimerThread(clock)
         try:
-            seams = _machine(settings, clock, timers)
+            seams = machine(settings, clock, timers)
             with (
                 ControlService(settings, clock) as service,
                 guarded(
@@ -96,6 +97,8 @@ def run(process: Process, watching: Watching = nullcontext) -> SessionSummary:
                     wanted=process.live or settings.guard.enabled,
                 ) as guard,
             ):
+                if process.standby:
+                    check_sinks(settings, process.environment)  # what cannot be right later is told now
                 order = service.stand_by() if process.standby else None
                 return _run(process, directory, seams, clock, service, guard, order, watching)
         finally:
@@ -115,10 +118,12 @@ def _run(
     """Take up what was interrupted or begin anew, and run it to its end. ``order``: who had it start."""
     settings = process.settings
     accounts = _accounts(settings, process.environment)
+    sinks = check_sinks(settings, process.environment)
     accepted = _accept(process.accept, directory.sessions)
     before = unfinished(directory, process.configuration, _fingerprints(accounts), process.recovering)
     if isinstance(before, Recovered):
         clock.resume_behind(before.last_ts)
+    refuse_to_begin(sinks, settings.records, resumed=isinstance(before, Recovered))
     holder = Holder.here(settings.node.name, Path(settings.data_dir), clock)
     with AccountLease.acquire(accounts, holder, settings.lease, process.environment) as lease:
         venues = {
@@ -130,7 +135,7 @@ def _run(
         beginning = _begin(process, directory.sessions, before, seams, accepted)
         if order is not None:
             beginning = msgspec.structs.replace(beginning, events=(*beginning.events, order))
-        surroundings = Surroundings(settings, process.environment, seams, lease, service, guard)
+        surroundings = Surroundings(settings, process.environment, seams, lease, service, guard, sinks)
         return run_session(surroundings, directory.sessions, beginning, venues, process.duration_ns, watching)
 
 
@@ -145,7 +150,7 @@ def refuse_real_venues_unless_live(settings: Settings, live: bool) -> None:
                 )
 
 
-def _machine(settings: Settings, clock: SystemClock, timers: TimerThread) -> Seams:
+def machine(settings: Settings, clock: SystemClock, timers: TimerThread) -> Seams:
     """The real seams."""
     return Seams(
         clock=clock,
@@ -198,7 +203,7 @@ def _begin(
 ) -> Beginning:
     wall_ns = seams.clock.wall_ns()
     if isinstance(before, Recovered):
-        return begin_again(before, process.recovery, wall_ns, seams.random, accepted)
+        return begin_again(before, process.recovery, wall_ns, seams.random, accepted, process.settings)
     if (waiting := unaccepted(sessions)) and not (before is not None and before.grave):
         before = Abandoned(*next(iter(waiting.items())), grave=True)
     return begin_anew(

@@ -23,6 +23,9 @@ from livestack.transports.clock import Clock, Timers
 KILL_TIMEOUT_S = 5.0
 """After SIGKILL: only a disk that hangs keeps a process longer, and then nothing helps."""
 
+STOP_LINE = b"stop\n"
+"""What a child is told to end in order."""
+
 LINE_MAX = 500
 """Characters kept of a line that is no report: the sentence of an error, or what an interpreter says when it dies."""
 
@@ -79,21 +82,46 @@ class ChildProcess:
 
     def stop(self, timeout_s: float) -> bool:
         """Have it end, or kill it after ``timeout_s``. Whether it ended by itself."""
+        self.tell_stop()
+        return self.await_end(timeout_s)
+
+    def tell_stop(self) -> None:
+        """Have it end, and start no other one; returns at once."""
         with self._lock:
             self._over = True
             process = self._process
         self._forget_look()
         self._wake.set()
         if process is not None:
-            _tell(process, b"stop\n")
+            tell(process, STOP_LINE)
+
+    def has_ended(self, within_s: float = 0.0) -> bool:
+        """Whether it has ended and no other one follows, or it comes to that within so long."""
         if self._thread.ident is not None:
-            self._thread.join(timeout_s)
-        if not self._thread.is_alive():
+            self._thread.join(within_s)
+        return not self._thread.is_alive()
+
+    def await_end(self, timeout_s: float) -> bool:
+        """Wait for the end, or kill it after ``timeout_s``. Whether it ended by itself."""
+        if self.has_ended(timeout_s):
             return True
+        with self._lock:
+            self._over = True
+            process = self._process
+        self._wake.set()
         if process is not None:
             process.kill()
         self._thread.join(KILL_TIMEOUT_S)
         return False
+
+    def _greet(self, process: subprocess.Popen[bytes]) -> None:
+        """What each process is told first."""
+        if self._first_line:
+            tell(process, self._first_line)
+
+    def _is_hurried(self) -> bool:
+        """Whether there is no time to wait before the next process."""
+        return self._over
 
     def _hear(self, line: bytes) -> None:
         """One line of its stdout."""
@@ -105,12 +133,15 @@ class ChildProcess:
     def _ended(self, cause: str) -> None:
         """It ended and another one follows; or none could be started."""
 
+    def _not_started(self, cause: str) -> None:
+        """None could be started; it is tried again."""
+        self._ended(cause)
+
     def _run(self) -> None:
         """The child's thread: one process after another until it is over."""
         while (process := self._spawn()) is not None:
             assert process.stdout is not None
-            if self._first_line:
-                _tell(process, self._first_line)
+            self._greet(process)
             for line in process.stdout:
                 self._hear(line)
             code = process.wait()
@@ -143,7 +174,7 @@ class ChildProcess:
                 except OSError as error:
                     self._trouble = f"it cannot be started: {error.strerror}"
             self._log.warning(f"{self.name}_not_started", cause=self._trouble)
-            self._ended(self._trouble)
+            self._not_started(self._trouble)
             self._wait_ns(self._backoff.next_ns())
 
     def _ends_with(self, code: int) -> bool:
@@ -161,14 +192,15 @@ class ChildProcess:
     def _wait_ns(self, wait_ns: int) -> None:
         """Until so much time has passed or :meth:`stop` was called."""
         self._wake.clear()
-        if self._over:
+        if self._is_hurried():
             return
         cancel = self._timers.at(self._clock.now_ns() + wait_ns, self._wake.set)
         self._wake.wait()
         cancel()
 
 
-def _tell(process: subprocess.Popen[bytes], text: bytes) -> None:
+def tell(process: subprocess.Popen[bytes], text: bytes) -> None:
+    """Write ``text`` to its stdin; one that has ended hears nothing."""
     assert process.stdin is not None
     try:
         process.stdin.write(text)

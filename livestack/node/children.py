@@ -16,9 +16,9 @@ import msgspec
 from livestack.follower_settings import FollowerSettings
 from livestack.node.child_process import ChildProcess, child_environment
 from livestack.node.follower import DifferenceFound, PositionReached, Report, SnapshotWritten, Trouble
+from livestack.settings import Settings
 from livestack.transports.backoff import Backoff
 from livestack.transports.clock import Clock, Timers
-from livestack.venue_settings import VenueSettings
 
 STOP_TIMEOUT_S = 10.0
 """For the last snapshot: a deep book's takes a second, a slow disk some more."""
@@ -54,12 +54,15 @@ def follower_command(data_dir: Path, session: str, settings: FollowerSettings) -
     ]
 
 
-def follower_environment(
-    environment: Mapping[str, str], venues: Mapping[str, VenueSettings]
-) -> dict[str, str]:
-    """``environment`` with this process's import path, without the keys of venues and guards: a follower needs none."""
-    secrets = {name for venue in venues.values() for name in venue.secret_variables}
-    return child_environment(environment, without=secrets)
+def follower_environment(environment: Mapping[str, str], settings: Settings) -> dict[str, str]:
+    """``environment`` with this process's import path, without the keys of venues and guards, and without the URLs of
+    the lease's server and of sinks, which may hold passwords: a follower needs none of them.
+
+    What libraries of storage look up by themselves (``AWS_...``, ``PG...``) stays: a shipper does.
+    """
+    secrets = {name for venue in settings.venues.values() for name in venue.secret_variables}
+    urls = {sink.url_env for sink in settings.records.sinks.values()} | {settings.lease.postgres_url_env}
+    return child_environment(environment, without=secrets | {name for name in urls if name is not None})
 
 
 class FollowerChild(ChildProcess):

@@ -15,10 +15,10 @@ from livestack.actors.gate import Hold
 from livestack.core.control_events import HALTING
 from livestack.core.events import IncidentClosed, IncidentOpened
 from livestack.exceptions import LivestackError
-from livestack.journal.restoring import snapshot_positions
-from livestack.journal.retention import prune_segments, prune_sessions
+from livestack.journal.retention import prune_segments, prune_sessions, spare_through
 from livestack.node.children import FollowerChild, follower_command, follower_environment
 from livestack.node.composition import Node, Seams
+from livestack.node.shipped import is_shipped, shipped_to_all
 from livestack.node.snapshotting import snapshot_at_stop
 from livestack.settings import Settings
 from livestack.transports.backoff import Backoff
@@ -27,7 +27,10 @@ DIFFERS, AWAY = "replay_differs", "follower_away"
 
 
 class Following:
-    """:meth:`start` once the node runs, :meth:`stop` once its actors have stopped. Main thread."""
+    """:meth:`start` once the node runs, :meth:`stop` once its actors have stopped. Main thread.
+
+    ``sinks``: those of execution records, with their addresses; what they have not got stays.
+    """
 
     def __init__(
         self,
@@ -37,6 +40,7 @@ class Following:
         node: Node,
         seams: Seams,
         environment: Mapping[str, str],
+        sinks: Mapping[str, str],
     ) -> None:
         self._log = structlog.get_logger("follower")
         self._sessions = sessions
@@ -46,19 +50,12 @@ class Following:
         if settings.follower.enabled:
             self._child = FollowerChild(
                 follower_command(sessions.parent, session, settings.follower),
-                OnFollower(node, _retention(settings, sessions, session, seams)),
+                OnFollower(node, _retention(settings, sessions, session, seams, sinks)),
                 clock=seams.clock,
                 timers=seams.timers,
                 backoff=Backoff(seams.random),
                 away_after_ns=settings.follower.away_after_ns,
-                environment=follower_environment(
-                    {
-                        name: text
-                        for name, text in environment.items()
-                        if name != settings.lease.postgres_url_env
-                    },
-                    settings.venues,
-                ),
+                environment=follower_environment(environment, settings),
             )
 
     def start(self) -> None:
@@ -101,19 +98,19 @@ class OnFollower:
         )
 
 
-def _retention(settings: Settings, sessions: Path, session: str, seams: Seams) -> Callable[[int], None]:
-    """With each snapshot, let the segments behind it go that are old enough."""
+def _retention(
+    settings: Settings, sessions: Path, session: str, seams: Seams, sinks: Mapping[str, str]
+) -> Callable[[int], None]:
+    """With each snapshot, let the segments behind it go that are old enough and shipped."""
     log, retain_ns = structlog.get_logger("retention"), settings.journal.retain_ns
 
     def on_snapshot(seq: int) -> None:
         if retain_ns is None:
             return
-        # Behind the oldest one, so that each of them is worth keeping; a single one may turn out bad.
-        kept = snapshot_positions(sessions, session)
-        if len(kept) < min(2, settings.follower.keep):
-            return
         try:
-            gone = prune_segments(sessions, session, kept[0], seams.clock.wall_ns() - retain_ns)
+            shipped = shipped_to_all(sessions, session, sinks)
+            spare = spare_through(sessions, session, settings.follower.keep, shipped)
+            gone = prune_segments(sessions, session, spare, seams.clock.wall_ns() - retain_ns)
         except OSError as error:
             log.warning("segments_not_removed", cause=str(error))
         else:
@@ -123,13 +120,14 @@ def _retention(settings: Settings, sessions: Path, session: str, seams: Seams) -
     return on_snapshot
 
 
-def prune(settings: Settings, sessions: Path, session: str, wall_ns: int) -> None:
-    """Let sessions other than ``session`` go that stopped in order longer ago than ``journal.retain``. Main thread."""
+def prune(settings: Settings, sessions: Path, session: str, wall_ns: int, sinks: Mapping[str, str]) -> None:
+    """Let sessions other than ``session`` go that stopped in order longer ago than ``journal.retain``, and that every
+    one of ``sinks`` (names and addresses) has whole. Main thread."""
     if settings.journal.retain_ns is None:
         return
-    log = structlog.get_logger("retention")
+    log, before_ns = structlog.get_logger("retention"), wall_ns - settings.journal.retain_ns
     try:
-        gone = prune_sessions(sessions, session, wall_ns - settings.journal.retain_ns)
+        gone = prune_sessions(sessions, session, before_ns, lambda name: is_shipped(sessions, name, sinks))
     except (OSError, LivestackError) as error:
         log.warning("sessions_not_removed", cause=str(error))
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
@@ -29,11 +29,14 @@ from livestack.node.guarding import Guarding
 from livestack.node.kill_receipts import KillReceipts
 from livestack.node.quiescence import Quiescence
 from livestack.node.service import ControlService
+from livestack.node.shipping import Shipping
+from livestack.node.sink_check import CheckedSink
 from livestack.node.summary import summarise
-from livestack.node.supervisor import EXIT_FAIL_SAFE, EXITS_IN_ORDER
+from livestack.node.supervisor import EXIT_FAIL_SAFE, EXITS_IN_ORDER, SAME_SIGNAL_NS, Phase
 from livestack.node.watchdog import LOOK_NS_MAX, STACKS_NAME, Watchdog
 from livestack.settings import Settings
 from livestack.summary import SessionSummary
+from livestack.transports.clock import Clock
 
 GC_THRESHOLDS = (100_000, 50, 1_000)
 """Events are made without cycles; what is left for the collector is rare, and full collections are rarer still."""
@@ -54,6 +57,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     lease: AccountLease
     service: ControlService
     guard: Guarding
+    sinks: Sequence[CheckedSink] = ()
 
 
 def run_session(
@@ -67,7 +71,8 @@ def run_session(
     """From the first actor's start to the last one's end. ``duration_ns`` 0: until stopped."""
     settings, seams, service, guard = setting.settings, setting.seams, setting.service, setting.guard
     header, wall_ns = beginning.header, seams.clock.wall_ns()
-    prune(settings, sessions, header.session, wall_ns)
+    sinks = {sink.place.name: sink.address for sink in setting.sinks}
+    prune(settings, sessions, header.session, wall_ns, sinks)
     failpoint("recovery.before_segment")
     node = Node(
         settings=settings,
@@ -82,22 +87,19 @@ def run_session(
     )
     _tell(beginning)
     leaked: list[str] = []
-    following = Following(settings, sessions, header.session, node, seams, setting.environment)
-    watched = setting.lease.watched(
-        seams.clock,
-        seams.timers,
-        on_lost=lambda: node.gate.close(Hold.LEASE),
-        on_regained=lambda: node.gate.open(Hold.LEASE),
-    )
+    following = Following(settings, sessions, header.session, node, seams, setting.environment, sinks)
+    shipping = Shipping(settings, setting.sinks, sessions, header.session, node, seams, setting.environment)
+    watched = _watched(setting, node)
     proof = Quiescence.of(node, venues, seams, KillReceipts(sessions.parent))
     watchdog = _watchdog(node, setting, sessions / header.session / STACKS_NAME)
-    with _signals(node), watching(node), watched:
+    with _signals(node, shipping, seams.clock), watching(node), watched:
         try:
             watchdog.start()  # before the first order may be open, as the guard expects its pulse from then on
             guard.runs(header.session)
             node.start((*beginning.events, *guard.acted()), proof)
             node.harness.tell_look(lambda runtime: Told(guard, "the report is taken in"))
             following.start()
+            shipping.start()
             gc.collect()
             gc.freeze()
             gc.set_threshold(*GC_THRESHOLDS)
@@ -109,12 +111,24 @@ def run_session(
             guard.close()
             watchdog.stop()
             leaked = node.stop()
+            shipping.tell_stop()
             following.stop(bool(leaked))
+            shipping.stop()
     if leaked:
         exit_code = EXIT_FAIL_SAFE
     _tell_end(node, header.session, exit_code, leaked)
     summary = summarise(node, header.session, exit_code, wall_ns, seams.clock.wall_ns())
     return msgspec.structs.replace(summary, recovered=beginning.recovered is not None)
+
+
+def _watched(setting: Surroundings, node: Node) -> AbstractContextManager[object]:
+    """The lease, while the session runs: who may have lost it sends nothing."""
+    return setting.lease.watched(
+        setting.seams.clock,
+        setting.seams.timers,
+        on_lost=lambda: node.gate.close(Hold.LEASE),
+        on_regained=lambda: node.gate.open(Hold.LEASE),
+    )
 
 
 def _space(settings: Settings, data_dir: Path) -> Space:
@@ -184,13 +198,18 @@ def set_aside(session: Path, record: Recorded, error: str) -> None:
 
 
 @contextmanager
-def _signals(node: Node) -> Iterator[None]:
-    """SIGTERM and SIGINT ask for an ordered stop; the second one hurries."""
+def _signals(node: Node, shipping: Shipping, clock: Clock) -> Iterator[None]:
+    """SIGTERM and SIGINT ask for an ordered stop; the second one hurries, also where only records are waited for."""
 
     def on_signal(number: int, _frame: object) -> None:
+        now_ns = clock.now_ns()
+        first_ns.append(now_ns)
+        if node.supervisor.phase is Phase.DONE and now_ns - first_ns[0] >= SAME_SIGNAL_NS:
+            shipping.hurry()
         name = signal.Signals(number).name
         node.supervisor.mailbox.tell(StopRequested("signal", f"{name} received", is_signal=True))
 
+    first_ns: list[int] = []
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield

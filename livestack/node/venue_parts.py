@@ -35,7 +35,7 @@ def venue_parts(
     budget = RequestBudget(lock=threading.Lock())
     http = seams.http(f"start {venue}")
     try:
-        answer = _ask(http, settings.rest_url, module.instruments_fetch(settings.symbols))
+        answer = ask(http, settings.rest_url, module.instruments_fetch(settings.symbols))
         if answer.status not in (200, 400):  # 400 is an answer: it says what is wrong with the question
             cause = answer.error or f"HTTP status {answer.status}"
             raise UnreachableError(f"venue {venue} at {settings.rest_url}", cause)
@@ -49,7 +49,7 @@ def venue_parts(
             settings,
             module,
             credentials,
-            lambda fetch: _ask(http, settings.rest_url, fetch),
+            lambda fetch: ask(http, settings.rest_url, fetch),
             seams.clock.wall_ns,
         )
     finally:
@@ -57,7 +57,7 @@ def venue_parts(
     return VenueParts(module, settings, credentials, tuple(instruments), tuple(limits), budget)
 
 
-def _ask(http: HttpTransport, rest_url: str, fetch: Fetch) -> Fetched:
+def ask(http: HttpTransport, rest_url: str, fetch: Fetch) -> Fetched:
     """The venue's answer; without one in time, status 0."""
     answers: queue.SimpleQueue[HttpResponse] = queue.SimpleQueue()
     url = f"{rest_url}{fetch.path}" + (f"?{fetch.query}" if fetch.query else "")

@@ -315,7 +315,7 @@ class Pong(_message.Message):
     def __init__(self, node: _Optional[str] = ..., version: _Optional[str] = ..., who: _Optional[str] = ..., role: _Optional[str] = ...) -> None: ...
 
 class Status(_message.Message):
-    __slots__ = ("session", "node", "phase", "trading_state", "trading", "kill_switch", "config_version", "config_digest", "seq", "age_ms", "feeds", "venues", "incidents", "strategy_enabled", "open_orders", "unknown_orders", "holds", "started_at_ns", "guard", "events", "dispatches", "fills", "denied")
+    __slots__ = ("session", "node", "phase", "trading_state", "trading", "kill_switch", "config_version", "config_digest", "seq", "age_ms", "feeds", "venues", "incidents", "strategy_enabled", "open_orders", "unknown_orders", "holds", "started_at_ns", "guard", "events", "dispatches", "fills", "denied", "sinks")
     SESSION_FIELD_NUMBER: _ClassVar[int]
     NODE_FIELD_NUMBER: _ClassVar[int]
     PHASE_FIELD_NUMBER: _ClassVar[int]
@@ -339,6 +339,7 @@ class Status(_message.Message):
     DISPATCHES_FIELD_NUMBER: _ClassVar[int]
     FILLS_FIELD_NUMBER: _ClassVar[int]
     DENIED_FIELD_NUMBER: _ClassVar[int]
+    SINKS_FIELD_NUMBER: _ClassVar[int]
     session: str
     node: str
     phase: str
@@ -362,7 +363,28 @@ class Status(_message.Message):
     dispatches: int
     fills: int
     denied: int
-    def __init__(self, session: _Optional[str] = ..., node: _Optional[str] = ..., phase: _Optional[str] = ..., trading_state: _Optional[str] = ..., trading: _Optional[_Iterable[_Union[Scoped, _Mapping]]] = ..., kill_switch: _Optional[_Iterable[_Union[KillScope, _Mapping]]] = ..., config_version: _Optional[int] = ..., config_digest: _Optional[str] = ..., seq: _Optional[int] = ..., age_ms: _Optional[int] = ..., feeds: _Optional[_Iterable[_Union[Feed, _Mapping]]] = ..., venues: _Optional[_Iterable[_Union[Venue, _Mapping]]] = ..., incidents: _Optional[_Iterable[_Union[Incident, _Mapping]]] = ..., strategy_enabled: _Optional[bool] = ..., open_orders: _Optional[int] = ..., unknown_orders: _Optional[int] = ..., holds: _Optional[_Iterable[_Union[Hold, _Mapping]]] = ..., started_at_ns: _Optional[int] = ..., guard: _Optional[str] = ..., events: _Optional[int] = ..., dispatches: _Optional[int] = ..., fills: _Optional[int] = ..., denied: _Optional[int] = ...) -> None: ...
+    sinks: _containers.RepeatedCompositeFieldContainer[Sink]
+    def __init__(self, session: _Optional[str] = ..., node: _Optional[str] = ..., phase: _Optional[str] = ..., trading_state: _Optional[str] = ..., trading: _Optional[_Iterable[_Union[Scoped, _Mapping]]] = ..., kill_switch: _Optional[_Iterable[_Union[KillScope, _Mapping]]] = ..., config_version: _Optional[int] = ..., config_digest: _Optional[str] = ..., seq: _Optional[int] = ..., age_ms: _Optional[int] = ..., feeds: _Optional[_Iterable[_Union[Feed, _Mapping]]] = ..., venues: _Optional[_Iterable[_Union[Venue, _Mapping]]] = ..., incidents: _Optional[_Iterable[_Union[Incident, _Mapping]]] = ..., strategy_enabled: _Optional[bool] = ..., open_orders: _Optional[int] = ..., unknown_orders: _Optional[int] = ..., holds: _Optional[_Iterable[_Union[Hold, _Mapping]]] = ..., started_at_ns: _Optional[int] = ..., guard: _Optional[str] = ..., events: _Optional[int] = ..., dispatches: _Optional[int] = ..., fills: _Optional[int] = ..., denied: _Optional[int] = ..., sinks: _Optional[_Iterable[_Union[Sink, _Mapping]]] = ...) -> None: ...
+
+class Sink(_message.Message):
+    __slots__ = ("name", "address", "through", "behind", "lag_ms", "state", "error", "dead_letters")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    THROUGH_FIELD_NUMBER: _ClassVar[int]
+    BEHIND_FIELD_NUMBER: _ClassVar[int]
+    LAG_MS_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    DEAD_LETTERS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    address: str
+    through: int
+    behind: int
+    lag_ms: int
+    state: str
+    error: str
+    dead_letters: int
+    def __init__(self, name: _Optional[str] = ..., address: _Optional[str] = ..., through: _Optional[int] = ..., behind: _Optional[int] = ..., lag_ms: _Optional[int] = ..., state: _Optional[str] = ..., error: _Optional[str] = ..., dead_letters: _Optional[int] = ...) -> None: ...
 
 class Scoped(_message.Message):
     __slots__ = ("scope", "value")

@@ -27,7 +27,7 @@ from livestack.actors.messages import (
 from livestack.actors.progress import Progress
 from livestack.control.commands import Role, Sender
 from livestack.control.latch import Latch
-from livestack.control.view import IncidentView, View, view_of
+from livestack.control.view import IncidentView, SinkView, View, view_of
 from livestack.core import events
 from livestack.core.events import Command, InputEvent, OperatorCommand, OrderFill, Recorded
 from livestack.core.types import Origin, TradingState
@@ -418,6 +418,32 @@ def test_a_view_is_asked_for_again_when_the_last_one_has_come(bench: Bench) -> N
     assert (view, "running", [view.seq]) == (bench.board.view, bench.board.phase, bench.proof.told)
     bench.actor.on_receive([Tick()])
     assert 1 == len(looked(bench))
+
+
+def test_how_far_the_sinks_are_is_among_the_metrics(bench: Bench) -> None:
+    """It is looked at here, not between two steps of the harness."""
+    asked: list[int] = []
+
+    def sinks() -> tuple[SinkView, ...]:
+        asked.append(1)
+        return (
+            SinkView(
+                name="pg", address="", state="ok", through=9, behind=2, lag_ns=5_000_000, dead_letters=1
+            ),
+        )
+
+    bench.board.sinks = sinks
+    bench.actor.on_receive([Tick()])
+    (told,) = looked(bench)
+    assert [] == asked
+    bench.actor.on_receive([told.message])
+    assert bench.board.view is not None
+    assert {
+        ("records.pg.through", 9),
+        ("records.pg.behind", 2),
+        ("records.pg.lag_ms", 5),
+        ("records.pg.dead_letters", 1),
+    } <= set(bench.board.view.metrics)
 
 
 def test_a_tick_comes_back_as_often_as_is_published(bench: Bench) -> None:

@@ -89,6 +89,8 @@ level = "error"
 directory = "{directory}"
 [follower]
 enabled = false
+[records]
+enabled = false
 [journal]
 durability = "relaxed"
 [watchdog]

@@ -15,7 +15,7 @@ TESTS = (
 def commands() -> list[Mutant]:
     """Guards of commands, and the memory of their answers."""
     answer, reset = apply_commands.operator_command, apply_commands._reset_kill_switch
-    remember, unknown = apply_commands._remember, apply_commands.unknown_orders
+    remember, unknown = apply_commands.remember, apply_commands.unknown_orders
     trading = apply_commands._set_trading_state
     made: list[Change] = [
         ("a repeated command is carried out again", answer, "if known is None:", "if True:"),
@@ -36,14 +36,14 @@ def commands() -> list[Mutant]:
         ("answers are remembered for ever", remember, "if len(answers) > ANSWERS_MAX:", "if False:"),
         ("one answer too few is remembered", remember, "> ANSWERS_MAX", ">= ANSWERS_MAX"),
         ("the newest answer is forgotten", remember, "next(iter(answers))", "list(answers)[-1]"),
-        ("an applied command is not remembered", apply_commands._applied, "_remember(event", "str(event"),
+        ("an applied command is not remembered", apply_commands._applied, "remember(", "str("),
         (
             "a checkpoint is attendance",
-            apply_commands._applied,
+            remember,
             "is not events.TakeCheckpoint",
             "is not None",
         ),
-        ("a refused command is not remembered", apply_commands._refused, "_remember(event", "str(event"),
+        ("a refused command is not remembered", apply_commands._refused, "remember(", "str("),
         ("a refusal is of any length", apply_commands._refused, "if len(text) > REFUSAL_MAX:", "if False:"),
         ("a kill-switch that is not engaged is reset", reset, "if not state.control.kill:", "if False:"),
         ("the kill-switch is reset over unknown orders", reset, "unknown_orders(state)", "[]"),

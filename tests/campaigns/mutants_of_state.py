@@ -248,7 +248,7 @@ def laws() -> list[Mutant]:
         ),
         (
             "L4: a time-out is taken for a rejection",
-            runtime.CoreRuntime._expire,
+            settlement.time_out,
             "execution.unresolved.setdefault(order_id, execution.requests.pop(order_id))",
             "execution.orders[order_id].status = type(execution.orders[order_id].status)(6)",
         ),

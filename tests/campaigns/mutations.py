@@ -25,7 +25,13 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from tests.campaigns import mutants_of_control, mutants_of_queue, mutants_of_risk, mutants_of_state
+from tests.campaigns import (
+    mutants_of_control,
+    mutants_of_queue,
+    mutants_of_record,
+    mutants_of_risk,
+    mutants_of_state,
+)
 from tests.campaigns.mutants import Mutant, StaleMutant
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,6 +46,7 @@ PARTS: tuple[Callable[[], list[Mutant]], ...] = (
     mutants_of_state.laws,
     mutants_of_control.commands,
     mutants_of_control.changes,
+    mutants_of_record.record,
 )
 OPTIONS = (
     *("-x", "-q", "-p", "no:cacheprovider", "--hypothesis-profile", "mutations"),

@@ -100,6 +100,63 @@ def test_reducing_and_warnings_are_well(shell: Shell, node: FakeNode) -> None:
     assert 0 == shell("status", "--check").code
 
 
+def test_sinks_of_records_are_shown(shell: Shell, node: FakeNode) -> None:
+    """Where they are and how far; tools get every field."""
+    one = wire.Sink(
+        name="local",
+        address="Delta Lake in /r",
+        through=1_230,
+        behind=4,
+        lag_ms=250,
+        state="ok",
+        dead_letters=2,
+    )
+    changed(node, lambda status: status.sinks.append(one))
+    text = shell("status").out
+    assert ["local", "ok", "1,230", "4"] == next(
+        line for line in text.splitlines() if line.startswith("local")
+    ).split()[:4]
+    assert "Delta Lake in /r" in text
+    assert {
+        "name": "local",
+        "address": "Delta Lake in /r",
+        "through": 1230,
+        "behind": 4,
+        "lag_ms": 250,
+        "state": "ok",
+        "error": "",
+        "dead_letters": 2,
+    } == shell("status", "--json").json["sinks"][0]
+
+
+@pytest.mark.parametrize(
+    ("state", "incident", "problems"),
+    [
+        ("ok", "", []),
+        ("starting", "", []),
+        ("down", "", []),
+        ("down", "ship_lag", ["the sink pg is 5,000 Events and 31.0 s behind: no route"]),
+        ("behind", "ship_lag", ["the sink pg is 5,000 Events and 31.0 s behind: no route"]),
+        ("refused", "", ["the sink pg refuses: no route"]),
+        ("refused", "ship_refused", ["critical: ship_refused pg a password"]),
+    ],
+)
+def test_a_sink_that_is_late_or_refuses_is_not_well(
+    shell: Shell, node: FakeNode, state: str, incident: str, problems: list[str]
+) -> None:
+    """One that is away for a moment is; each trouble is told once."""
+
+    def change(status: wire.Status) -> None:
+        status.sinks.add(name="pg", state=state, error="no route", behind=5_000, lag_ms=31_000)
+        if incident:
+            grade = "warning" if incident == "ship_lag" else "critical"
+            status.incidents.add(name=incident, scope="pg", grade=grade, detail="a password")
+
+    changed(node, change)
+    done = shell("status", "--check", "--json")
+    assert (8 if problems else 0, problems) == (done.code, done.json["problems"])
+
+
 def test_a_feed_that_is_silent(shell: Shell, node: FakeNode) -> None:
     """It is not well while orders may leave; one instrument of several may be quiet."""
 

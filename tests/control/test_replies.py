@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from livestack.control import replies
 from livestack.control.replies import Host
-from livestack.control.view import IncidentView, View, fill_view, view_of
+from livestack.control.view import IncidentView, SinkView, View, fill_view, view_of
 from livestack.core.configuration import Configuration
 from livestack.core.events import InputEvent, OrderFill, SetTradingState
 from livestack.core.types import Amount, OrderStatus, TradingState
@@ -33,6 +33,22 @@ def host(view: View, later_ns: int = 0) -> Host:
         guard="watching",
         holds=(("kill", "sim", ""), ("stall", "", "")),
     )
+
+
+def test_sinks_of_records_are_told() -> None:
+    """With what the node says of them at this moment, not with what the view says."""
+    view = seen(traded())
+    one = SinkView(
+        name="pg", address="PostgreSQL", state="down", through=7, behind=3, lag_ns=2_500_000, error="away",
+        dead_letters=1,
+    )  # fmt: skip
+    shown = replies.status(view, msgspec.structs.replace(host(view), sinks=(one,)))
+    assert [
+        pb.Sink(
+            name="pg", address="PostgreSQL", state="down", through=7, behind=3, lag_ms=2, error="away",
+            dead_letters=1,
+        )
+    ] == [*shown.sinks]  # fmt: skip
 
 
 def traded() -> Bench:

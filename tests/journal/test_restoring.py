@@ -12,9 +12,10 @@ from livestack.core.events import Recorded
 from livestack.core.strategy import Strategy
 from livestack.exceptions import RecoveryError
 from livestack.journal.format import SegmentHeader
-from livestack.journal.restoring import begin, begin_at, restored, snapshot_positions
+from livestack.journal.restoring import begin, begin_at, begin_projection, restored, snapshot_positions
 from livestack.journal.snapshots import read_snapshot, snapshot_path, write_snapshot
 from livestack.strategies.loading import load_strategy
+from tests.core.projecting import different
 from tests.research.sessions import CLOSING, header, keep_snapshots, opening, quotes, record, rules
 
 Session = tuple[Path, Configuration, SegmentHeader, list[Recorded], list[int]]
@@ -74,6 +75,37 @@ def test_a_journal_that_begins_later_than_every_snapshot_is_refused(session: Ses
     later = msgspec.structs.replace(head, first_seq=kept[1] + 10)
     with pytest.raises(RecoveryError, match="begins later"):
         begin(sessions, later, len(records), configuration, strategy)
+
+
+def test_a_projection_needs_no_strategy(session: Session) -> None:
+    """From the newest snapshot at or before a position, or the start, State is as of whoever decides it."""
+    sessions, configuration, head, records, kept = session
+    fold, _ = begin(sessions, head, kept[0] - 1, configuration, strategy)
+    for one in records:
+        fold.take(one)
+    for seq, expected in [(len(records), kept[1]), (kept[1] - 1, kept[0]), (kept[0], kept[0]), (1, 0)]:
+        projection = begin_projection(sessions, head, seq)
+        assert (expected, None) == (projection.last_seq, projection.state.control.memory)
+        for one in records[expected:]:
+            projection.take(one)
+        assert {} == different(fold.runtime.state, projection.state)
+
+
+@pytest.mark.parametrize("changes", [{"digest": "other"}, {"strategy_digest": "other"}, {"state": b"other"}])
+def test_a_projection_believes_no_other_snapshot_either(session: Session, changes: dict[str, object]) -> None:
+    """Its digest covers a memory whose type nobody has to know."""
+    sessions, _, head, records, kept = session
+    newest = read_snapshot(snapshot_path(sessions, "s", kept[1]))
+    assert newest is not None
+    write_snapshot(sessions, msgspec.structs.replace(newest, **changes))
+    assert kept[0] == begin_projection(sessions, head, len(records)).last_seq
+
+
+def test_a_projection_of_a_journal_that_begins_later_is_refused(session: Session) -> None:
+    """As any other fold is."""
+    sessions, _, head, records, kept = session
+    with pytest.raises(RecoveryError, match="begins later"):
+        begin_projection(sessions, msgspec.structs.replace(head, first_seq=kept[1] + 10), len(records))
 
 
 def test_no_snapshots_are_no_positions(tmp_path: Path) -> None:

@@ -12,13 +12,15 @@ from pathlib import Path
 import pytest
 
 from livestack.core.events import Recorded, SessionStopped
+from livestack.core.runtime import SEMANTICS_VERSION
 from livestack.core.types import Origin
 from livestack.journal.directory import DataDirectory
 from livestack.journal.quarantine import set_aside
 from livestack.journal.reader import JournalReader
-from livestack.journal.retention import REMOVING_PREFIX, prune_segments, prune_sessions
+from livestack.journal.retention import REMOVING_PREFIX, prune_segments, prune_sessions, spare_through
 from livestack.journal.segment import segments_of
 from livestack.journal.sessions import list_sessions
+from livestack.journal.snapshots import SNAPSHOT_VERSION, Snapshot, write_snapshot
 from tests.journal.test_segment import rotated
 from tests.journal.test_writer import plain
 from tests.journal_support import writer
@@ -143,6 +145,65 @@ def test_a_session_with_something_odd_stays(tmp_path: Path, oddity: str) -> None
         (segment / "data.mdb").unlink()
     assert "a" not in prune_sessions(sessions, "keep", LATER_NS)
     assert (sessions / "a").is_dir()
+
+
+def test_a_session_that_was_not_shipped_stays(tmp_path: Path) -> None:
+    """Whatever else would let it go; nobody is asked of a session that stays anyhow."""
+    for name in ("a", "b", "c"):
+        stopped(tmp_path, name, in_order=name != "c")
+    asked: list[str] = []
+
+    def is_shipped(name: str) -> bool:
+        asked.append(name)
+        return name == "b"
+
+    assert ["b"] == prune_sessions(tmp_path / "sessions", "keep", LATER_NS, is_shipped)
+    assert ["a", "b"] == asked
+
+
+@pytest.mark.parametrize(
+    ("kept", "keep", "shipped", "expected"),
+    [
+        ([], 3, None, 0),
+        ([5], 3, None, 0),
+        ([5], 1, None, 5),
+        ([5, 9], 3, None, 5),
+        ([5, 9], 3, 0, 0),
+        ([5, 9], 3, 4, 0),
+        ([5, 9], 3, 5, 5),
+        ([5, 9], 3, 100, 5),
+    ],
+)
+def test_nothing_goes_that_a_sink_still_needs(
+    tmp_path: Path, kept: list[int], keep: int, shipped: int | None, expected: int
+) -> None:
+    """Up to the oldest snapshot, if every sink is as far as that; without sinks it is as before."""
+    for seq in kept:
+        snapshot(tmp_path, seq)
+    assert expected == spare_through(tmp_path, "s", keep, shipped)
+
+
+def test_a_sink_begins_at_no_damaged_snapshot(tmp_path: Path) -> None:
+    """Then nothing behind it may go yet: the next fold would find no beginning."""
+    snapshot(tmp_path, 5).write_bytes(b"damaged")
+    snapshot(tmp_path, 9)
+    assert 0 == spare_through(tmp_path, "s", 2, 7)
+
+
+def snapshot(sessions: Path, seq: int) -> Path:
+    return write_snapshot(
+        sessions,
+        Snapshot(
+            version=SNAPSHOT_VERSION,
+            session="s",
+            seq=seq,
+            ts=0,
+            semantics_version=SEMANTICS_VERSION,
+            strategy_digest="",
+            digest="",
+            state=b"",
+        ),
+    )
 
 
 def test_the_rest_of_a_session_goes_the_next_time(tmp_path: Path) -> None:

@@ -86,6 +86,19 @@ def test_pruning_keeps_the_newest(tmp_path: Path) -> None:
     assert [] == prune_snapshots(tmp_path, "other", 2)
 
 
+@pytest.mark.parametrize(
+    ("needed", "left"),
+    [(None, [5, 4]), (0, [5, 4]), (1, [5, 4, 1]), (3, [5, 4, 3]), (4, [5, 4]), (9, [5, 4])],
+)
+def test_what_somebody_goes_on_from_stays(tmp_path: Path, needed: int | None, left: list[int]) -> None:
+    """The newest snapshot at or before that position, besides the newest of all; a second pruning takes no more."""
+    for seq in range(1, 6):
+        write_snapshot(tmp_path, made(seq))
+    gone = prune_snapshots(tmp_path, "s", 2, needed)
+    assert (left, sorted({1, 2, 3, 4, 5} - {*left})) == (found(tmp_path), gone)
+    assert [] == prune_snapshots(tmp_path, "s", 2, needed)
+
+
 def test_it_is_for_its_owner_alone(tmp_path: Path) -> None:
     """Positions and balances are nobody else's business."""
     path = write_snapshot(tmp_path / "data", made(5))

@@ -15,6 +15,8 @@ directory = "{lease}"
 strategy_stall = "30s"
 [follower]
 {follower}
+[records]
+{records}
 [journal]
 durability = "{durability}"
 [venues.binance_spot]
@@ -67,15 +69,17 @@ def write(
     key_kind: str = "hmac",
     rules: str = UNLIMITED,
     follower: str = "enabled = false",
+    records: str = "enabled = false",
 ) -> Path:
     """A configuration file in ``directory`` for ``symbols``, with ``strategy`` as TOML text.
 
-    Without a follower, unless the test is about it: it is another process for each node.
+    Without a follower and without sinks, unless the test is about them: each is another process for each node.
     """
     path = directory / "node.toml"
     names = "[" + ", ".join(f'"{symbol}"' for symbol in symbols) + "]"
     venue = VENUE.format(
-        durability=durability, symbols=names, key_kind=key_kind, lease=directory, follower=follower
-    )
+        durability=durability, symbols=names, key_kind=key_kind, lease=directory, follower=follower,
+        records=records,
+    )  # fmt: skip
     path.write_text(venue + strategy + rules)
     return path

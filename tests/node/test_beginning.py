@@ -78,6 +78,7 @@ def test_header_and_first_event_say_the_same(tmp_path: Path) -> None:
     )
     assert configuration_.digest() == head.configuration_digest
     assert "class MarketMaker" in head.strategy_source
+    assert ({"binance_spot": "test"}, "full") == (head.account_names, head.durability)
     assert parse_client_id(f"{first.epoch}-1-1") is not None
 
 
@@ -137,6 +138,18 @@ def test_an_interrupted_session_goes_on_behind_its_last_event(tmp_path: Path) ->
     assert recovered.chain == beginning.header.previous_chain
     assert len(records) == beginning.runtime.state.control.seq
     JournalWriter.create(tmp_path / "sessions", beginning.header, "relaxed").close()
+
+
+def test_a_resumed_session_says_what_this_run_is_set_to(tmp_path: Path) -> None:
+    """A header of an older program did not; without settings it stays as it was."""
+    interrupted(tmp_path)
+    recovered = look(tmp_path)
+    assert isinstance(recovered, Recovered)
+    settings, _ = settings_and_rules(tmp_path)
+    told = begin_again(recovered, "resume", WALL_NS, random.Random(1), settings=settings).header
+    assert ({"binance_spot": "test"}, "full") == (told.account_names, told.durability)
+    kept = begin_again(recovered, "resume", WALL_NS, random.Random(1)).header
+    assert ({}, "") == (kept.account_names, kept.durability)
 
 
 def test_an_instrument_with_open_orders_cannot_be_left_out(tmp_path: Path) -> None:

@@ -254,7 +254,7 @@ def test_it_gets_no_keys(tmp_path: Path) -> None:
     )
     complete = {**ENVIRONMENT, "GUARD_KEY": "k", "GUARD_SECRET": "s", "PATH": "p"}
     settings, _ = load(path, complete)
-    environment = follower_environment(complete, settings.venues)
+    environment = follower_environment(complete, settings)
     assert {"VENUE_KEY", "VENUE_SECRET", "GUARD_KEY", "GUARD_SECRET"}.isdisjoint(environment)
     assert "p" == environment["PATH"]
     assert [path for path in sys.path if path] == environment["PYTHONPATH"].split(os.pathsep)

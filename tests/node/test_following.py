@@ -63,7 +63,7 @@ def seams(wall_ns: int = 0) -> Any:
 
 
 def following(directory: Path, chosen: Settings, node: FakeNode) -> Following:
-    return Following(chosen, directory / "sessions", "s", node, seams(), {})  # type: ignore[arg-type]
+    return Following(chosen, directory / "sessions", "s", node, seams(), {}, {})  # type: ignore[arg-type]
 
 
 def on_follower(node: FakeNode) -> OnFollower:
@@ -108,7 +108,7 @@ def test_a_snapshot_lets_old_segments_go(tmp_path: Path, retain_ns: int | None, 
     """Those behind it that were sealed longer than ``retain`` ago; without one none."""
     rotated(tmp_path).close()
     chosen = settings(tmp_path, retain_ns)
-    hook = _retention(chosen, tmp_path / "sessions", "s", seams(LONG_AFTER_NS))
+    hook = _retention(chosen, tmp_path / "sessions", "s", seams(LONG_AFTER_NS), {})
     kept = snapshot_path(tmp_path / "sessions", "s", 5)
     kept.parent.mkdir()
     kept.touch()
@@ -127,7 +127,7 @@ def test_a_disk_that_refuses_ends_nothing(tmp_path: Path, monkeypatch: pytest.Mo
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(Path, "rename", refuse)
-    _retention(settings(tmp_path, 10**9), tmp_path / "sessions", "s", seams(LONG_AFTER_NS))(5)
+    _retention(settings(tmp_path, 10**9), tmp_path / "sessions", "s", seams(LONG_AFTER_NS), {})(5)
     assert 3 == len(segments_of(tmp_path / "sessions", "s"))
 
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 
-from livestack.core.events import Event, IntentDenied, IntentWithdrawn, OrderCancelled, OrderRejected
+from livestack.core.events import (
+    Event,
+    IntentDenied,
+    IntentWithdrawn,
+    OrderAdopted,
+    OrderCancelled,
+    OrderRejected,
+)
 from livestack.core.intents import Cancel, New, Replace
-from livestack.core.types import OrderType, RequestKind, Side, WithdrawReason
+from livestack.core.types import OrderType, RequestKind, Side, TimeInForce, WithdrawReason
 from livestack.research.wording import Scales, duration, event_words, intent_words, short
 from tests.journal import strategies
 from tests.research.sessions import BTCUSDT, INSTRUMENT
@@ -110,3 +118,25 @@ def test_what_never_left() -> None:
         reason=WithdrawReason.TOO_OLD,
     )
     assert "new taken back before it was sent: too old" == event_words(withdrawn, KNOWN)
+
+
+def test_an_order_id_that_was_found() -> None:
+    """Whose order it is, what it looks like at the venue, and how it is called from here on."""
+    found = OrderAdopted(
+        order_id=7,
+        venue="binance_spot",
+        instrument=INSTRUMENT,
+        client_id="web_1",
+        venue_order_id="77",
+        side=Side.BUY,
+        order_type=OrderType.LIMIT,
+        tif=TimeInForce.GTC,
+        price=5_000_000,
+        qty=1_000,
+        filled_qty=500,
+    )
+    seen = "open at the venue as web_1: buy 0.01 BTC of binance_spot:BTCUSDT at 50000, 0.005 BTC of it filled"
+    assert f"an order of somebody else, {seen}; it is order 7 from here on" == event_words(found, KNOWN)
+    again = msgspec.structs.replace(found, again=3)
+    told = f"order 3, which had been over, is {seen}; it is order 7 from here on"
+    assert told == event_words(again, KNOWN)

@@ -9,9 +9,11 @@ import pytest
 
 from livestack.core.events import IntentDispatched, OrderFill
 from livestack.core.types import parse_decimal
+from livestack.journal.restoring import begin_projection
 from livestack.settings import load
 from livestack.simulator.binance_spot.signing import make_keys
 from livestack.simulator.binance_spot.venue import BinanceSpotVenue, VenueSettings
+from tests.core.projecting import different
 from tests.live import configuration
 from tests.live.strategies import market_maker
 from tests.simulation.scheduler import START_NS
@@ -44,6 +46,10 @@ def check_invariants(world: World) -> None:
     """What holds after every run: the record before the order, ids used once, one truth, one replay."""
     with world.reader() as reader:
         records = list(reader.records())
+        projection = begin_projection(world.sessions, reader.header, len(records))
+    for record in records:
+        projection.take(record)
+    assert {} == different(world.node.runtime.state, projection.state)
     assert list(range(1, len(records) + 1)) == [record.seq for record in records]
     dispatched = [r.event.request.client_id for r in records if isinstance(r.event, IntentDispatched)]
     seen = [request.client_id for request in world.venue.log if request.client_id]
