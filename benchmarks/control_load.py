@@ -145,7 +145,7 @@ def prepare(directory: Path) -> Place:
     name = f"node-{len(list(directory.glob('*.toml')))}"
     addresses = free_addresses(3)
     strategy = (ROOT / "benchmarks" / "tick_to_order.toml").read_text()
-    text = CONFIGURATION.format(durability="full", follower="false", configuration=strategy)
+    text = CONFIGURATION.format(durability="full", follower="false", records="false", configuration=strategy)
     path = directory / f"{name}.toml"
     path.write_text(CONTROL.format(*addresses) + text)
     _, key_file = new_client(directory / name / "keys", "operator", Role.OPERATOR)

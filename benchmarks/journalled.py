@@ -38,12 +38,12 @@ BATCH = 100
 """Records in a commit."""
 
 
-def configuration() -> Configuration:
-    """That of core_throughput.toml, with a strategy that a journal can name."""
+def configuration(every: int = 100) -> Configuration:
+    """That of core_throughput.toml, with a strategy that a journal can name: an order every so many quotes."""
     plain = tomllib.loads(CONFIGURATION.read_text(encoding="utf-8"))
     plain["strategy"] = {
         "path": "benchmarks.strategies:Regular",
-        "parameters": {"every": 100, "qty": ORDER_QTY},
+        "parameters": {"every": every, "qty": ORDER_QTY},
     }
     return Configuration.from_plain(plain)
 
@@ -140,13 +140,18 @@ def stream(session: JournalledSession, count: int, batch: int) -> Iterator[list[
 
 
 def write_journal(
-    data_dir: Path, count: int, behind: int, durability: Durability = "relaxed", segment_bytes: int = 1 << 30
+    data_dir: Path,
+    count: int,
+    behind: int,
+    durability: Durability = "relaxed",
+    segment_bytes: int = 1 << 30,
+    every: int = 100,
 ) -> int:
     """A journal of ``count`` Events below ``data_dir`` whose writer did not stop in order; its last position.
 
-    ``behind``: so many Events before its end stands a snapshot, 0 for none.
+    ``behind``: so many Events before its end stands a snapshot, 0 for none. ``every``: of :func:`configuration`.
     """
-    rules = configuration()
+    rules = configuration(every)
     session, head = JournalledSession(rules), header(rules)
     sessions = data_dir / "sessions"
     writer = JournalWriter.create(sessions, head, durability)

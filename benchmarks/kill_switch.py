@@ -51,6 +51,8 @@ name = "bench"
 level = "error"
 [follower]
 enabled = false
+[records]
+enabled = false
 [control]
 rate = 10000
 [watchdog]

@@ -5,7 +5,8 @@
 The venue sends one quote at a time and notes when the order that answers it arrives; client and venue are two
 processes. Baseline in the same run: one thread and one loop that receives, decodes and sends. One measured commit is
 what ``full`` adds at the least: a group of the same size, written to the same disk, in a process of its own.
-The node of the first table runs without its follower; the second table has it, on the same processors.
+The node of the first table runs without its follower; the second table has it, on the same processors. Neither ships
+records: what that costs is ship.py's.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ level = "warning"
 durability = "{durability}"
 [follower]
 enabled = {follower}
+[records]
+enabled = {records}
 [venues.binance_spot]
 adapter = "binance_spot"
 rest_url = "${{VENUE_REST}}"
@@ -102,14 +105,19 @@ def measure_commit(durability: str, directory: Path, rounds: int) -> dict[str, f
     return figures(latencies)
 
 
-def measure_node(directory: Path, durability: str, follower: bool, rounds: int) -> dict[str, float]:
-    """A whole node on a data directory of its own."""
+def measure_node(
+    directory: Path, durability: str, follower: bool, rounds: int, records: bool = False
+) -> dict[str, float]:
+    """A whole node on a data directory of its own; ``records``: it ships them."""
     name = f"{durability}-{'with' if follower else 'without'}-follower"
     configuration = (ROOT / "benchmarks" / "tick_to_order.toml").read_text()
     path = directory / f"{name}.toml"
     path.write_text(
         CONFIGURATION.format(
-            durability=durability, follower=str(follower).lower(), configuration=configuration
+            durability=durability,
+            follower=str(follower).lower(),
+            records=str(records).lower(),
+            configuration=configuration,
         )
     )
     node = [sys.executable, "-m", "livestack", "start", "-c", str(path), "--data-dir", name]

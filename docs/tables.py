@@ -1,7 +1,10 @@
-"""Writes the tables of docs/core.rst from the Core's own: ``python docs/tables.py``. A test holds them to it."""
+"""Writes the tables of docs/core.rst from the Core's own, those of docs/records.rst from the schema of the records:
+``python docs/tables.py``. A test holds them to it.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from enum import Enum
 from pathlib import Path
@@ -11,9 +14,13 @@ from livestack.core.orders import LIFECYCLE, REPORTS, Effect, ReportEffect
 from livestack.core.pending import DOMINANCE, Form
 from livestack.core.risk_guide import RULE_GUIDE
 from livestack.core.types import OrderStatus, RequestKind
+from livestack.storage.tables import TABLES, Column, Kind
+from livestack.wire import records_pb2
 
 DIRECTORY = Path(__file__).resolve().parent / "generated"
 HEAD = ".. Written by docs/tables.py from the tables of livestack.core; not to be edited.\n\n"
+RECORDS_HEAD = ".. Written by docs/tables.py from records.proto; not to be edited.\n\n"
+SCHEMA = DIRECTORY.parent.parent / "protos" / "livestack" / "wire" / "records.proto"
 STATUSES = list(OrderStatus)
 NAMES: dict[Enum, str] = {
     Effect.STAY: "stays",
@@ -96,10 +103,64 @@ def rules() -> str:
     return table(["Rule", "Denies"], rows)
 
 
+KINDS = {
+    Kind.INT32: "integer",
+    Kind.INT64: "integer",
+    Kind.BOOL: "boolean",
+    Kind.TEXT: "text",
+    Kind.DECIMAL: "decimal",
+}
+
+
+def comments() -> dict[tuple[str, str], str]:
+    """By message and field ('': the message itself), what records.proto says above it."""
+    found: dict[tuple[str, str], str] = {}
+    message, said = "", []
+    for line in SCHEMA.read_text(encoding="utf-8").splitlines():
+        text = line.strip()
+        if text.startswith("//"):
+            said.append(text.removeprefix("//").strip())
+            continue
+        opened, field = re.match(r"message (\w+) {", text), re.match(r"(?:optional )?\w+ (\w+) = \d+", text)
+        if opened:
+            message = opened[1]
+        if said and (opened or (field and message)):
+            found[message, "" if opened else field[1]] = " ".join(said)
+        said = []
+    return found
+
+
+def records() -> str:
+    """Every table with its columns; those that all have come first."""
+    said = comments()
+    trace = next(iter(TABLES.values())).columns
+    shared = [column for column in trace if column.of_trace]
+    parts = [_columns(said, records_pb2.Trace.DESCRIPTOR.name, shared)]
+    for name, one in TABLES.items():
+        message = one.message.DESCRIPTOR.name
+        own = [column for column in one.columns if not column.of_trace]
+        parts.append(f"``{name}``: {said[message, ''][0].lower()}{said[message, ''][1:]}\n")
+        parts.append(_columns(said, message, own))
+    return "\n".join(parts)
+
+
+def _columns(said: dict[tuple[str, str], str], message: str, columns: Iterable[Column]) -> str:
+    rows = [
+        [
+            f"``{column.name}``",
+            KINDS[column.kind] + (", or null" if column.optional else ""),
+            said.get((message, column.name), "").replace("|", r"\|"),
+        ]
+        for column in columns
+    ]
+    return table(["Column", "Holds", "What"], rows)
+
+
 FILES = {
     "dominance.inc": dominance,
     "events.inc": event_names,
     "lifecycle.inc": lambda: diagram() + "\n" + lifecycle(),
+    "records.inc": records,
     "reports.inc": reports,
     "rules.inc": rules,
 }
@@ -107,7 +168,8 @@ FILES = {
 
 def texts() -> dict[str, str]:
     """What each file has to hold."""
-    return {name: HEAD + make() for name, make in FILES.items()}
+    heads = {"records.inc": RECORDS_HEAD}
+    return {name: heads.get(name, HEAD) + make() for name, make in FILES.items()}
 
 
 if __name__ == "__main__":
