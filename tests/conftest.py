@@ -5,9 +5,12 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import sys
 import tempfile
+from collections.abc import Iterator
 
 import pytest
+import structlog
 from hypothesis import settings
 
 settings.register_profile("suite", deadline=None, print_blob=True)
@@ -36,3 +39,12 @@ def pytest_configure(config: pytest.Config) -> None:
 def no_data_directory_of_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test that writes names its directory."""
     monkeypatch.delenv("LIVESTACK_DATA_DIR", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def no_logging_of_another_test() -> Iterator[None]:
+    """A command that was called in this process has set it up as it wants it."""
+    stderr = sys.stderr
+    yield
+    structlog.reset_defaults()
+    sys.stderr = stderr

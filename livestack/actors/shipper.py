@@ -33,9 +33,9 @@ REPORT_NS = 1_000_000_000
 
 
 class ShippedUpTo(msgspec.Struct, frozen=True, tag="shipped", tag_field="report"):
-    """``seq`` is the last Event looked at, ``through`` what the sink says that it has all of.
+    """``seq`` is the last Event looked at; up to ``through``, which was at ``ts`` (0 unknown), the sink has everything.
 
-    Up to ``ts`` (0 unknown) nothing waits; ``behind`` Events are behind that, 0: the sink has everything. ``rows`` and
+    ``behind`` Events are behind that. ``rows`` and
     ``refused`` count records written and not taken since the process started, ``rows_per_s`` since the last line.
     """
 
@@ -239,7 +239,7 @@ class ShipperActor(NodeActor):
         refused = self._refused_before + own.refused + (earlier.refused if earlier is not None else 0)
         per_s = (rows - self._reported_rows) * 1_000_000_000 // elapsed_ns
         self._reported_rows = rows
-        self._report(ShippedUpTo(own.seq, own.through, own.complete_ts, own.behind(), rows, refused, per_s))
+        self._report(ShippedUpTo(own.seq, own.complete, own.complete_ts, own.behind(), rows, refused, per_s))
 
     def _tell_trouble(self, earlier: Shipment) -> None:
         """Of the session that runs nothing is wrong: it is said, and the node need not tell anybody at once."""

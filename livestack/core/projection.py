@@ -90,9 +90,8 @@ class Projection:
     def _take_derived(self, event: DerivedEvent, kind: type) -> None:
         asked = self._asked
         if asked is not None and kind is events.CommandApplied:
-            remember(
-                self.state, asked, ""
-            )  # what it was about may have been in the Queue, which only the Core knew
+            # what it was about may have been in the Queue, which only the Core knew
+            remember(self.state, asked, "")
         elif asked is not None and isinstance(event, events.CommandRefused):
             remember(self.state, asked, event.reason)
         _DERIVED[kind](self._out, event)

@@ -210,15 +210,13 @@ class ShipperChild(ChildProcess):
         now_ns = self._clock.now_ns()
         confirmed_ns = report.ts if report.behind else now_ns
         with self._lock:
-            works = not report.behind or report.through > self.through or report.rows > self._rows
+            works = not report.behind or report.rows > self._rows
             accepted = self._refuses and works
             if works:
                 self._refuses = False
                 self._has_answered = True
                 self._trouble = ""
-            # What was looked at without a record in it is not written down at once; it is complete all the same.
-            self.through = report.through if report.behind else max(report.through, report.seq)
-            self._behind, self._rows = report.behind, report.rows
+            self.through, self._behind, self._rows = report.through, report.behind, report.rows
             self._confirmed_ns = max(self._confirmed_ns, confirmed_ns)
             back = self._is_late and now_ns - self._confirmed_ns < self._lag_max_ns
             if back:

@@ -141,7 +141,7 @@ def execution() -> list[Mutant]:
         (
             "a refused Cancel is not asked about",
             apply_execution.cancel_rejected,
-            "state.execution.unresolved.setdefault(order.order_id, request)",
+            "state.execution.unresolved.setdefault(order.order_id, refused)",
             "pass",
         ),
         (

@@ -245,6 +245,39 @@ def test_whatever_comes_the_projection_is_the_core(sequence: list[tuple[InputEve
         shadow.check(running.runtime.state)
 
 
+def test_the_record_alone_tells_every_order_id() -> None:
+    """Of a stranger's order, which may stay, and of one of ours that is open again, which is cancelled at once."""
+    bench = Shadowed(external_orders="adopt", orphan_orders="ignore")
+    ours = bench.buy(qty=7)
+    bench.found("web_1")
+    bench.failed(ours, FailureReason.NOT_AT_VENUE)
+    bench.feed(support.report(ours, OrderStatus.ACCEPTED))
+    told = [one.event for one in bench.record if isinstance(one.event, events.OrderAdopted)]
+    client_id = support.named(ours)["client_id"]
+    expected = [(ours + 1, "web_1", 10, 0), (ours + 2, client_id, 7, ours)]
+    assert expected == [(one.order_id, one.client_id, one.qty, one.again) for one in told]
+    assert (ours + 1, [ours + 2]) == (next(iter(bench.execution.orders)), list(bench.execution.closing))
+
+
+def test_a_request_knows_when_it_was_written() -> None:
+    """It, and no other one of its order; and at which prices it was allowed, whatever they are when it goes out."""
+    bench = Shadowed()
+    order_id = bench.buy()
+    bench.feed(sent(order_id, RequestKind.NEW, 2))
+    assert (0, 0) == (bench.execution.requests[order_id].gate_ns, bench.execution.requests[order_id].send_ns)
+    bench.feed(sent(order_id, RequestKind.NEW, 1))
+    assert (5, 7) == (bench.execution.requests[order_id].gate_ns, bench.execution.requests[order_id].send_ns)
+    bench.feed(SILENCE)
+    allowed_ts, waiting = bench.ts, bench.buy()
+    step = bench.quote(9_000, 9_010, wait_ns=SECOND)
+    (dispatched,) = step.derived
+    assert isinstance(dispatched, events.IntentDispatched)
+    assert waiting == dispatched.request.order_id
+    prices = (dispatched.bid, dispatched.ask, dispatched.worst_qty)
+    assert (allowed_ts, (10_000, 10_010, 10)) == (dispatched.admitted_ts, prices)
+    assert allowed_ts == bench.execution.requests[waiting].admitted_ts
+
+
 def test_it_holds_nothing_that_only_deciding_needs() -> None:
     """Whatever waits in a snapshot's Queue, and whatever the strategy remembers there."""
     bench = Bench().start()

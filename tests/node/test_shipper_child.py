@@ -101,7 +101,7 @@ def bench() -> Iterator[Bench]:
 
 def test_how_far_it_is_can_be_seen(bench: Bench) -> None:
     """Where nothing is missing it has everything that was looked at, and is as old as what it said last."""
-    child = bench.start(SHIPPED % (9, 5, 0, 0, 3) + REFUSED + WAIT)
+    child = bench.start(SHIPPED % (9, 9, 0, 0, 3) + REFUSED + WAIT)
     assert ("starting", 0) == (child.view().state, child.view().through)
     bench.heard_all()
     bench.clock.time_ns += 2 * SECOND_NS

@@ -83,7 +83,7 @@ def test_agrees_with_the_core_on_whatever_happens() -> None:
     run_state_machine_as_test(
         Folded,
         settings=settings(
-            max_examples=settings.default.max_examples if LONG else 100,
+            max_examples=settings.default.max_examples if LONG else 25,
             stateful_step_count=30,
             derandomize=not LONG,
             database=None,
@@ -125,7 +125,7 @@ def test_agrees_with_the_core_on_a_restless_session(seed: int) -> None:
     assert check(stream)
 
 
-@fuzz(150)
+@fuzz(60)
 @given(SEQUENCES)
 def test_any_event_can_be_recorded(sequence: list[tuple[InputEvent, int]]) -> None:
     """Whatever comes from outside: nothing raises, and each record comes back from its bytes."""
