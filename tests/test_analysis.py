@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from decimal import Decimal
@@ -153,6 +154,21 @@ def test_polars_and_duckdb_agree(by_duckdb: dict[str, Any], by_polars: dict[str,
         [(count, Decimal(volume)) for count, volume in each["slippage"]] for each in (by_duckdb, by_polars)
     ]
     assert volumes[0] == volumes[1]
+
+
+def test_path_with_blanks(session: Session, tmp_path: Path) -> None:
+    """Every row is found there too, by the files that the table names and by what stands for the scan of Polars."""
+    directory = tmp_path / "with blank \u00fc"
+    shutil.copytree(session.directory / "livestack-data" / "records", directory / "livestack-data" / "records")
+    moved = session._replace(directory=directory)
+    (by_files,) = [one for one in blocks_of("DuckDB") if "file_uris" in one.code]
+    start = Block("python", "import duckdb\nRECORDS = 'livestack-data/records'", "")
+    count = {"fills": "fills.aggregate('count(*)').fetchall()"}
+    assert [[session.summary["fills"]]] == run(moved, [start, by_files], count)["fills"]
+    polars = {"fills": "fills.collect().height", "denials": "denials.collect().height"}
+    found = run(moved, blocks_of("Paths with blanks"), polars)
+    assert session.summary["fills"] == found["fills"]
+    assert session.summary["denied"] <= found["denials"]
 
 
 def test_replaced_files_can_be_removed(session: Session) -> None:

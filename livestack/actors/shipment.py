@@ -29,15 +29,17 @@ from livestack.actors.shipment_source import JournalSource
 from livestack.core.events import Recorded
 from livestack.exceptions import (
     ConfigurationError,
+    HeldError,
     JournalDamagedError,
     JournalError,
+    LivestackError,
     RecoveryError,
     SinkError,
     SinkRefusedError,
+    UsageError,
 )
 from livestack.failpoints import failpoint
 from livestack.journal.format import SegmentHeader
-from livestack.journal.reader import SEQ_MAX
 from livestack.storage.sink import Position, Refusal
 from livestack.storage.tables import TABLE_OF
 from livestack.transports.clock import Clock
@@ -61,8 +63,8 @@ fold, let old segments go, and cost the sink a commit each."""
 AGAIN_NS = 5_000_000_000
 """After trouble with the journal that may pass."""
 
-BEYOND_AGAIN_NS = 30_000_000_000
-"""Before a sink that has more than the journal is asked again: somebody has to look first."""
+CONTRADICTED_AGAIN_NS = 30_000_000_000
+"""Before a sink that has another journal's records is asked again: somebody has to act first."""
 
 
 class Did(Enum):
@@ -85,7 +87,8 @@ class Shipment:
 
     ``live``: its node is running; :meth:`finish` says that it has ended. ``seq`` and ``ts``: the last Event folded;
     ``through``: what the sink has of all tables. ``rows`` and ``refused`` count what this one wrote, ``refusals`` are
-    those that nobody took away yet; ``trouble``: what is wrong now; ``wakes_ns``: when the next step is due.
+    those that nobody took away yet; ``trouble``: what is wrong now, ``exit_code``: what whoever gives up for it ends
+    with; ``wakes_ns``: when the next step is due.
     """
 
     def __init__(
@@ -105,6 +108,7 @@ class Shipment:
         self.rows = self.refused = 0
         self.refusals: list[Refusal] = []
         self.trouble: Trouble | None = None
+        self.exit_code = 0
         self.wakes_ns = 0
         self._sessions = sessions
         self._connection = connection
@@ -149,23 +153,18 @@ class Shipment:
             did = self._advance()
         except SinkError as error:
             self._connection.failed(error)
-            self._set_back(
-                Trouble(str(error), isinstance(error, SinkRefusedError)), self._connection.again_ns
-            )
+            again_ns = self._connection.again_ns
+            self._set_back(Trouble(str(error), isinstance(error, SinkRefusedError)), again_ns, error)
         except JournalDamagedError as error:
             self._commits, self._damage = None, str(error)
-            self.trouble = Trouble(self._damage, refused=True)
+            self.trouble, self.exit_code = Trouble(self._damage, refused=True), error.exit_code
             return Did.MORE
         except (RecoveryError, ConfigurationError) as error:
-            text = f"session {self.session} cannot be shipped to {self._connection.sink.address}: "
-            if isinstance(error, RecoveryError):
-                text += f"behind seq {self.through} its journal {error.cause}"
-            else:
-                key, sentence = error.faults[0]
-                text += f"its configuration is of another version of this program: {key} {sentence}"
-            self._set_back(Trouble(text, refused=True), self._clock.now_ns() + AGAIN_NS)
+            again_ns = self._clock.now_ns() + AGAIN_NS
+            self._set_back(Trouble(self._cannot(error), refused=True), again_ns, error)
         except (JournalError, OSError) as error:
-            self._set_back(Trouble(f"session {self.session}: {error}"), self._clock.now_ns() + AGAIN_NS)
+            again_ns = self._clock.now_ns() + AGAIN_NS
+            self._set_back(Trouble(f"session {self.session}: {error}"), again_ns, error)
         else:
             return did
         return Did.WAITS
@@ -184,10 +183,22 @@ class Shipment:
         if self._source is not None:
             self._source.close()
 
-    def _set_back(self, trouble: Trouble, again_ns: int) -> None:
+    def _cannot(self, error: RecoveryError | ConfigurationError) -> str:
+        """Why nothing can be derived, and what to do."""
+        text = f"session {self.session} cannot be shipped to {self._connection.sink.address}: "
+        if isinstance(error, RecoveryError):
+            return (
+                f"{text}behind seq {self.through} its journal {error.cause}; put the segments that are missing, or a "
+                "snapshot that is not older than the first one left, back from a backup"
+            )
+        key, sentence = error.faults[0]
+        return f"{text}its configuration is of another version of this program: {key} {sentence}; ship it with that one"
+
+    def _set_back(self, trouble: Trouble, again_ns: int, error: Exception) -> None:
         """Nothing is tried before ``again_ns``; reading begins anew then, behind the last commit that was folded."""
         self._commits = None
         self.trouble = trouble
+        self.exit_code = error.exit_code if isinstance(error, LivestackError) else HeldError.exit_code
         self._again_ns = self.wakes_ns = again_ns
 
     def _journal(self) -> JournalSource:
@@ -222,18 +233,15 @@ class Shipment:
     def _ask(self) -> Did:
         """Hear from the sink how far it is, and go on there: with what waits here, or with a new fold."""
         position = self._connection.sink.position(self.session)
-        try:
-            last_seq = self._journal().last_seq()
-        except JournalDamagedError:
-            last_seq = SEQ_MAX  # reading tells where it is damaged, and everything before that is shipped
+        self._commits = None  # the journal is looked at, and may be let go for that
         furthest = max(position.through, *position.tables.values(), 0)
-        if furthest > last_seq:
-            text = (
-                f"{self._connection.sink.address} has records of session {self.session} up to seq {furthest}, but its "
-                f"journal here ends with seq {last_seq}: they are of another journal of that name, or this one has "
-                "lost its end; nothing is written"
-            )
-            self._set_back(Trouble(text, refused=True), self._clock.now_ns() + BEYOND_AGAIN_NS)
+        try:
+            text = self._mark.contradiction(furthest, self._journal(), self._clock.wall_ns())
+        except JournalDamagedError:
+            text = ""  # reading tells where it is damaged, and everything before that is shipped
+        if text:
+            again_ns = self._clock.now_ns() + CONTRADICTED_AGAIN_NS
+            self._set_back(Trouble(text, refused=True), again_ns, UsageError(text))
             return Did.WAITS
         self._asked = self._connection.number
         if (
@@ -244,7 +252,7 @@ class Shipment:
             self._waiting.trim(position)
         else:
             self._waiting.clear()
-            self._take = self._commits = self._header = None
+            self._take = self._header = None
             self.seq = position.through
             self.ts = self._journal().ts_of(self.seq)
         self._position = position
@@ -254,7 +262,7 @@ class Shipment:
     def _tell_through(self, through: int) -> None:
         """The sink has said, or was told by a batch about nothing else, that all tables are complete so far."""
         self.through, self._told_ns = through, self._clock.now_ns()
-        self._mark.keep(through, self._clock.wall_ns())
+        self._mark.keep(through, self._clock.wall_ns(), self._journal().link_at(through))
 
     def _begin_pass(self) -> None:
         """Over all that is there now."""
@@ -327,7 +335,9 @@ class Shipment:
             return Did.CAUGHT_UP
         if self._journal().has(self.seq + 1):
             return Did.MORE  # written after this pass began, and before the writer ended
-        self._mark.keep(self.through, self._clock.wall_ns(), ended=self._journal().has_ended())
+        journal = self._journal()
+        ended = journal.has_ended()
+        self._mark.keep(self.through, self._clock.wall_ns(), journal.link_at(self.through), ended)
         return Did.OVER
 
     def _write(self, tables: set[str]) -> Did:

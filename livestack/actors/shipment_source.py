@@ -70,6 +70,13 @@ class JournalSource:
             self._part = (self._within.first_seq, self._following(number))
         return self._within
 
+    def link_at(self, seq: int) -> str:
+        """The hash chain's link where the commit of ``seq`` ends, in hex; "" where it cannot be read."""
+        try:
+            return (self._reader.link_at(seq) or b"").hex()
+        except JournalDamagedError:
+            return ""
+
     def ts_of(self, seq: int) -> int:
         """When the Event at ``seq`` was sequenced, or the first one that is there; 0 where it cannot be read."""
         seq = max(seq, self.header.first_seq)
@@ -125,7 +132,7 @@ class JournalSource:
 
     def _stays(self, seq: int, at_once: bool) -> bool:
         """Whether the newest commit, which ends with ``seq``, survives a power loss; flushes it where that is due."""
-        if self._within.durability == FLUSHED_ALWAYS or self._flushed >= seq:
+        if self.header_at(seq).durability == FLUSHED_ALWAYS or self._flushed >= seq:
             return True
         now_ns = self._now_ns()
         if self._held[0] != seq:

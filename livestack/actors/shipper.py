@@ -2,13 +2,15 @@
 
 One thread, in a process of its own; it may wait for the sink as long as a call of it takes. While there is something to
 do it does one step after another and looks into its mailbox between two; otherwise it is woken every ``POLL_NS``. An
-earlier session gets a step whenever the running one has nothing to do.
+earlier session gets a step whenever the running one has nothing to do. One that is marked as shipped to its end costs a
+question, once: a storage that was put back from a backup may not have it any more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections import deque
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from livestack.actors.shipment import ROWS_MAX, Did, Shipment
 from livestack.actors.shipment_fold import BeginFold, begin_fold
 from livestack.actors.shipment_mark import Trouble, alone
 from livestack.actors.shipment_sink import SinkConnection
-from livestack.exceptions import HeldError
+from livestack.exceptions import HeldError, SinkError
 from livestack.journal.sessions import session_names
 from livestack.storage.cursor import read_marks
 from livestack.transports.clock import Clock, Timers
@@ -35,8 +37,8 @@ REPORT_NS = 1_000_000_000
 class ShippedUpTo(msgspec.Struct, frozen=True, tag="shipped", tag_field="report"):
     """``seq`` is the last Event looked at; up to ``through``, which was at ``ts`` (0 unknown), the sink has everything.
 
-    ``behind`` Events are behind that. ``rows`` and
-    ``refused`` count records written and not taken since the process started, ``rows_per_s`` since the last line.
+    ``behind`` Events are behind that. ``rows`` and ``refused`` count records written and not taken since the process
+    started, ``rows_per_s`` since the last line.
     """
 
     seq: int
@@ -111,7 +113,7 @@ class ShipperActor(NodeActor):
         self._has_lock = False
         self._earlier: Shipment | None = None
         self._earlier_lock = ExitStack()
-        self._left: Iterator[str] | None = None
+        self._left: deque[str] | None = None
         self._finishing = self._finished = False
         self._said = self._said_of_earlier = ""
         self._reported_ns = clock.now_ns() - REPORT_NS
@@ -158,48 +160,62 @@ class ShipperActor(NodeActor):
         """Whether nobody else ships this session to this sink; asked again with every step."""
         if not self._has_lock:
             try:
-                self._locks.enter_context(alone(self._sessions, self._session, self._sink_name))
+                self._locks.enter_context(self._alone(self._session))
             except (HeldError, OSError) as error:
                 self._own.trouble = Trouble(str(error))
                 return False
             self._has_lock, self._own.trouble = True, None
         return True
 
+    def _alone(self, session: str) -> AbstractContextManager[None]:
+        return alone(self._sessions, session, self._sink_name, self._connection.sink.address)
+
     def _step_earlier(self) -> Did:
         """One step of an earlier session; MORE as long as there may be another one."""
-        if self._earlier is None and not self._next_earlier():
-            return Did.CAUGHT_UP
-        assert self._earlier is not None
+        if self._earlier is None:
+            return self._next_earlier()
         did = self._earlier.advance()
         if self._connection.number == 0:
-            self._tell_trouble(self._earlier)  # the sink's: it is tried again
+            self._tell_trouble(self._earlier.trouble)  # the sink's: it is tried again
             return Did.WAITS
         if self._earlier.refusals:
             self._tell_refusals(self._earlier)
         if did in (Did.MORE, Did.CAUGHT_UP):
             return Did.MORE
         if did is not Did.OVER:
-            self._tell_trouble(
-                self._earlier
-            )  # the journal's: somebody has to look, and the next process tries again
+            # The journal's: somebody has to look, and the next process tries again.
+            self._tell_trouble(self._earlier.trouble)
         self._drop_earlier()
         return Did.MORE
 
-    def _next_earlier(self) -> bool:
-        """Begin with the next session that the sink may not have all of, unless another process is at it."""
+    def _next_earlier(self) -> Did:
+        """Look at the next session, and begin with it where the sink does not have all of it, unless another process
+        is at it; CAUGHT_UP: there is none."""
         if self._left is None:
-            self._left = iter([one for one in session_names(self._sessions) if one != self._session])
-        for session in self._left:
-            mark = read_marks(self._sessions, session).get(self._sink_name)
-            if mark is not None and mark.ended and mark.address == self._connection.sink.address:
-                continue
-            try:
-                self._earlier_lock.enter_context(alone(self._sessions, session, self._sink_name))
-            except (HeldError, OSError):
-                continue
-            self._earlier = self._shipment(session, live=False)
-            return True
-        return False
+            self._left = deque(one for one in session_names(self._sessions) if one != self._session)
+        if not self._left:
+            return Did.CAUGHT_UP
+        session = self._left[0]
+        try:
+            if not self._has_all(session):
+                self._earlier_lock.enter_context(self._alone(session))
+                self._earlier = self._shipment(session, live=False)
+        except SinkError as error:
+            self._connection.failed(error)
+            self._tell_trouble(Trouble(str(error)))
+            return Did.WAITS
+        except (HeldError, OSError):
+            pass
+        self._left.popleft()
+        return Did.MORE
+
+    def _has_all(self, session: str) -> bool:
+        """Whether the sink says so, of a session that is marked as shipped to its end."""
+        sink = self._connection.sink
+        mark = read_marks(self._sessions, session).get(self._sink_name)
+        if mark is None or not mark.ended or mark.address != sink.address:
+            return False
+        return self._connection.ready() and sink.position(session).through >= mark.through
 
     def _drop_earlier(self) -> None:
         if self._earlier is not None:
@@ -241,11 +257,11 @@ class ShipperActor(NodeActor):
         self._reported_rows = rows
         self._report(ShippedUpTo(own.seq, own.complete, own.complete_ts, own.behind(), rows, refused, per_s))
 
-    def _tell_trouble(self, earlier: Shipment) -> None:
+    def _tell_trouble(self, trouble: Trouble | None) -> None:
         """Of the session that runs nothing is wrong: it is said, and the node need not tell anybody at once."""
-        if earlier.trouble is not None and earlier.trouble.text != self._said_of_earlier:
-            self._said_of_earlier = earlier.trouble.text
-            self._report(Trouble(earlier.trouble.text))
+        if trouble is not None and trouble.text != self._said_of_earlier:
+            self._said_of_earlier = trouble.text
+            self._report(Trouble(trouble.text))
 
     def _tell_refusals(self, shipment: Shipment) -> None:
         for one in shipment.refusals:

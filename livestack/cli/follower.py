@@ -45,10 +45,19 @@ DEFAULTS = FollowerSettings()
 )
 @click.option("--keep", type=click.IntRange(min=1), default=DEFAULTS.keep, help="Snapshots that stay.")
 @click.option(
+    "--sink", "sinks", multiple=True, help="NAME=ADDRESS of one in use: it may still need older snapshots."
+)
+@click.option(
     "--child", is_flag=True, help="Started by the node: stop when stdin says so, end when it closes."
 )
 def follower(
-    session: str, data_dir: Path | None, every_ns: int, every_events: int, keep: int, child: bool
+    session: str,
+    data_dir: Path | None,
+    every_ns: int,
+    every_events: int,
+    keep: int,
+    sinks: tuple[str, ...],
+    child: bool,
 ) -> None:
     """Follow SESSION (or "latest"): verify what its node does, and write State snapshots. Exit code 6: a difference."""
     try:
@@ -60,7 +69,14 @@ def follower(
     name, held = resolve(directory, session)
     try:
         with _alone(directory.sessions / name), _Wishes(child) as wishes:
-            following = Follower(directory.sessions, name, settings, _print, live=held or child)
+            following = Follower(
+                directory.sessions,
+                name,
+                settings,
+                _print,
+                live=held or child,
+                sinks=_in_use(sinks) if child or sinks else None,
+            )
             try:
                 code = following.run(wishes.listen, lambda: child or resolve(directory, name)[1])
             finally:
@@ -73,6 +89,11 @@ def follower(
         _print(Trouble(str(error)))
         code = error.exit_code
     sys.exit(code)
+
+
+def _in_use(sinks: tuple[str, ...]) -> dict[str, str]:
+    """Their addresses, by name; a name has no ``=`` in it."""
+    return {name: address for name, _, address in (one.partition("=") for one in sinks)}
 
 
 def _print(report: Report) -> None:

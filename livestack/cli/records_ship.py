@@ -24,7 +24,7 @@ from livestack.transports.clock import SystemClock
 WAIT_NS = 60_000_000_000
 """For a shipper of the same: without new records it tells its sink twice a minute how far it is."""
 
-_SEVERITY = (6, 2, 3, 5, 130)
+_SEVERITY = (6, 4, 2, 3, 5, 130)
 """Exit codes, the one that tells most first."""
 
 
@@ -58,7 +58,8 @@ def ship(
     """Ship the records of SESSION (or "latest") that central storage does not have yet.
 
     Nothing is shipped twice. Where another process, as a running node's own, ships the same, it is waited for. Exit
-    code 2: the sink refuses. 3: it cannot be reached. 5: others are at it. 6: the journal is damaged.
+    code 2: the sink refuses. 3: it cannot be reached. 4: the journal's beginning is gone. 5: others are at it, or a
+    file is not usable. 6: the journal is damaged.
     """
     if child:
         leave(run_child(DataDirectory(data_directory(data_dir)).sessions, session, os.environ))
@@ -86,7 +87,7 @@ def _tell(told: Shipped, as_json: bool) -> None:
     if as_json:
         echo_json(told)
     else:
-        refused = f", {told.refused:,} of which were refused" if told.refused else ""
+        refused = f"; {told.refused:,} more were refused and are in its dead_letters" if told.refused else ""
         left = "; it has everything" if not told.error else ""
         left = f"; records of {told.pending:,} Events are left" if told.pending else left
         click.echo(f"{told.session}: {told.shipped:,} records to {told.address}{refused}{left}")

@@ -86,11 +86,13 @@ def show(
         sink.look()
         for one in _sessions(DataDirectory(data_dir), sink, session, everything):
             if table is None:
-                _overview(sink, one, as_json)
+                count = _overview(sink, one, as_json)
             elif as_json:
-                _print_lines(sink, table, one, limit, _matching(table, conditions))
+                count = _print_lines(sink, table, one, limit, _matching(table, conditions))
             else:
-                _print_rows(sink, table, one, limit or ROWS_SHOWN, _matching(table, conditions))
+                count = _print_rows(sink, table, one, limit or ROWS_SHOWN, _matching(table, conditions))
+            if not count and sink.position(one) == Position():
+                click.echo(f"{sink.address} has no records of session {one}", err=True)
     finally:
         sink.close()
 
@@ -136,12 +138,14 @@ def _text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _overview(sink: Sink, session: str, as_json: bool) -> None:
-    """Rows and times of each table."""
+def _overview(sink: Sink, session: str, as_json: bool) -> int:
+    """Rows and times of each table; how many rows they have together."""
     rows = []
+    total = 0
     with _waiting(as_json):
         for table in TABLES.values():
             count, first, last = _extent(sink, table, session)
+            total += count
             if as_json:
                 times = {"first": rfc3339(first) if count else None, "last": rfc3339(last) if count else None}
                 echo_json({"session": session, "table": table.name, "rows": count, **times})
@@ -149,6 +153,7 @@ def _overview(sink: Sink, session: str, as_json: bool) -> None:
     if not as_json:
         NodeConsole().print(Text(f"Session {session}, {sink.address}", style="italic"))
         show_table("Tables", ("!table", ">rows", "!first", "!last"), rows)
+    return total
 
 
 def _waiting(as_json: bool) -> AbstractContextManager[object]:
@@ -194,18 +199,20 @@ def _newest(sink: Sink, table: Table, session: str, limit: int, matches: Matches
         start, upto = max(start - window, 0), start - 1
 
 
-def _print_lines(sink: Sink, table: Table, session: str, limit: int | None, matches: Matches) -> None:
+def _print_lines(sink: Sink, table: Table, session: str, limit: int | None, matches: Matches) -> int:
     names = [column.name for column in table.columns]
     rows = (
         _rows(sink, table, session, matches)
         if limit is None
         else _newest(sink, table, session, limit, matches)
     )
-    for row in rows:
+    count = 0
+    for count, row in enumerate(rows, 1):  # noqa: B007 - wanted is the last one
         echo_json(dict(zip(names, row, strict=True)))
+    return count
 
 
-def _print_rows(sink: Sink, table: Table, session: str, limit: int, matches: Matches) -> None:
+def _print_rows(sink: Sink, table: Table, session: str, limit: int, matches: Matches) -> int:
     with _waiting(as_json=False):
         rows = _newest(sink, table, session, limit, matches)
     columns = {column.name: (place, column) for place, column in enumerate(table.columns)}
@@ -221,6 +228,7 @@ def _print_rows(sink: Sink, table: Table, session: str, limit: int, matches: Mat
         for row in rows
     ]
     show_table(f"{table.name} of session {session}, {sink.address}", chosen, cells)
+    return len(rows)
 
 
 def _marked(word: str, column: Column) -> str:

@@ -17,10 +17,18 @@ from livestack.exceptions import JournalError, RecoveryError, SinkRefusedError, 
 from livestack.journal.directory import DataDirectory
 from livestack.research.records import Derivation
 from livestack.research.records_comparison import EXIT_DIFFERENT, Compared, Example, compare
+from livestack.storage.cursor import read_marks
 from livestack.storage.place import SinkPlace, make_sink
 
 _SEVERITY = (EXIT_DIFFERENT, SinkRefusedError.exit_code, SinkUnavailableError.exit_code)
 """Exit codes, the one that tells most first."""
+
+ADVICE = (
+    "look at the examples with --json; storage that lost or changed something is made whole by giving the records a "
+    "fresh place (a new directory, prefix or database, or the damaged one moved aside while no node runs) and "
+    "livestack records ship --all, as long as the journals are there"
+)
+"""Where records are not the same, but for those that merely were not shipped yet."""
 
 SHOWN_MAX = 60
 """Characters of a value in an example."""
@@ -41,7 +49,7 @@ def verify(
 ) -> None:
     """Derive all records of SESSION (or "latest") again from its journal and compare them with what storage has.
 
-    Changes nothing. While the node runs, a sink is held to what it says that it has; the rest is pending.
+    Changes nothing. While the node runs, a sink is held to what it says that it has, or once said; the rest is pending.
     """
     data_dir, places = chosen_places(sinks, config, data_dir)
     directory = DataDirectory(data_dir)
@@ -63,7 +71,8 @@ def _compare(sessions: Path, session: str, running: bool, places: list[SinkPlace
             Derivation(sessions, session, running) as derivation,
             progress_bar("comparing", derivation.from_seq, derivation.end_seq) as progress,
         ):
-            return compare(derivation, session, sinks, running, progress)
+            once = _confirmed(sessions, session)
+            return compare(derivation, session, sinks, running, progress, confirmed=once)
     except JournalError as error:
         damage = f"its journal {error.cause}" if isinstance(error, RecoveryError) else str(error)
         return [
@@ -77,6 +86,14 @@ def _compare(sessions: Path, session: str, running: bool, places: list[SinkPlace
             )
             for name, sink in sinks
         ]
+
+
+def _confirmed(sessions: Path, session: str) -> dict[str, int]:
+    """Up to where each sink once said that it has everything, by address: the marks beside the journal."""
+    confirmed: dict[str, int] = {}
+    for mark in read_marks(sessions, session).values():
+        confirmed[mark.address] = max(confirmed.get(mark.address, 0), mark.through)
+    return confirmed
 
 
 def _print(found: Compared) -> None:
@@ -138,6 +155,8 @@ def _verdicts(found: Compared) -> list[tuple[str, str]]:
     if found.dead_lettered:
         advice = f"livestack records show {found.session} dead_letters"
         told.append((f"refused and set aside: {_records(found.dead_lettered)}; {advice}", "yellow"))
+    if found.had_through:
+        told.append((f"it had everything up to seq {found.had_through:,} once", "red"))
     told += [(text, "red") for text in (found.damage, found.error) if text]
     if found.is_same:
         told.append(
@@ -150,6 +169,9 @@ def _verdicts(found: Compared) -> list[tuple[str, str]]:
                 "red",
             )
         )
+        is_late = not found.running and found.missing == found.pending
+        if not is_late or found.extra or found.different:
+            told.append((ADVICE, "yellow"))
     return told
 
 

@@ -28,10 +28,9 @@ from livestack.exceptions import (
     LivestackError,
     SinkError,
     SinkRefusedError,
-    UsageError,
 )
 from livestack.journal.reader import JournalReader
-from livestack.storage.cursor import read_marks
+from livestack.storage.cursor import name_of_address, read_marks
 from livestack.storage.place import SinkPlace, make_sink
 from livestack.transports.backoff import Backoff
 from livestack.transports.clock import Clock
@@ -84,23 +83,35 @@ class HandShipper:
 
     def ship(self, session: str, running: bool, follow: IsRunning | None = None) -> Shipped:
         """All of ``session`` that is there; with ``follow`` also what its node writes, as long as it is there."""
-        told = Shipped(session=session, sink=self._place.name, address=self._place.address)
+        told = Shipped(session=session, sink=self._name(session), address=self._place.address)
         with ExitStack() as held:
             try:
                 if self._given_up is not None:
-                    told.through = self._marked(session)
+                    told.through = self._marked(told)
                     told.pending = max(self._last_seq(session, running) - told.through, 0)
                     raise self._given_up
                 if self._is_alone(held, session, told, running, waits=follow is None):
                     self._ship(session, running, follow, told)
             except LivestackError as error:
                 told.error, told.exit = str(error), error.exit_code
+            except OSError as error:
+                told.error, told.exit = f"session {session}: {error}", HeldError.exit_code
         return told
 
-    def _marked(self, session: str) -> int:
+    def _name(self, session: str) -> str:
+        """A place that was given by its URL may have a name beside the journal already, from the session's file."""
+        name, address = self._place.name, self._place.address
+        if name != name_of_address(address):
+            return name
+        marks = [mark for mark in read_marks(self._sessions, session).values() if mark.address == address]
+        return max(
+            ((mark.name != name, mark.wall_ns, mark.name) for mark in marks), default=(False, 0, name)
+        )[-1]
+
+    def _marked(self, told: Shipped) -> int:
         """How far the sink is by its mark."""
-        mark = read_marks(self._sessions, session).get(self._place.name)
-        return mark.through if mark is not None and mark.address == self._place.address else 0
+        mark = read_marks(self._sessions, told.session).get(told.sink)
+        return mark.through if mark is not None and mark.address == told.address else 0
 
     def _last_seq(self, session: str, running: bool) -> int:
         with JournalReader.open(self._sessions, session, running) as reader:
@@ -112,7 +123,7 @@ class HandShipper:
     def _is_alone(self, held: ExitStack, session: str, told: Shipped, running: bool, waits: bool) -> bool:
         """Be the only one at it. Another one is waited for; False: it has shipped all that was there. ``HeldError``."""
         try:
-            held.enter_context(alone(self._sessions, session, self._place.name))
+            held.enter_context(alone(self._sessions, session, told.sink, told.address))
             return True
         except HeldError as error:
             if not waits:
@@ -122,22 +133,20 @@ class HandShipper:
         click.echo(f"{holder}; waiting until it has shipped what is there now", err=True)
         deadline_ns = self._clock.now_ns() + self._wait_ns
         while self._clock.now_ns() < deadline_ns and not self._stopped.wait(LOOK_S):
-            through = self._marked(session)
+            through = self._marked(told)
             if through >= target:
                 told.through, told.pending = through, 0
                 return False
             told.pending = target - through
             try:
-                held.enter_context(alone(self._sessions, session, self._place.name))
+                held.enter_context(alone(self._sessions, session, told.sink, told.address))
                 return True
             except HeldError as error:
                 holder = error
         raise holder
 
     def _ship(self, session: str, running: bool, follow: IsRunning | None, told: Shipped) -> None:
-        shipment = Shipment(
-            self._sessions, session, self._connection, self._place.name, self._clock, live=running
-        )
+        shipment = Shipment(self._sessions, session, self._connection, told.sink, self._clock, live=running)
         if follow is None or not running:
             follow = None
             shipment.finish()
@@ -183,8 +192,7 @@ class HandShipper:
         """The exit code, where nobody is to wait for it any longer; 0 where another attempt may help."""
         error = self._connection.error
         if error is None:
-            refused = shipment.trouble is not None and shipment.trouble.refused
-            return UsageError.exit_code if refused else HeldError.exit_code  # of the journal, not of the sink
+            return shipment.exit_code  # of the journal, not of the sink
         may_help = self._has_answered and self._connection.failures < FAILURES_MAX
         if may_help and not isinstance(error, SinkRefusedError):
             return 0

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,13 @@ import click
 
 from livestack.cli.main import data_directory
 from livestack.cli.parameters import complete_session
-from livestack.exceptions import UsageError
+from livestack.exceptions import ConfigurationError, UsageError
 from livestack.journal.directory import DataDirectory
 from livestack.journal.segment import segments_of
 from livestack.journal.sessions import resolve, session_names
 from livestack.records_settings import DEFAULT_SINK, RecordsSettings
 from livestack.settings import inspect
+from livestack.storage.cursor import name_of_address
 from livestack.storage.place import SinkPlace, default_url, place_of_url, sink_places
 
 
@@ -74,14 +75,21 @@ def _place(sink: str, records: RecordsSettings, has_file: bool, data_dir: Path) 
             f"--sink: no sink is named {sink}; there are {', '.join(records.sinks)}, or give a URL"
         )
     place = place_of_url(sink, "")
-    return place_of_url(sink, _name_of(place.address, data_dir))
+    return place_of_url(sink, _name_of(place.address, records, data_dir))
 
 
-def _name_of(address: str, data_dir: Path) -> str:
-    """What a place is called that no file names: always the same for the same place."""
+def _name_of(address: str, records: RecordsSettings, data_dir: Path) -> str:
+    """What the file calls the place; without a name there, always the same for the same place."""
+    for name, settings in records.sinks.items():
+        with suppress(ConfigurationError):  # of another one, of which nothing is wanted here
+            if (
+                address
+                == sink_places(RecordsSettings(sinks={name: settings}), data_dir, os.environ)[0].address
+            ):
+                return name
     if address == place_of_url(default_url(data_dir), DEFAULT_SINK).address:
         return DEFAULT_SINK
-    return f"sink-{hashlib.blake2b(address.encode(), digest_size=4).hexdigest()}"
+    return name_of_address(address)
 
 
 def chosen_sessions(directory: DataDirectory, session: str, everything: bool) -> list[tuple[str, bool]]:

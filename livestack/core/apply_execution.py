@@ -92,6 +92,7 @@ def order_fill(state: State, event: events.OrderFill, out: Derivation) -> None:
     if not ours:
         return  # somebody else's; balances tell. Should we adopt its order, this was before
     state.execution.consecutive_rejects = 0
+    state.execution.session_fills += 1
     position = state.execution.positions.setdefault(event.instrument, Position())
     position.trade(event.side, event.qty, event.price)
     rules = market.definition

@@ -163,6 +163,7 @@ class ExecutionState(msgspec.Struct, kw_only=True):
     recent: dict[tuple[str, int, int, int], int] = {}
     intent_times: list[int] = []
     session_orders: int = 0
+    session_fills: int = 0
     session_notional: dict[str, int] = {}
     consecutive_rejects: int = 0
     fetch_fills: dict[str, int] = {}

@@ -131,6 +131,19 @@ class JournalReader:
                     return found
         return self.header.first_seq - 1, self.header.previous_chain
 
+    def link_at(self, seq: int) -> bytes | None:
+        """The link of the newest commit up to ``seq``, None where it is gone; also while records are handed out."""
+        for segment, bound in reversed(list(self._parts(0, seq))):
+            behind, was_open = min(seq, bound) + 1, segment in self._environments
+            with self._environment(segment, behind) as environment:
+                found = _link_before(environment, behind)
+            if not was_open:
+                self._passed(segment)
+            if found is not None:
+                return found[1]
+        header = self._header(self._segments[0])
+        return header.previous_chain if header.first_seq <= seq + 1 else None
+
     def verify_chain(self, to_seq: int = SEQ_MAX, progress: Callable[[int], None] = lambda seq: None) -> int:
         """Check every record and every link of the hash chain up to the commit of ``to_seq``; the number of records.
 

@@ -3,8 +3,8 @@
 A segment goes once it was sealed long enough ago and a snapshot stands behind it: nothing has to be read from it to go
 on. Who ships records reads the journal too, and begins at a snapshot that is no newer than what it has shipped: one
 such snapshot always stays, and nothing behind it goes. A session goes once it stopped in order, long enough ago, and
-was shipped to its end. What was never finished, is damaged or is in quarantine stays. Runs on a thread that nobody
-waits for.
+was shipped to its end. How far sinks are is for the caller to say, who knows which are in use. What was never finished,
+is damaged or is in quarantine stays. Runs on a thread that nobody waits for.
 """
 
 from __future__ import annotations
@@ -29,18 +29,36 @@ LEAST = 2
 
 
 def spare_through(sessions: Path, session: str, keep: int, shipped: int | None) -> int:
-    """The position up to which nobody will read the journal again: that of the oldest snapshot; 0 where there is none.
+    """The position up to which nobody will read the journal again: that of a snapshot; 0 where none will do.
 
-    ``keep`` snapshots are kept, so that each of them is worth it. ``shipped``: up to here every sink has everything;
-    None: there is no sink. A sink's next fold begins at a snapshot at or before that, so this one has to be good.
+    The newest ``keep`` snapshots are to be worth it; older ones may be there for sinks, and hold nothing back.
+    ``shipped``: up to here every sink has everything; None: there is no sink. A sink's next fold begins at a snapshot
+    at or before that, so this one has to be good.
     """
-    kept = snapshot_positions(sessions, session)
-    if len(kept) < min(LEAST, keep):
+    there = snapshot_positions(sessions, session)
+    if len(there) < min(LEAST, keep):
         return 0
+    oldest = there[-keep:][0]
     if shipped is None:
-        return kept[0]
-    usable = next(snapshots(sessions, session, min(kept[0], shipped), SEMANTICS_VERSION), None)
+        return oldest
+    usable = next(snapshots(sessions, session, min(oldest, shipped), SEMANTICS_VERSION), None)
     return 0 if usable is None else usable.seq
+
+
+def goes_on_behind(sessions: Path, session: str, shipped: int | None) -> int | None:
+    """The position behind which a sink's next fold begins, for :func:`~livestack.journal.snapshots.prune_snapshots`.
+
+    ``shipped`` as for :func:`spare_through`; None: nobody folds. A sink that has no mark, as one under a new name, may
+    have everything before the journal's beginning all the same: it needs the first snapshot that reaches that.
+    """
+    if shipped is None:
+        return None
+    segments = segments_of(sessions, session)
+    first_seq = first_seq_of(segments[0]) if segments else 1
+    if first_seq == 1:
+        return shipped
+    reaching = (seq for seq in snapshot_positions(sessions, session) if seq >= first_seq - 1)
+    return max(shipped, next(reaching, 0))
 
 
 def prune_segments(sessions: Path, session: str, snapshot_seq: int, before_ns: int) -> list[int]:

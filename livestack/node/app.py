@@ -42,7 +42,7 @@ from livestack.node.recovery import Recovered
 from livestack.node.service import ControlService
 from livestack.node.session import Surroundings, Watching, run_session
 from livestack.node.session_names import new_session_id, newest_of
-from livestack.node.sink_check import check_sinks, refuse_to_begin
+from livestack.node.sink_check import check_sinks, known_sinks, refuse_to_begin
 from livestack.node.triggers import listen_early
 from livestack.node.venue_parts import venue_parts
 from livestack.settings import Settings
@@ -98,7 +98,7 @@ def run(process: Process, watching: Watching = nullcontext) -> SessionSummary:
                 ) as guard,
             ):
                 if process.standby:
-                    check_sinks(settings, process.environment)  # what cannot be right later is told now
+                    known_sinks(settings, process.environment)  # what cannot be right later is told now
                 order = service.stand_by() if process.standby else None
                 return _run(process, directory, seams, clock, service, guard, order, watching)
         finally:
@@ -118,12 +118,14 @@ def _run(
     """Take up what was interrupted or begin anew, and run it to its end. ``order``: who had it start."""
     settings = process.settings
     accounts = _accounts(settings, process.environment)
-    sinks = check_sinks(settings, process.environment)
+    sinks = known_sinks(settings, process.environment)
     accepted = _accept(process.accept, directory.sessions)
     before = unfinished(directory, process.configuration, _fingerprints(accounts), process.recovering)
     if isinstance(before, Recovered):
         clock.resume_behind(before.last_ts)
-    refuse_to_begin(sinks, settings.records, resumed=isinstance(before, Recovered))
+    else:
+        sinks = check_sinks(settings, process.environment)
+        refuse_to_begin(sinks, settings.records)
     holder = Holder.here(settings.node.name, Path(settings.data_dir), clock)
     with AccountLease.acquire(accounts, holder, settings.lease, process.environment) as lease:
         venues = {

@@ -42,8 +42,10 @@ class FollowerEvents(Protocol):
         """It has caught up."""
 
 
-def follower_command(data_dir: Path, session: str, settings: FollowerSettings) -> list[str]:
-    """The command line of a session's follower."""
+def follower_command(
+    data_dir: Path, session: str, settings: FollowerSettings, sinks: Mapping[str, str]
+) -> list[str]:
+    """The command line of a session's follower. ``sinks`` in use, with their addresses, which hold no secret."""
     return [
         sys.executable,
         *("-m", "livestack", "follower", session, "--child"),
@@ -51,6 +53,7 @@ def follower_command(data_dir: Path, session: str, settings: FollowerSettings) -
         *("--snapshot-every", f"{settings.snapshot_every_ns // 1_000_000}ms"),
         *("--snapshot-every-events", str(settings.snapshot_every_events)),
         *("--keep", str(settings.keep)),
+        *(f"--sink={name}={address}" for name, address in sinks.items()),
     ]
 
 
@@ -61,8 +64,13 @@ def follower_environment(environment: Mapping[str, str], settings: Settings) -> 
     What libraries of storage look up by themselves (``AWS_...``, ``PG...``) stays: a shipper does.
     """
     secrets = {name for venue in settings.venues.values() for name in venue.secret_variables}
-    urls = {sink.url_env for sink in settings.records.sinks.values()} | {settings.lease.postgres_url_env}
-    return child_environment(environment, without=secrets | {name for name in urls if name is not None})
+    return child_environment(environment, without=secrets | url_variables(settings))
+
+
+def url_variables(settings: Settings) -> frozenset[str]:
+    """The environment variables that hold the URL of the lease's server or of a sink, with its password."""
+    names = {sink.url_env for sink in settings.records.sinks.values()} | {settings.lease.postgres_url_env}
+    return frozenset(name for name in names if name is not None)
 
 
 class FollowerChild(ChildProcess):

@@ -35,6 +35,8 @@ SKEW_NS_MAX: Final = 1_000_000_000
 
 CONNECT_TIMEOUT_S: Final = 5.0
 
+WITHOUT: Final = "a start goes on without it: [records] start_without = true"
+
 _PORTS: Final = {"ws": 80, "wss": 443}
 
 Looking = Callable[[str], None]
@@ -216,7 +218,9 @@ def _sinks(settings: Settings, environment: Mapping[str, str]) -> Iterator[Findi
         return
     for one in checked:
         what = f"sink {one.place.name}"
-        if one.error:
+        if one.error and not one.refused and settings.records.start_without:
+            yield Finding(what, "warning", one.error, WITHOUT)
+        elif one.error:
             code = UsageError.exit_code if one.refused else UnreachableError.exit_code
             yield Finding(what, "wrong", one.error, exit=code)
         else:

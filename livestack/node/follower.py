@@ -13,7 +13,7 @@ A process of its own; all of this runs on its main thread. Imports no actor; wha
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum
 from pathlib import Path
 
@@ -31,11 +31,12 @@ from livestack.journal.clean import DATA_NAME
 from livestack.journal.format import SegmentHeader, source_digest
 from livestack.journal.reader import JournalReader
 from livestack.journal.restoring import begin, restored
+from livestack.journal.retention import goes_on_behind
 from livestack.journal.segment import first_seq_of
 from livestack.journal.snapshots import Snapshot, prune_snapshots, write_snapshot
 from livestack.node import triggers
+from livestack.node.shipped import shipped_to_all
 from livestack.node.snapshotting import snapshot_of
-from livestack.storage.cursor import shipped_through
 from livestack.strategies.loading import load_archived_strategy, load_strategy, strategy_source
 
 EXIT_OVER = 0
@@ -108,7 +109,8 @@ Listen = Callable[[float], Told]
 
 
 class Follower:
-    """Follows ``session`` below ``sessions``. ``live``: its node may be running.
+    """Follows ``session`` below ``sessions``. ``live``: its node may be running. ``sinks``: those of execution records
+    in use, with their addresses; None: not known here.
 
     ``UsageError`` for a session of other semantics, which cannot be compared; what ``JournalReader`` raises.
     """
@@ -121,10 +123,12 @@ class Follower:
         report: Callable[[Report], None],
         *,
         live: bool = True,
+        sinks: Mapping[str, str] | None = None,
         now_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._sessions = sessions
         self._settings = settings
+        self._sinks = sinks
         self._report = report
         self._now_ns = now_ns
         self._reader = JournalReader.open(sessions, session, live)
@@ -224,10 +228,7 @@ class Follower:
             snapshot = self._replace_fold()
             failpoint("follower.before_snapshot")
             write_snapshot(self._sessions, snapshot)
-            session = self.header.session
-            prune_snapshots(
-                self._sessions, session, self._settings.keep, shipped_through(self._sessions, session)
-            )
+            self._prune()
         except JournalError as error:
             self._report(Trouble(str(error)))
         except OSError as error:
@@ -238,6 +239,13 @@ class Follower:
             self._report(SnapshotWritten(seq, snapshot.digest, len(snapshot.state), elapsed_ms))
         now_ns = self._now_ns()
         self._rests_until_ns = now_ns + REST_FACTOR * (now_ns - began_ns)
+
+    def _prune(self) -> None:
+        """All but the newest snapshots, and what a sink goes on from: of sinks that are not known, any may."""
+        session, sinks = self.header.session, self._sinks
+        shipped = 0 if sinks is None else shipped_to_all(self._sessions, session, sinks)
+        needed = goes_on_behind(self._sessions, session, shipped)
+        prune_snapshots(self._sessions, session, self._settings.keep, needed)
 
     def close(self) -> None:
         """Idempotent."""

@@ -49,7 +49,7 @@ class Following:
         self._child: FollowerChild | None = None
         if settings.follower.enabled:
             self._child = FollowerChild(
-                follower_command(sessions.parent, session, settings.follower),
+                follower_command(sessions.parent, session, settings.follower, sinks),
                 OnFollower(node, _retention(settings, sessions, session, seams, sinks)),
                 clock=seams.clock,
                 timers=seams.timers,

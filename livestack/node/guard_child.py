@@ -16,6 +16,7 @@ import msgspec
 
 from livestack.exceptions import UnreachableError
 from livestack.node.child_process import ChildProcess, child_environment
+from livestack.node.children import url_variables
 from livestack.node.guard import Instructions, Ready, Report, Trouble, Watching
 from livestack.node.shared_progress import Phase, ProgressWriter
 from livestack.settings import Settings
@@ -33,6 +34,9 @@ SILENT_NS = 5_000_000_000
 
 LATE_NS = 1_000_000_000
 """A look that comes so much too late says that the node slept, and nothing of the guard."""
+
+_OF_STORAGE = ("AWS_", "PG")
+"""How the variables begin that object storage and libpq look up."""
 
 _report_decoder = msgspec.json.Decoder(Report)
 
@@ -73,7 +77,7 @@ class GuardChild(ChildProcess):
             clock=clock,
             timers=timers,
             backoff=backoff,
-            environment=child_environment(environment),
+            environment=guard_environment(environment, settings),
             inherited=(self.progress.fd,),
             first_line=msgspec.json.encode(instructions) + b"\n",
         )
@@ -177,6 +181,19 @@ class GuardChild(ChildProcess):
         self._trouble = f"it said nothing for {SILENT_NS // 1_000_000_000} s"
         self._lose(self._trouble)
         process.kill()
+
+
+def guard_environment(environment: Mapping[str, str], settings: Settings) -> dict[str, str]:
+    """``environment`` with the keys that the guard speaks to venues with, and with nothing that only others need: the
+    other keys, the URLs of the lease's server and of sinks, and what libraries of storage look up by themselves.
+
+    The rest stays: proxies, certificates and keyrings are found by variables of many names.
+    """
+    places = [venue.guard_key_place for venue in settings.venues.values()]
+    own = {name for place in places for name in (place.api_key_env, place.secret_env)}
+    others = {name for venue in settings.venues.values() for name in venue.secret_variables}
+    others |= url_variables(settings) | {name for name in environment if name.startswith(_OF_STORAGE)}
+    return child_environment(environment, without=others - own)
 
 
 def guard_command(progress_fd: int) -> list[str]:

@@ -67,10 +67,9 @@ def run_child(sessions: Path, session: str, environment: Mapping[str, str]) -> i
     """Ship ``session`` as the node on the other end of stdin says; the exit code."""
     os.nice(NICE)
     triggers.ignore()
+    # What ends the node's group ends the node, and the node ends this.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(
-            number, signal.SIG_IGN
-        )  # what ends the node's group ends the node, and the node ends this
+        signal.signal(number, signal.SIG_IGN)
     os.set_blocking(1, False)  # a node that does not read must not hold up what is shipped
     with open(0, "rb", buffering=0, closefd=False) as stdin:
         line = stdin.readline()

@@ -1,8 +1,9 @@
-"""Before a session begins: whether records can be kept where the settings say, asked by a process of its own.
+"""Before a new session begins: whether records can be kept where the settings say, asked by a process of its own.
 
 Libraries of storage are large; the node's process never loads them. The default place, below the data directory, needs
-no question: who can write a journal there can write records. Secrets go through pipes, never onto a command line. Main
-thread of the node; :func:`look` is the other process's.
+no question while nothing is in it: who can write a journal there can write records. For a session that is resumed no
+sink is asked: orders may be open at a venue, and records have time. Secrets go through pipes, never onto a command
+line. Main thread of the node; :func:`look` is the other process's.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from livestack.node.child_process import child_environment
 from livestack.records_settings import RecordsSettings, SinkSettings
 from livestack.settings import Settings
 from livestack.storage.place import SinkPlace, check_place, sink_places
+from livestack.storage.urls import locate
 
 LOOK_TIMEOUT_S = 20.0
 """For all sinks at once. A server that takes longer to say who it is takes too long for a fill a second, too."""
@@ -34,10 +36,12 @@ ADVICE = "[records] start_without = true begins a session all the same, enabled 
 
 
 class Question(msgspec.Struct, frozen=True):
-    """What the other process is to look at; relative paths are not resolved there."""
+    """What the other process is to look at; relative paths are not resolved there. Without ``ask`` it only says where
+    sinks are, which takes no time."""
 
     sinks: dict[str, SinkSettings]
     data_dir: str
+    ask: bool = True
 
 
 class CheckedSink(msgspec.Struct, frozen=True):
@@ -61,27 +65,48 @@ _question_decoder = msgspec.json.Decoder(Question)
 _answer_decoder = msgspec.json.Decoder(Answer)
 
 
+def known_sinks(settings: Settings, environment: Mapping[str, str]) -> list[CheckedSink]:
+    """Every sink in use, and nobody is asked how it is. ``ConfigurationError`` as of :func:`check_sinks`."""
+    return _sinks(settings, environment, ask=False)
+
+
 def check_sinks(settings: Settings, environment: Mapping[str, str]) -> list[CheckedSink]:
     """Every sink in use. ``ConfigurationError`` holds every fault of what the settings say of them."""
-    in_use = settings.records.in_use
+    return _sinks(settings, environment, ask=True)
+
+
+def _sinks(settings: Settings, environment: Mapping[str, str], *, ask: bool) -> list[CheckedSink]:
+    """An address alone needs the other process, too: what reads one of PostgreSQL is libpq."""
+    in_use, data_dir = settings.records.in_use, Path(settings.data_dir)
+    if not in_use:
+        return []
     if all(sink.url is None and sink.url_env is None for sink in in_use.values()):
-        if not in_use:
-            return []
-        places = sink_places(settings.records, Path(settings.data_dir), environment)
-        return [CheckedSink(place, place.address) for place in places]
+        places = sink_places(settings.records, data_dir, environment)
+        if not ask or all(map(_is_untouched, places)):
+            return [CheckedSink(place, place.address) for place in places]
     secrets = {name for venue in settings.venues.values() for name in venue.secret_variables}
-    question = Question(in_use, str(Path(settings.data_dir).absolute()))
+    question = Question(in_use, str(data_dir.absolute()), ask)
     answer, cause = _ask(question, child_environment(environment, secrets))
     if answer is None:
-        places = sink_places(settings.records, Path(settings.data_dir), environment)
+        places = sink_places(settings.records, data_dir, environment)
         return [CheckedSink(place, place.address, cause) for place in places]
     if answer.faults:
         raise ConfigurationError(answer.faults, "records")
     return answer.sinks
 
 
-def refuse_to_begin(sinks: list[CheckedSink], records: RecordsSettings, *, resumed: bool) -> None:
-    """Errors for a sink without which no session begins. A ``resumed`` one may have orders at a venue: it goes on.
+def _is_untouched(place: SinkPlace) -> bool:
+    """Whether there is nothing yet in the directory ``place``."""
+    try:
+        return not any(Path(locate(place.url).root).iterdir())
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False  # the other process says what is wrong with it
+
+
+def refuse_to_begin(sinks: list[CheckedSink], records: RecordsSettings) -> None:
+    """Errors for a sink without which no new session begins.
 
     ``ConfigurationError``: somebody has to change something. ``SinkUnavailableError``: it may work later.
     """
@@ -89,8 +114,6 @@ def refuse_to_begin(sinks: list[CheckedSink], records: RecordsSettings, *, resum
     for sink in sinks:
         if sink.error:
             log.warning("sink_not_ready", sink=sink.place.name, cause=sink.error)
-    if resumed:
-        return
     if faults := [(f"records.sinks.{one.place.name}", one.error) for one in sinks if one.refused]:
         raise ConfigurationError(faults, "records")
     away = [one for one in sinks if one.error]
@@ -105,6 +128,7 @@ def _ask(question: Question, environment: Mapping[str, str]) -> tuple[Answer | N
             [sys.executable, "-m", "livestack.node.sink_check"],
             input=msgspec.json.encode(question),
             stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # libraries of storage talk there as they please
             env=environment,
             timeout=ASK_TIMEOUT_S,
             check=False,
@@ -124,6 +148,8 @@ def look(question: Question, environment: Mapping[str, str], timeout_s: float = 
         places = sink_places(RecordsSettings(sinks=question.sinks), Path(question.data_dir), environment)
     except ConfigurationError as error:
         return Answer([], list(error.faults))
+    if not question.ask:
+        return Answer([CheckedSink(place, place.address) for place in places])
     late = f"it did not answer within {timeout_s:g} s"
     found = [CheckedSink(place, place.address, f"{place.address}: {late}") for place in places]
 

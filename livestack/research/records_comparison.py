@@ -5,14 +5,15 @@ then each sink is asked for the same range of positions, table by table, and bot
 depends on neither. Every position belongs to one range, and behind the journal's end the last one goes on for ever:
 what is too much is found wherever it is.
 
-While the session runs each table is only held to what the sink says that it has; the rest is pending. A record in the
-dead-letter table is accounted for, if it is the one that the journal tells. Nothing is written anywhere. Runs on the
-caller's thread.
+While the session runs each table is only held to what the sink says that it has, or once confirmed to the shipper,
+whichever is more; the rest is pending. So a sink that lost everything, its own position with it, is found as well. A
+record in the dead-letter table is accounted for, if it is the one that the journal tells. Nothing is written anywhere.
+Runs on the caller's thread.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal
 
 import msgspec
@@ -66,9 +67,10 @@ class Compared(msgspec.Struct, kw_only=True):
     """What was found of one session at one sink.
 
     Compared are positions ``from_seq`` to ``to_seq``; what stood before the journal's oldest usable position is gone
-    from it and not looked at. ``pending``: records behind what the sink says that it has; of a session that runs they
-    are not missing. ``damage``: why the journal was not read to its end; ``error``: why the sink was not. ``exit``:
-    what a command that found this ends with.
+    from it and not looked at. ``pending``: records behind what the sink says that it has, or once had; of a session
+    that runs they are not missing. ``had_through``: up to here it had every record once, by its own word, and some of
+    them are missing now; 0: there is no such. ``damage``: why the journal was not read to its end; ``error``: why the
+    sink was not. ``exit``: what a command that found this ends with.
     """
 
     session: str
@@ -83,6 +85,7 @@ class Compared(msgspec.Struct, kw_only=True):
     different: int = 0
     dead_lettered: int = 0
     pending: int = 0
+    had_through: int = 0
     running: bool = False
     damage: str = ""
     error: str = ""
@@ -104,9 +107,18 @@ def compare(
     running: bool,
     progress: Callable[[int], None] = lambda seq: None,
     range_rows: int = RANGE_ROWS,
+    confirmed: Mapping[str, int] | None = None,
 ) -> list[Compared]:
-    """``session`` as ``derivation`` tells it against each of ``sinks``, by name; they are connected and closed here."""
-    comparisons = [Comparison(name, sink, session, derivation.from_seq, running) for name, sink in sinks]
+    """``session`` as ``derivation`` tells it against each of ``sinks``, by name; they are connected and closed here.
+
+    ``confirmed``: up to where each once said that it has everything, by address; read before this is called, so that
+    it is never ahead of a sink that is well.
+    """
+    once = {} if confirmed is None else confirmed
+    comparisons = [
+        Comparison(name, sink, session, derivation.from_seq, running, once.get(sink.address, 0))
+        for name, sink in sinks
+    ]
     rows: dict[str, list[Record]] = {}
     count, start = 0, derivation.from_seq
     try:
@@ -140,12 +152,15 @@ def _compare_range(
 class Comparison:
     """One sink's. ``failed``, an error of the sink, ends it and is in the result."""
 
-    def __init__(self, name: str, sink: Sink, session: str, from_seq: int, running: bool) -> None:
+    def __init__(
+        self, name: str, sink: Sink, session: str, from_seq: int, running: bool, confirmed: int
+    ) -> None:
         self._sink = sink
         self._found = Compared(
             session=session, sink=name, address=sink.address, from_seq=from_seq, running=running
         )
         self._running = running
+        self._confirmed = confirmed
         self._position = Position()
         self.failed: SinkError | None = None
         self._dead: dict[tuple[str, int, int], str] = {}
@@ -166,8 +181,8 @@ class Comparison:
                 if name == DEAD_LETTERS:
                     continue
                 records, upto = rows.get(name, []), end
-                if self._running and end > self._position.of(name):
-                    upto = self._position.of(name)
+                if self._running and end > self._held(name):
+                    upto = self._held(name)
                     self._found.pending += _behind(records, upto)
                     records = _upto(records, upto)
                 if start <= upto:
@@ -180,7 +195,7 @@ class Comparison:
         found = self._found
         found.to_seq = last_seq
         if self._running:
-            found.to_seq = min(last_seq, max(map(self._position.of, TABLES)))
+            found.to_seq = min(last_seq, max(map(self._held, TABLES)))
         found.damage = damage
         found.error = "" if self.failed is None else str(self.failed)
         for field in TableCounts.__struct_fields__:
@@ -193,6 +208,10 @@ class Comparison:
 
     def close(self) -> None:
         self._sink.close()
+
+    def _held(self, table: str) -> int:
+        """Up to where ``table`` has to be complete, whether the session runs or not."""
+        return max(self._position.of(table), self._confirmed)
 
     def _counts(self, table: str) -> TableCounts:
         return self._found.tables.setdefault(table, TableCounts())
@@ -227,10 +246,12 @@ class Comparison:
         if (table, *key) in self._dead:
             counts.dead_lettered += 1
             return
-        if key[0] > self._position.of(table):
+        if key[0] > self._held(table):
             self._found.pending += 1
             counts.missing += 1
             return
+        if key[0] <= self._confirmed:
+            self._found.had_through = self._confirmed
         self._tell(table, "missing", key)
 
     def _tell(

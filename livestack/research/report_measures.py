@@ -47,6 +47,16 @@ def plain(value: Decimal) -> str:
     return "0" if text == "-0" else text
 
 
+def short(value: Decimal) -> str:
+    """An amount in a narrow column: ten digits and at most eight decimals; of tiny ones four that mean something."""
+    shown = value.adjusted() if value else 0
+    places = max(2, min(8, 9 - shown)) if shown >= 0 else max(8, 3 - shown)
+    exponent = value.as_tuple().exponent
+    if not isinstance(exponent, int) or -exponent <= places:
+        return plain(value)
+    return plain(value.quantize(Decimal(1).scaleb(-places), context=ROUGH))
+
+
 def rounded(value: Decimal) -> str:
     """An amount at a glance: two decimals, of small ones four digits that mean something."""
     shown = value.adjusted() if value else 0

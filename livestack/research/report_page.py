@@ -32,7 +32,8 @@ def page(findings: Findings, source: str, notes: Sequence[str] = ()) -> bytes:
     main.append(
         element(
             "footer",
-            "livestack report: times are UTC; amounts are exact in the tables, rounded at the top and in the pictures.",
+            "livestack report: times are UTC; amounts are exact in the tables, but of positions rounded to ten "
+            "digits, as they are at the top and in the pictures: the exact ones stand where the pointer rests.",
         )
     )
     head = element(
@@ -68,7 +69,7 @@ def _head(findings: Findings, source: str, notes: Sequence[str]) -> list[Element
         "Resumed": f"{findings.resumed} times" if findings.resumed else "",
         "Trading state at the end": timeline.trading,
         "Configuration": f"version {trace.configuration_version}",
-        "Records": f"{findings.count:,} from seq {first[0]:,} to {last[0]:,}, {source}",
+        "Records": f"{findings.count:,} without balances, from seq {first[0]:,} to {last[0]:,}, {source}",
     }
     made = element("dl", class_="head")
     for name, text in lines.items() if findings.count else [("Records", source)]:

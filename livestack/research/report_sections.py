@@ -16,7 +16,7 @@ from livestack.research.report_histograms import (
     latency_plot,
     slippage_plot,
 )
-from livestack.research.report_measures import SAMPLE_MAX, Distribution, plain
+from livestack.research.report_measures import SAMPLE_MAX, Distribution, plain, short
 from livestack.research.report_plots import Ends, position_plot, profit_plot, timeline_plot
 from livestack.research.report_timeline import MOMENTS_MAX
 from livestack.research.wording import duration
@@ -25,8 +25,8 @@ from livestack.summary import rfc3339
 INSTRUMENTS_SHOWN: Final = 12
 """Positions that are drawn, those of most fills; the table has all."""
 
-Cell = str | tuple[str, str]
-"""A text, or a text and its class."""
+Cell = str | tuple[str, str] | tuple[str, str, str]
+"""A text; or a text and its class; or these, and what is shown where the pointer rests."""
 
 
 def sections(findings: Findings, ends: Ends) -> list[Element]:
@@ -64,15 +64,22 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Element:
     for row in rows:
         line = element("tr")
         for cell, (_, style) in zip(row, titles, strict=True):
-            text, own = cell if isinstance(cell, tuple) else (cell, style)
-            line.append(_styled("td", text, own))
+            text, own, *title = cell if isinstance(cell, tuple) else (cell, style)
+            line.append(_styled("td", text, own, *title))
         body.append(line)
     top = element("tr", *(_styled("th", title, style) for title, style in titles))
     return element("div", element("table", element("thead", top), body), class_="wide")
 
 
-def _styled(tag: str, text: str, style: str) -> Element:
-    return element(tag, text, class_=style) if style else element(tag, text)
+def _styled(tag: str, text: str, style: str, title: str = "") -> Element:
+    attributes = {"class_": style, "title": title}
+    return element(tag, text, **{name: value for name, value in attributes.items() if value})
+
+
+def _short(value: Decimal) -> Cell:
+    """A number that leaves room for others; the exact one where the pointer rests, if it is another."""
+    shown, exact = short(value), plain(value)
+    return (shown, "number") if shown == exact else (shown, "number", exact)
 
 
 def _profit(findings: Findings, ends: Ends) -> list[Element]:
@@ -99,14 +106,14 @@ def _positions(findings: Findings, ends: Ends) -> list[Element]:
         (
             instrument,
             f"{holding.marks.count:,}",
-            plain(holding.bought),
-            plain(holding.sold),
-            plain(holding.qty),
-            plain(Decimal(holding.average_price)) if holding.average_price else "flat",
-            plain(holding.realised),
-            plain(holding.fees_in_quote),
-            plain(holding.net),
-            plain(holding.unrealised),
+            _short(holding.bought),
+            _short(holding.sold),
+            _short(holding.qty),
+            _short(Decimal(holding.average_price)) if holding.average_price else "flat",
+            _short(holding.realised),
+            _short(holding.fees_in_quote),
+            _short(holding.net),
+            _short(holding.unrealised),
             holding.quote_asset,
         )
         for instrument, holding in sorted(findings.holdings.items())

@@ -74,10 +74,11 @@ svg .span{fill:var(--bad);opacity:.35}
 .wide{overflow-x:auto;margin-top:10px}
 table{border-collapse:collapse;font-size:13px;width:100%}
 th{text-align:left;font-weight:600;color:var(--soft);border-bottom:1px solid var(--axis);vertical-align:bottom}
-th,td{padding:4px 14px 4px 0;vertical-align:top}
+th,td{padding:4px 10px 4px 0;vertical-align:top}
 td{border-bottom:1px solid var(--rule)}
 td.long{overflow-wrap:anywhere;min-width:14em}
-th.number,td.number{text-align:right;white-space:nowrap}
+th.number,td.number{text-align:right}
+td.number{white-space:nowrap}
 td.bad{color:var(--bad);font-weight:600}
 td.warning{color:var(--warning);font-weight:600}
 footer{margin-top:48px;border-top:1px solid var(--rule);padding-top:10px;font-size:12.5px;color:var(--soft)}

@@ -6,8 +6,8 @@ only the sink. One file per sink, ``<session>/shipped/<name>.json``, whole or no
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Collection
 from pathlib import Path
 
 import msgspec
@@ -16,23 +16,38 @@ SHIPPED_NAME = "shipped"
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
-    """The sink ``name`` at ``address`` has every record up to ``through``. ``ended``: that is the session's end."""
+    """The sink ``name`` at ``address`` has every record up to ``through``. ``ended``: that is the session's end.
+
+    ``link``: the journal's hash chain there, in hex; "" unknown. ``contradiction``: why the journal is not the one that
+    the sink has records of; nothing is shipped until somebody removes the mark.
+    """
 
     name: str
     address: str
     through: int = 0
     ended: bool = False
     wall_ns: int = 0
+    link: str = ""
+    contradiction: str = ""
 
 
 _decoder = msgspec.json.Decoder(Mark)
 
 
+def name_of_address(address: str) -> str:
+    """What a place is called that nobody named: always the same for the same place."""
+    return f"sink-{hashlib.blake2b(address.encode(), digest_size=4).hexdigest()}"
+
+
+def mark_path(sessions: Path, session: str, name: str) -> Path:
+    """Where the mark of the sink ``name`` stands."""
+    return sessions / session / SHIPPED_NAME / f"{name}.json"
+
+
 def write_mark(sessions: Path, session: str, mark: Mark) -> None:
     """Replace the mark of ``mark.name``. ``OSError`` where the disk refuses: then the old one stays."""
-    directory = sessions / session / SHIPPED_NAME
-    directory.mkdir(mode=0o700, exist_ok=True)
-    path = directory / f"{mark.name}.json"
+    path = mark_path(sessions, session, mark.name)
+    path.parent.mkdir(mode=0o700, exist_ok=True)
     unfinished = path.with_suffix(".unfinished")
     unfinished.write_bytes(msgspec.json.encode(mark))
     os.replace(unfinished, path)
@@ -49,11 +64,6 @@ def read_marks(sessions: Path, session: str) -> dict[str, Mark]:
     return marks
 
 
-def shipped_through(sessions: Path, session: str, names: Collection[str] | None = None) -> int | None:
-    """Up to where all sinks ``names`` (None: all that have a mark) have everything; None: there is no sink to wait for.
-
-    A sink that has no mark has nothing.
-    """
-    marks = read_marks(sessions, session)
-    wanted = marks if names is None else names
-    return min((marks[name].through if name in marks else 0 for name in wanted), default=None)
+def shipped_through(sessions: Path, session: str) -> int | None:
+    """Up to where all sinks that have a mark, in use or not, have everything; None: none has one."""
+    return min((mark.through for mark in read_marks(sessions, session).values()), default=None)

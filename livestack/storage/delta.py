@@ -22,8 +22,10 @@ from livestack.storage.sink import Batch, Position, Refusal
 from livestack.storage.tables import TABLES, Record
 
 if TYPE_CHECKING:
+    from livestack.storage.delta_location import Location
+    from livestack.storage.delta_replaced import ReplacedFiles
     from livestack.storage.delta_rows import Encoded
-    from livestack.storage.delta_table import Location, RecordTable
+    from livestack.storage.delta_table import RecordTable
 
 _SECOND_NS: Final = 1_000_000_000
 
@@ -75,16 +77,23 @@ class DeltaSink:
         self._writable = False
         self._options: dict[str, str] = {}
         self._through_ns: dict[str, int] = {}
+        self._replaced: dict[str, ReplacedFiles] = {}
 
     def open(self) -> None:
-        """See :meth:`Sink.open`."""
+        """See :meth:`Sink.open`. All tables are looked at before the first is made."""
         tables = self._connect()
+        for table in tables.values():
+            table.find()
         for table in tables.values():
             table.open()
         self._tables, self._writable = tables, True
 
     def check(self) -> None:
-        """See :meth:`Sink.check`."""
+        """See :meth:`Sink.check`.
+
+        Of object storage it cannot be known whether the key may write there, but by writing: that shows with the
+        first commit.
+        """
         for table in self._connect().values():
             table.check()
         self.close()
@@ -125,14 +134,14 @@ class DeltaSink:
         return refusals
 
     def read(self, table: str, session: str, from_seq: int, to_seq: int) -> Iterator[list[tuple[Any, ...]]]:
-        """See :meth:`Sink.read`. From one version of the table, whatever is written meanwhile."""
+        """See :meth:`Sink.read`. What is written meanwhile may be in it or not."""
         from livestack.storage.delta_reading import read_rows  # noqa: PLC0415 - see above
 
         if table not in self._opened():
             return
         location = self._location(table)
         with location.explains():
-            yield from read_rows(location.load(), TABLES[table], session, from_seq, to_seq)
+            yield from read_rows(location.load, TABLES[table], session, from_seq, to_seq, self._now_ns)
 
     def close(self) -> None:
         """See :meth:`Sink.close`. The library has nothing to be closed: what is written is written."""
@@ -149,9 +158,25 @@ class DeltaSink:
         self._options = self._bounded(self._storage_options())
         # Dead letters come in no order, table by table: no file of them can be told by its first position.
         return {
-            name: RecordTable(TABLES[name], self._location(name), self._now_ns, grows=name != _DEAD_LETTERS)
+            name: RecordTable(
+                TABLES[name],
+                self._location(name),
+                self._now_ns,
+                grows=name != _DEAD_LETTERS,
+                replaced=self._replaced_files(name),
+            )
             for name in TABLES
         }
+
+    def _replaced_files(self, name: str) -> ReplacedFiles | None:
+        """What this sink replaced in the table ``name`` on a local disk, however often it was opened."""
+        from livestack.storage.delta_replaced import ReplacedFiles  # noqa: PLC0415 - see above
+
+        if (path := self._location(name).path) is None:
+            return None
+        if name not in self._replaced:
+            self._replaced[name] = ReplacedFiles(path, self._now_ns)
+        return self._replaced[name]
 
     def _opened(self, writable: bool = False) -> dict[str, RecordTable]:
         if self._tables is None or (writable and not self._writable):
@@ -173,7 +198,7 @@ class DeltaSink:
         return {**_S3_DEFAULTS, **options}
 
     def _location(self, name: str) -> Location:
-        from livestack.storage.delta_table import Location  # noqa: PLC0415 - see above
+        from livestack.storage.delta_location import Location  # noqa: PLC0415 - see above
 
         if "://" in self._root:
             return Location(self.address, f"{self._root}/{name}", None, self._options)

@@ -1,19 +1,22 @@
-"""Rows of a Delta table in order, in bounded memory, from one version of it.
+"""Rows of a Delta table in order, in bounded memory.
 
 The table is asked for one range of positions after the other, each of about as many rows as fit into memory at ease;
-the log's statistics say how wide such a range is. What a compaction did to files and order does not matter.
+the log's statistics say how wide such a range is. What a compaction did to files and order does not matter. Rows that
+are there do not change, so whoever reads for long looks at the table again now and then: files that were replaced
+meanwhile are removed after some minutes.
 Not with ``to_pyarrow_*``: they abort the interpreter when it ends. Runs on the thread of the sink.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 from deltalake import DeltaTable, QueryBuilder
 
+from livestack.storage.delta_replaced import REPLACED_NS
 from livestack.storage.delta_rows import decode, projection
 from livestack.storage.tables import Table
 
@@ -21,6 +24,9 @@ RANGE_ROWS: Final = 50_000
 """Rows that are sorted in memory at once, about."""
 
 BATCH_ROWS: Final = 5_000
+
+HOLD_NS: Final = REPLACED_NS // 4
+"""How long one version of the table is read, to the end of a range."""
 
 
 class Extent(NamedTuple):
@@ -32,22 +38,36 @@ class Extent(NamedTuple):
 
 
 def read_rows(
-    delta: DeltaTable, table: Table, session: str, from_seq: int, to_seq: int
+    load: Callable[[], DeltaTable],
+    table: Table,
+    session: str,
+    from_seq: int,
+    to_seq: int,
+    now_ns: Callable[[], int],
 ) -> Iterator[list[tuple[Any, ...]]]:
-    """As :meth:`Sink.read` promises."""
+    """As :meth:`Sink.read` promises. ``load`` gives the table as it is; ``now_ns``: a clock that does not go back."""
+    delta, loaded_ns = load(), now_ns()
+    for first, last in ranges(extents(delta, session), from_seq, to_seq):
+        if now_ns() - loaded_ns >= HOLD_NS:
+            delta, loaded_ns = load(), now_ns()
+        yield from _range(delta, table, session, first, last)
+
+
+def _range(
+    delta: DeltaTable, table: Table, session: str, first: int, last: int
+) -> Iterator[list[tuple[Any, ...]]]:
     builder = QueryBuilder({"datafusion.execution.batch_size": str(BATCH_ROWS)})
     builder.register(table.name, delta)
     selected = projection(table, {field.name for field in delta.schema().fields})
     quoted = session.replace("'", "''")
-    for first, last in ranges(extents(delta, session), from_seq, to_seq):
-        query = (
-            f"SELECT {selected} FROM {table.name} "  # noqa: S608 - names of our own, numbers, a quoted text
-            f"WHERE session = '{quoted}' AND seq >= {first} AND seq <= {last} ORDER BY seq, ordinal"
-        )
-        # Arrow's own reader lets other threads run while it waits for the next batch.
-        for batch in pa.RecordBatchReader.from_stream(builder.execute(query)):
-            if rows := decode(table, batch):
-                yield rows
+    query = (
+        f"SELECT {selected} FROM {table.name} "  # noqa: S608 - names of our own, numbers, a quoted text
+        f"WHERE session = '{quoted}' AND seq >= {first} AND seq <= {last} ORDER BY seq, ordinal"
+    )
+    # Arrow's own reader lets other threads run while it waits for the next batch.
+    for batch in pa.RecordBatchReader.from_stream(builder.execute(query)):
+        if rows := decode(table, batch):
+            yield rows
 
 
 def extents(delta: DeltaTable, session: str) -> list[Extent]:

@@ -6,9 +6,10 @@ again, what is in by now is cut off, and the rest is tried at the next version. 
 a repetition.)
 
 Few files: a session's rows trickle in by the second, and a file a second is too many to read. So for a while the
-table's newest file is replaced, in one commit, by one with its rows and the new ones; the old file stays on the disk,
-unseen, until the table's owner vacuums. A file is begun anew when the window's time or size is reached, with a new
-day, and after any error.
+table's newest file is replaced, in one commit, by one with its rows and the new ones; the old file stays, unseen, until
+the table's owner vacuums, on a local disk for some minutes (:mod:`livestack.storage.delta_replaced`). A file is begun
+anew when the window's time or size is reached, with a new day, after any error, and when somebody else changed files of
+that session and day: what others do to rows is theirs, and is not undone.
 
 Imports deltalake and pyarrow. Runs on the thread of the sink; the library lets other threads run meanwhile, but while
 it lists the directory of a table that is not there yet.
@@ -18,24 +19,22 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import os
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 from deltalake import CommitProperties, DeltaTable, Schema, Transaction, WriterProperties, write_deltalake
-from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
-from deltalake.fs import DeltaStorageHandler
-from pyarrow.fs import FileSelector  # type: ignore[import-untyped]
+from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
 from livestack.exceptions import SinkRefusedError, SinkUnavailableError
 from livestack.failpoints import failpoint
-from livestack.storage.delta_durability import is_torn, newest_entry, put_torn_entries_aside, sync_commit
+from livestack.storage.delta_durability import is_all_there_is, is_torn, newest_entry, put_aside, sync_commit
 from livestack.storage.delta_errors import explained
+from livestack.storage.delta_location import Location
+from livestack.storage.delta_replaced import ReplacedFiles
 from livestack.storage.delta_rows import PARTITION, SCHEMAS
 from livestack.storage.delta_schema import description, inspect, new_fields
 from livestack.storage.tables import Table
@@ -62,38 +61,13 @@ _CONFIGURATION: Final[dict[str, str | None]] = {
     "delta.checkpointInterval": "100",
     # What prunes by position and time; of more columns a log entry a second would only get longer.
     "delta.dataSkippingStatsColumns": "seq,ts",
+    # Entries that are older go at a checkpoint: at one a second the log would soon be larger than the table.
+    "delta.logRetentionDuration": "interval 1 hours",
+    # And with them what each checkpoint says of replaced files, which would be 50 MB after a week.
+    "delta.deletedFileRetentionDuration": "interval 1 hours",
 }
 
 _WRITER: Final = WriterProperties(compression="ZSTD")
-
-_ERRORS: Final = (DeltaError, OSError, ValueError, RuntimeError, pa.ArrowException)
-"""What the library raises for what the world did."""
-
-
-class Location(NamedTuple):
-    """Where a table is: ``uri`` for the library, ``path`` if that is a local directory; ``address`` for people."""
-
-    address: str
-    uri: str
-    path: Path | None
-    options: Mapping[str, str]
-
-    @contextlib.contextmanager
-    def explains(self) -> Iterator[None]:
-        """Errors of the library inside leave as errors of a sink; a lost race stays what it is."""
-        try:
-            yield
-        except CommitFailedError:
-            raise
-        except Exception as error:
-            # The query engine has errors that are no more than an Exception; what is not the world's is ours.
-            if not isinstance(error, _ERRORS) and type(error) is not Exception:
-                raise
-            raise explained(self.address, error, self.options) from None
-
-    def load(self) -> DeltaTable:
-        """The table as it is now."""
-        return DeltaTable(self.uri, storage_options=dict(self.options))
 
 
 class _Window(NamedTuple):
@@ -108,7 +82,10 @@ class _Window(NamedTuple):
 
 
 class RecordTable:
-    """The table ``table`` at ``location``, once :meth:`open` or :meth:`look` has returned."""
+    """The table ``table`` at ``location``, once :meth:`open` or :meth:`look` has returned.
+
+    ``replaced`` outlives it: it knows what this process wrote there before; None: nothing is removed.
+    """
 
     def __init__(
         self,
@@ -117,36 +94,50 @@ class RecordTable:
         now_ns: Callable[[], int],
         grows: bool = True,
         sleep: Callable[[float], None] = time.sleep,
+        replaced: ReplacedFiles | None = None,
     ) -> None:
         self._table = table
         self._location = location
         self._now_ns = now_ns
         self._grows = grows
         self._sleep = sleep
+        self._replaced = replaced
+        self._synced: int | None = None
         self._window: _Window | None = None
         self._marks: dict[str, int] = {}
         self._delta: DeltaTable
+        self._found = False
+
+    def find(self) -> bool:
+        """Load the table. False: there is nothing, and it may be made. Repairs what a power loss left of ours."""
+        with self._location.explains():
+            self._location.refuse_file()
+            self._repair()
+            self._found = self.look()
+            if not self._found:
+                self._location.refuse_foreign_files(self._table.name)
+        return self._found
 
     def open(self) -> None:
         """Load the table, make it if there is nothing, extend it if it is an older one."""
+        if not self._found:
+            self.find()
         with self._location.explains():
-            self._repair()
-            try:
-                self._delta = self._location.load()
-            except TableNotFoundError:
-                self._refuse_foreign_directory()
+            if not self._found:
                 self._delta = self._create()
             for _ in range(TRIES):
                 if self._extend():
+                    self._sync_newest()
                     return
         raise SinkUnavailableError(self._location.address, "others keep changing the table")
 
     def check(self) -> None:
         """What :meth:`open` would find, without changing anything."""
-        if not self.look():
-            with self._location.explains():
-                self._refuse_foreign_directory()
-                self._check_writable()
+        with self._location.explains():
+            self._location.refuse_file()
+            if not self.look():
+                self._location.refuse_foreign_files(self._table.name)
+            self._location.check_writable()
 
     def look(self) -> bool:
         """Load the table, if there is one and it is ours, to be read as it is. False: there is nothing."""
@@ -159,13 +150,16 @@ class RecordTable:
         return True
 
     def refresh(self) -> None:
-        """See what others committed since. The window goes if somebody else wrote rows of its session."""
+        """See what others committed since. The window goes if they changed files of its session and day."""
         with self._location.explains():
+            window, files, version = self._window, self._window_files(), self._delta.version()
             self._delta.update_incremental()
-            window, known = self._window, self._marks
             self._marks = {}
-            if window is not None and self._mark(window.mark) != known.get(window.mark):
-                self._window = None
+            if self._delta.version() != version and files != self._window_files():
+                window = None
+            self._window = window
+            if self._synced is not None:
+                self._sync_newest()
 
     def mark(self, name: str) -> int:
         """The number under which the application transaction ``name`` was committed last; 0: never."""
@@ -237,13 +231,15 @@ class RecordTable:
             )
             grown = self._new_window(session, rows, name)
         failpoint("delta.after_commit")
-        if self._location.path is not None:
-            sync_commit(self._location.path, version)
+        self._sync(version, ours=True)
         self._marks |= marks
-        self._window = grown
+        # The library may have seen what others did after it: nobody knows then what it was.
+        self._window = grown if self._delta.version() <= version else None
         if rows.num_rows == 0 or self._delta.version() != version:
             # What is known must be that of the version at which the next commit is made: others may be further.
             self.refresh()
+        if self._replaced is not None:
+            self._replaced.remove(lambda: {uri.rpartition("/")[2] for uri in self._delta.file_uris()})
 
     def _fitted(self, rows: pa.Table) -> pa.Table:
         """``rows`` with null in the columns that the table's owner added."""
@@ -271,6 +267,27 @@ class RecordTable:
             return None
         return _Window(name, session, date, pc.min(rows["seq"]).as_py(), rows, self._now_ns())
 
+    def _window_files(self) -> frozenset[str]:
+        """The files in which rows of the window could be."""
+        if (window := self._window) is None:
+            return frozenset()
+        day = [("date", "=", window.date.isoformat()), ("session", "=", window.session)]
+        return frozenset(self._delta.file_uris(file_pruning_predicate=day))
+
+    def _sync_newest(self) -> None:
+        """What the next commit stands on must be on the disk: who made it may have been killed before it was."""
+        # Somebody who keeps a log short may have removed the entry: the checkpoint is his.
+        with contextlib.suppress(FileNotFoundError):
+            self._sync(self._delta.version())
+
+    def _sync(self, version: int, ours: bool = False) -> None:
+        if self._location.path is None or self._synced == version:
+            return
+        commit = sync_commit(self._location.path, version)
+        self._synced = version
+        if ours and self._replaced is not None:
+            self._replaced.note(commit)
+
     def _mark(self, name: str) -> int:
         if name not in self._marks:
             self._marks[name] = self._delta.transaction_version(name) or 0
@@ -280,14 +297,15 @@ class RecordTable:
 
     def _repair(self) -> None:
         path = self._location.path
-        if path is None or (entry := newest_entry(path)) is None or not is_torn(path, entry):
-            return
-        version = int(entry.stem)
-        if version > 0:
-            # Only if what is below is ours.
-            self._delta = DeltaTable(self._location.uri, version=version - 1)
-            self._inspect()
-        put_torn_entries_aside(path)
+        while path is not None and (entry := newest_entry(path)) is not None and is_torn(path, entry):
+            version = int(entry.stem)
+            if version > 0:
+                # Only if what is below is ours.
+                self._delta = DeltaTable(self._location.uri, version=version - 1)
+                self._inspect()
+            elif not is_all_there_is(path, entry):
+                return
+            put_aside(entry)
 
     def _create(self) -> DeltaTable:
         if self._location.path is not None:
@@ -305,8 +323,6 @@ class RecordTable:
                 configuration=_CONFIGURATION,
                 storage_options=dict(self._location.options),
             )
-            if self._location.path is not None:
-                sync_commit(self._location.path, 0)
         return self._location.load()
 
     def _inspect(self) -> tuple[tuple[str, ...], bool]:
@@ -332,44 +348,15 @@ class RecordTable:
             if missing:
                 self._delta.alter.add_columns(new_fields(self._table, missing), commit_properties=properties)
                 self._delta.update_incremental()
+                self._sync_newest()
             if outdated:
                 # Last: a table says that it is of a version only once it is.
                 self._delta.alter.set_table_description(description(), commit_properties=properties)
         except CommitFailedError:
             self._delta.update_incremental()
             return False
-        if outdated and self._location.path is not None:
-            self._delta.update_incremental()
-            sync_commit(self._location.path, self._delta.version())
+        self._delta.update_incremental()
         return True
-
-    def _refuse_foreign_directory(self) -> None:
-        path, uri = self._location.path, self._location.uri
-        if path is not None:
-            with contextlib.suppress(FileNotFoundError), os.scandir(path) as listed:
-                names = [one.name for one in listed]
-                if names and names != ["_delta_log"]:
-                    self._refuse_as_foreign()
-            return
-        handler = DeltaStorageHandler(uri, dict(self._location.options))
-        if handler.get_file_info_selector(FileSelector("", allow_not_found=True)):
-            self._refuse_as_foreign()
-
-    def _refuse_as_foreign(self) -> None:
-        raise SinkRefusedError(
-            self._location.address,
-            f"{self._table.name} holds files that are not a Delta table",
-            "name an empty place, or move them away",
-        )
-
-    def _check_writable(self) -> None:
-        path = self._location.path
-        while path is not None and not path.exists():
-            path = path.parent
-        if path is not None and not os.access(path, os.W_OK | os.X_OK):
-            raise SinkUnavailableError(
-                self._location.address, f"{path} cannot be written to", "change its mode"
-            )
 
 
 def _predicate(window: _Window) -> str:

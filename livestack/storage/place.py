@@ -62,14 +62,6 @@ def default_url(data_dir: Path) -> str:
     return f"{DELTA_FILE}://{quote(str(data_dir.expanduser().absolute() / 'records'))}"
 
 
-def check_url(url: str, key: str) -> None:
-    """``ConfigurationError`` where ``url``, which ``key`` named, is none of a sink; its sentence has no secret."""
-    try:
-        locate(url)
-    except ValueError as error:
-        raise ConfigurationError([(key, str(error))], "records") from None
-
-
 def place_of_url(url: str, name: str, key: str = "--sink", secret_file: str | None = None) -> SinkPlace:
     """The place that ``url`` names; ``UsageError``: what is wrong with it."""
     try:

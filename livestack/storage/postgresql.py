@@ -101,7 +101,7 @@ class PostgresqlSink:
     def look(self) -> None:
         """See :meth:`livestack.storage.sink.Sink.look`."""
         self.close()
-        self._connection = self._access.connect()
+        self._connection = self._access.connect(only_reads=True)
         with self._using() as connection:
             there = {name for (name,) in connection.execute(_THERE)}
         self._absent = frozenset({*TABLES, *_CURSOR_TABLES} - there)

@@ -69,6 +69,15 @@ _REFUSED_AT_CONNECT: Final = (
 )
 """libpq tells no SQLSTATE of a connection that was refused; in other languages than English it is tried again."""
 
+_UNREACHED: Final = (
+    "Connection refused|resolve host|translate host name|Name or service not known|No route to host|unreachable"
+    "|timeout expired|No such file or directory"
+)
+_REACH: Final = "check host and port; is it running?"
+
+_HINT = re.compile(r"\n\s*Is the server running[^\n]*")
+"""What libpq adds on a line of its own; we have advice for it."""
+
 _SETTINGS = """
     SELECT set_config('statement_timeout', %(statement)s, false),
         set_config('idle_in_transaction_session_timeout', %(idle)s, false),
@@ -120,11 +129,13 @@ class Access:
         self._secret_conninfo = secret_conninfo
         self._secrets: tuple[str, ...] = ()
         self._earlier: deque[tuple[int, datetime]] = deque(maxlen=EARLIER_MAX)
+        self._only_reads = False
         self._user = ""
         self._database = ""
 
-    def connect(self) -> BoundedConnection:
-        """A connection with our settings, in autocommit; ``SinkError``."""
+    def connect(self, only_reads: bool = False) -> BoundedConnection:
+        """A connection with our settings, in autocommit; ``SinkError``. ``only_reads``: asks for no right to write."""
+        self._only_reads = only_reads
         parts = {name: str(value) for name, value in self._parts().items()}
         self._secrets = tuple(parts[name] for name in ("password", "sslpassword") if parts.get(name))
         try:
@@ -182,7 +193,8 @@ class Access:
         state = getattr(error, "sqlstate", None) or ""
         text = self.told(error)
         if state == "42501":
-            return self.refusal(text, f"an administrator of the database runs: {self.grants()}")
+            grants = self.reading_grants() if self._only_reads else self.grants()
+            return self.refusal(text, f"an administrator of the database runs: {grants}")
         if state.startswith("42"):
             return self.refusal(text, "somebody changed the tables of the schema livestack")
         if state.startswith(_REFUSED_CLASSES):
@@ -201,6 +213,13 @@ class Access:
             f"GRANT UPDATE ON livestack.cursors, livestack.table_cursors TO {quoted(self._user)}"
         )
 
+    def reading_grants(self) -> str:
+        """What is enough for somebody who only looks."""
+        return (
+            f"GRANT USAGE ON SCHEMA livestack TO {quoted(self._user)}; "
+            f"GRANT SELECT ON ALL TABLES IN SCHEMA livestack TO {quoted(self._user)}"
+        )
+
     def ownership(self) -> str:
         """What an administrator may run so that this user can make the schema."""
         return f"CREATE SCHEMA livestack AUTHORIZATION {quoted(self._user)}"
@@ -208,7 +227,7 @@ class Access:
     def told(self, error: Exception) -> str:
         """``error`` in one line that can be shown."""
         diagnosis = error.diag.message_primary if isinstance(error, psycopg.Error) else None
-        text = " ".join((diagnosis or str(error)).split()) or type(error).__name__
+        text = " ".join(_HINT.sub("", diagnosis or str(error)).split()) or type(error).__name__
         if any(secret in text for secret in self._secrets):
             return "it failed, and the cause is not shown because it holds the password"
         text = "".join(character if character.isprintable() else "?" for character in text)
@@ -218,7 +237,8 @@ class Access:
         for words, advice in _REFUSED_AT_CONNECT:
             if re.search(words, str(error)):
                 return self.refusal(self.told(error), advice)
-        return SinkUnavailableError(self.address, self.told(error))
+        advice = _REACH if re.search(_UNREACHED, str(error)) else ""
+        return SinkUnavailableError(self.address, self.told(error), advice)
 
 
 @contextmanager

@@ -26,7 +26,8 @@ _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]")
 _ENDPOINT = re.compile(r"(https?)://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\])(:\d{1,5})?/?")
 _REGION = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _HOST = re.compile(r"[A-Za-z0-9._:%-]+|/[A-Za-z0-9._/+-]+")
-_PORT = re.compile(r"\d{1,5}")
+_PORT = re.compile(r"0*[1-9]\d{0,4}")
+_PORT_MAX: Final = 65_535
 
 _S3_OPTIONS = ("endpoint", "region")
 _S3_SECRET = re.compile(r"key|secret|token|password|credential|profile", re.IGNORECASE)
@@ -192,13 +193,18 @@ def _postgresql(url: str) -> Location:
     except Error:
         raise ValueError(_unknown_option(url) or _BARE_SIGN) from None
     hosts, ports = parts.get("host", "localhost").split(","), parts.get("port", "5432").split(",")
-    if (
-        not re.match(r"postgres(ql)?://", url)
-        or not all(map(_HOST.fullmatch, hosts))
-        or not all(map(_PORT.fullmatch, ports))
-        or "@" in parts.get("dbname", "")
-    ):
+    # A bare sign of a password moves the rest of it into one of these, with the @ behind it.
+    displaced = any("@" in parts.get(name, "") for name in ("host", "port", "dbname"))
+    if displaced or not re.match(r"postgres(ql)?://", url):
         raise ValueError(_BARE_SIGN)
+    if not all(map(_HOST.fullmatch, hosts)):
+        raise ValueError(
+            "must have a host's name or address, or ?host=/DIRECTORY of a socket: postgresql://USER@HOST:5432/DATABASE"
+        )
+    if not all(_PORT.fullmatch(port) and int(port) <= _PORT_MAX for port in ports):
+        raise ValueError(
+            f"must have a port from 1 to {_PORT_MAX} behind the host: postgresql://USER@HOST:5432/DATABASE"
+        )
     if "dbname" not in parts:
         raise ValueError("needs a database: postgresql://USER@HOST:5432/DATABASE")
     host, port = parts.get("host", "this machine"), parts.get("port", "5432")

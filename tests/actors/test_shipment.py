@@ -12,16 +12,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from livestack.actors.shipment import BEYOND_AGAIN_NS, PROGRESS_NS, Did
+from livestack.actors.shipment import CONTRADICTED_AGAIN_NS, PROGRESS_NS, Did
 from livestack.actors.shipment_fold import begin_fold
 from livestack.actors.shipment_source import FLUSH_AFTER_NS
 from livestack.core.runtime import SEMANTICS_VERSION
-from livestack.exceptions import SinkUnavailableError
+from livestack.exceptions import RecoveryError, SinkUnavailableError
 from livestack.failpoints import FailpointError, arm, disarm_all
+from livestack.journal import reader
 from livestack.journal.format import encode_record
+from livestack.journal.reader import JournalReader
 from livestack.journal.segment import segments_of
 from livestack.journal.snapshots import SNAPSHOTS_NAME, snapshots
-from livestack.storage.cursor import read_marks, shipped_through
+from livestack.storage.cursor import mark_path, read_marks, shipped_through
 from livestack.storage.sink import Position
 from livestack.storage.tables import TABLES
 from tests.actors.shipping import (
@@ -80,6 +82,8 @@ def test_a_whole_session_is_shipped_and_marked(tmp_path: Path) -> None:
     assert expected(tmp_path, whole) == store.records("s")
     mark = read_marks(tmp_path / "sessions", "s")[NAME]
     assert (len(whole.records), True, shipper.sink.address) == (mark.through, mark.ended, mark.address)
+    with JournalReader.open(tmp_path / "sessions", "s") as reading:
+        assert reading.tail() == (mark.through, bytes.fromhex(mark.link))
     assert len(whole.records) == shipper.shipment.through == store.position("s").through
     assert 0 == shipper.shipment.behind()
 
@@ -151,9 +155,10 @@ def test_what_is_gone_before_it_was_shipped_is_said(tmp_path: Path) -> None:
     shipper = Shipper(tmp_path, store)
     assert Did.WAITS == shipper.run()
     assert shipper.shipment.trouble is not None
-    assert "session s cannot be shipped to fake://store: behind seq 0 its journal begins at seq " in (
-        shipper.shipment.trouble.text
-    )
+    text = shipper.shipment.trouble.text
+    assert "session s cannot be shipped to fake://store: behind seq 0 its journal begins at seq " in text
+    assert "put the segments that are missing" in text
+    assert RecoveryError.exit_code == shipper.shipment.exit_code
     assert whole.records
     assert [] == store.batches
 
@@ -377,14 +382,115 @@ def test_a_sink_with_more_than_the_journal_is_left_alone(tmp_path: Path) -> None
     trouble = shipper.shipment.trouble
     assert trouble is not None
     assert trouble.refused
-    assert f"up to seq {len(whole.records) + 5}, but its journal here ends with seq {len(whole.records)}" in (
-        trouble.text
+    assert (
+        f"up to seq {len(whole.records) + 5}, but its journal here ended with seq {len(whole.records)}"
+        in (trouble.text)
     )
+    assert f"and remove {mark_path(tmp_path / 'sessions', 's', NAME)}" in trouble.text
     assert [] == store.batches
-    assert {} == read_marks(tmp_path / "sessions", "s")
+    assert 0 == shipped_through(tmp_path / "sessions", "s")
     store.positions.clear()
-    shipper.wait(BEYOND_AGAIN_NS)
+    shipper.wait(CONTRADICTED_AGAIN_NS)
     assert Did.OVER == shipper.run()
+    mark = read_marks(tmp_path / "sessions", "s")[NAME]
+    assert (len(whole.records), True, "") == (mark.through, mark.ended, mark.contradiction)
+
+
+def replace_journal(directory: Path, steps: int, seed: int) -> None:
+    """Another journal of the name, of so many steps of another stream."""
+    other = Growing(directory / f"other-{steps}", session(seed, 60, False))
+    while other.left > len(other.whole.steps) - steps:
+        other.commit()
+    other.writer.close()
+    shutil.rmtree(directory / "sessions" / "s" / "journal")
+    shutil.move(directory / f"other-{steps}" / "sessions" / "s" / "journal", directory / "sessions" / "s")
+
+
+def refusal(directory: Path, store: Store) -> str:
+    """What a process that comes now says instead of writing."""
+    written = len(store.batches)
+    shipper = Shipper(directory, store)
+    assert Did.WAITS == shipper.run()
+    shipper.close()
+    assert written == len(store.batches)
+    trouble = shipper.shipment.trouble
+    assert trouble is not None
+    assert trouble.refused
+    return trouble.text
+
+
+def test_a_journal_that_has_grown_past_its_sink_is_still_another_one(tmp_path: Path) -> None:
+    """That it was shorter once is remembered, until somebody removes the mark."""
+    growing, store = Growing(tmp_path, session(1, 60, False)), Store()
+    growing.commit(10)
+    growing.writer.close()
+    store.positions["s"] = Position(0, {"fills": growing.writer.last_seq + 5})
+    first = refusal(tmp_path, store)
+    assert "has lost its end" in first
+    replace_journal(tmp_path, 40, seed=1)
+    assert first == refusal(tmp_path, store)
+    mark_path(tmp_path / "sessions", "s", NAME).unlink()
+    assert Did.OVER == Shipper(tmp_path, store).run()
+
+
+def test_another_journal_of_the_name_is_seen_by_its_chain(tmp_path: Path) -> None:
+    """However long it is, nothing of it joins the records of the first one."""
+    growing, store = Growing(tmp_path, session(1, 60, False)), Store()
+    growing.commit(10)
+    growing.writer.close()
+    assert Did.OVER == Shipper(tmp_path, store).run()
+    through = store.position("s").through
+    replace_journal(tmp_path, 40, seed=2)
+    text = refusal(tmp_path, store)
+    assert f"from another journal of that name: up to seq {through} this one is not what was shipped" in text
+    assert 0 == shipped_through(tmp_path / "sessions", "s")
+    assert text == refusal(tmp_path, store)
+
+
+def test_a_mark_of_another_place_says_nothing_about_the_journal(tmp_path: Path) -> None:
+    """A name that stands for an empty store now: the other journal is shipped there."""
+    growing, store = Growing(tmp_path, session(1, 60, False)), Store()
+    growing.close()
+    assert Did.OVER == Shipper(tmp_path, store).run()
+    replace_journal(tmp_path, 40, seed=2)
+    assert Did.OVER == Shipper(tmp_path, Store()).run()
+
+
+def test_what_another_process_has_shipped_is_not_folded_again(tmp_path: Path) -> None:
+    """A sink that is ahead after a failure: the fold begins anew there."""
+    whole, store = stored(tmp_path), Store()
+    shipper = Shipper(tmp_path, store, rows_max=20)
+    while not store.batches:
+        shipper.shipment.advance()
+    shipper.close()
+    assert Did.OVER == Shipper(tmp_path, store).run()
+    shipper.connection.failed(SinkUnavailableError("fake://store", "it was away"))
+    shipper.wait(SECOND_NS)
+    shipper.shipment.advance()
+    assert len(whole.records) == shipper.shipment.seq
+    assert Did.OVER == shipper.run()
+    assert expected(tmp_path, whole) == store.records("s")
+
+
+def test_a_pass_is_begun_anew_when_the_sink_is_asked_again(
+    tmp_path: Path, writing: Writing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another shipment's failure, while this one reads a segment behind which a new one was begun."""
+    monkeypatch.setattr(reader, "COPY_MAX", 5)
+    writing.begin(tmp_path).commit(10)
+    writing.commit(30)
+    store = Store()
+    shipper = Shipper(tmp_path, store, live=True, rows_max=5)
+    while not store.batches:
+        shipper.shipment.advance()
+    shipper.connection.failed(SinkUnavailableError("fake://store", "it was away"))
+    writing.rotate()
+    last = writing.commit(3)
+    shipper.wait(SECOND_NS)
+    assert Did.CAUGHT_UP == shipper.run()
+    assert expected(tmp_path, writing.whole, upto=last) == store.records("s")
+    shipper.close()
+    writing.close()
 
 
 def test_a_mark_that_cannot_be_written_is_told(tmp_path: Path) -> None:

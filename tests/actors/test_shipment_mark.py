@@ -33,6 +33,9 @@ def test_it_is_written_when_it_says_something_new(sessions: Path) -> None:
     assert Mark(name="sink", address="there", through=5, ended=True, wall_ns=3) == marked(sessions)
     mark.keep(4, wall_ns=5)
     assert Mark(name="sink", address="there", through=4, wall_ns=5) == marked(sessions)
+    mark.keep(4, wall_ns=6, link="ab")
+    mark.keep(4, wall_ns=7)
+    assert Mark(name="sink", address="there", through=4, wall_ns=6, link="ab") == marked(sessions)
 
 
 def test_it_goes_on_from_the_one_that_is_there(sessions: Path) -> None:
@@ -57,16 +60,16 @@ def test_a_disk_that_refuses_is_trouble_until_it_does_not(sessions: Path) -> Non
 
 
 def test_one_process_ships_to_a_sink(sessions: Path) -> None:
-    """The other one hears which one; another sink is free, and so is this one afterwards."""
-    with alone(sessions, "s", "sink"):
+    """Under whatever name; the other one hears which one. Another sink is free, and so is this one afterwards."""
+    with alone(sessions, "s", "sink", "there"):
         with (
             pytest.raises(
-                HeldError, match=f"sink sink of session s is not usable: process {os.getpid()} ships to it"
+                HeldError, match=f"sink same of session s is not usable: process {os.getpid()} ships to it"
             ),
-            alone(sessions, "s", "sink"),
+            alone(sessions, "s", "same", "there"),
         ):
             pass
-        with alone(sessions, "s", "other"):
+        with alone(sessions, "s", "sink", "elsewhere"):
             pass
-    with alone(sessions, "s", "sink"):
+    with alone(sessions, "s", "sink", "there"):
         pass

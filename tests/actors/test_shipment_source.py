@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from livestack.actors.shipment_source import FLUSH_AFTER_NS, JournalSource
 from livestack.exceptions import JournalFormatError, RecoveryError
+from livestack.journal import reader
 from livestack.journal.quarantine import abandon
+from livestack.journal.reader import JournalReader
 from livestack.journal.segment import segments_of
+from livestack.journal.writer import JournalWriter
 from tests.actors.fakes import FakeClock
-from tests.actors.shipping import Growing, Writing, session, stored
+from tests.actors.shipping import Growing, Writing, header, session, stored
 
 
 @pytest.fixture(scope="module", name="writing")
@@ -116,6 +121,73 @@ def test_in_relaxed_durability_the_newest_commit_waits(tmp_path: Path, writing: 
         assert [third] == ends(reading, second + 1)
         reading.close()
         writing.close()
+
+
+def test_what_is_held_back_was_flushed_when_it_leaves(
+    tmp_path: Path, writing: Writing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file that the commit stands in, before it is handed out."""
+    last = writing.begin(tmp_path, durability="relaxed").commit(3)
+    flushed: list[str] = []
+    monkeypatch.setattr(os, "fdatasync", lambda file: flushed.append(os.readlink(f"/proc/self/fd/{file}")))
+    clock = FakeClock()
+    reading = source(tmp_path, live=True, clock=clock)
+    assert [] == ends(reading)
+    assert [] == flushed
+    clock.time_ns += FLUSH_AFTER_NS
+    assert [last] == ends(reading)
+    assert [str(segments_of(tmp_path / "sessions", "s")[-1] / "data.mdb")] == flushed
+    reading.close()
+    writing.close()
+
+
+def test_durability_is_that_of_the_commits_own_segment(tmp_path: Path) -> None:
+    """A session that was resumed with another one, whether anything before it was read or not."""
+    growing = Growing(tmp_path, durability="full")
+    middle = growing.commit(10)
+    resumed = msgspec.structs.replace(
+        header(), first_seq=middle + 1, previous_chain=growing.writer.chain, durability="relaxed"
+    )
+    growing.writer.close()
+    writer = JournalWriter.create(tmp_path / "sessions", resumed, "relaxed")
+    last = growing.whole.steps[12]
+    writer.commit(growing.whole.records[middle:last])
+    writer.close()
+    for from_seq in (1, middle + 1):
+        clock = FakeClock()
+        reading = source(tmp_path, live=True, clock=clock)
+        assert last not in ends(reading, from_seq)
+        clock.time_ns += FLUSH_AFTER_NS
+        assert last == ends(reading, from_seq)[-1]
+        reading.close()
+
+
+def test_links_are_those_of_the_chain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of every commit, in every segment, while others are handed out; of what has left the last link is known."""
+    whole = stored(tmp_path)
+    monkeypatch.setattr(reader, "COPY_MAX", 5)
+    links: dict[int, str] = {}
+    for segment in segments_of(tmp_path / "sessions", "s"):
+        with JournalReader([segment], live=False) as one:
+            seq, link = one.tail()
+            links[seq] = link.hex()
+    first, middle, last = links
+    reading = source(tmp_path)
+    for records in reading.commits(1):
+        assert records == whole.records[records[0].seq - 1 : records[-1].seq]
+        assert reading.link_at(records[-1].seq)
+        assert links[first] == reading.link_at(first)
+    assert links == {seq: reading.link_at(seq) for seq in links}
+    assert links[last] == reading.link_at(last + 7)
+    inside = reading.link_at(first + 1)
+    assert links[first] == inside  # the commit behind it ends later
+    shutil.rmtree(segments_of(tmp_path / "sessions", "s")[0])
+    assert reading.has(middle)
+    assert (links[first], "") == (reading.link_at(first), reading.link_at(first - 1))
+    for segment in segments_of(tmp_path / "sessions", "s"):
+        (segment / "data.mdb").write_bytes(b"\xff" * 65_536)
+    reading.close()
+    assert "" == reading.link_at(middle)
 
 
 def test_it_follows_into_new_segments(tmp_path: Path, writing: Writing) -> None:

@@ -201,8 +201,39 @@ def test_earlier_sessions_are_drained_behind_the_live_one(tmp_path: Path, writin
     writing.close()
 
 
-def test_what_is_marked_as_over_is_not_looked_at(tmp_path: Path, writing: Writing) -> None:
-    """Only by the same sink: where a name stands for another place now, everything is shipped there."""
+def test_what_is_marked_as_over_is_asked_for_once(tmp_path: Path, writing: Writing) -> None:
+    """Its journal is not opened, and what the live session writes meanwhile does not wait for hundreds of answers."""
+    names = [f"a{number}" for number in range(5)]
+    for name in names:
+        stored(tmp_path, name=name)
+    store = Store()
+    writing.begin(tmp_path, name="live").commit(5)
+    first = Bench(tmp_path, store)
+    first.work()
+    first.actor.on_stop()
+    for path in tmp_path.glob("sessions/a*/journal/*/data.mdb"):
+        path.write_bytes(b"\xff" * 65_536)
+    asked: list[str] = []
+    position = store.position
+    store.position = lambda session: (asked.append(session), position(session))[1]  # type: ignore[method-assign]
+    second = Bench(tmp_path, store)
+    last = 0
+    while waiting := messages(second.mailbox):
+        second.actor.on_receive(waiting)
+        if asked == ["live", "a0"] and not last:
+            last = writing.commit(5)
+    second.later(SECOND_NS)
+    second.actor.on_stop()
+    assert names == [name for name in asked if name in names]
+    assert asked.index("a4") > asked.index("live", 1)  # of each batch: the fake looks where it is
+    assert last == position("live").tables["orders"]
+    assert [] == second.troubles()
+    writing.close()
+
+
+@pytest.mark.parametrize("fault", [UNAVAILABLE, REFUSED])
+def test_a_storage_that_was_put_back_gets_what_it_lost(tmp_path: Path, writing: Writing, fault: str) -> None:
+    """Also where it fails when it is asked; where a name stands for another place, everything is shipped there."""
     whole = stored(tmp_path, name="a")
     store = Store()
     writing.begin(tmp_path, name="live").commit(5)
@@ -212,11 +243,28 @@ def test_what_is_marked_as_over_is_not_looked_at(tmp_path: Path, writing: Writin
     store.positions.pop("a")
     store.kept.pop("a")
     second = Bench(tmp_path, store)
+    sink: Any = second.actor._connection.sink
+    position, faults = sink.position, iter([fault])
+
+    def fails_once(name: str) -> Position:
+        if name == "a":
+            store.faults.extend(faults)
+        answer: Position = position(name)
+        return answer
+
+    sink.position = fails_once
     second.work()
+    assert [False] == [one.refused for one in second.troubles()]
+    for _ in range(30):
+        second.later(SECOND_NS)
     second.actor.on_stop()
-    assert {} == store.records("a")
+    assert expected(tmp_path, whole, "a") == store.records("a")
+    assert read_marks(tmp_path / "sessions", "a")[NAME].ended
+    assert 1 == len(second.troubles())
+    store.positions.pop("a")
+    store.kept.pop("a")
     third = Bench(tmp_path, store)
-    sink: Any = third.actor._connection.sink
+    sink = third.actor._connection.sink
     assert ADDRESS == sink.address
     sink.address = "fake://elsewhere"
     third.work()
@@ -261,7 +309,7 @@ def test_a_sink_that_has_more_of_an_earlier_session_than_there_is(tmp_path: Path
 def test_it_waits_while_another_process_ships(bench: tuple[Bench, Store, Writing], tmp_path: Path) -> None:
     """They take turns, and it says for whom it waits."""
     shipper, store, _ = bench
-    with alone(tmp_path / "sessions", "live", NAME):
+    with alone(tmp_path / "sessions", "live", NAME, ADDRESS):
         shipper.work()
         shipper.later(SECOND_NS)
         assert [] == store.batches
@@ -277,7 +325,7 @@ def test_what_another_process_drains_is_left_to_it(tmp_path: Path, writing: Writ
     writing.begin(tmp_path, name="live").commit(5)
     store = Store()
     shipper = Bench(tmp_path, store)
-    with alone(tmp_path / "sessions", "a", NAME):
+    with alone(tmp_path / "sessions", "a", NAME, ADDRESS):
         shipper.work()
     assert {} == store.records("a")
     assert [] == shipper.troubles()

@@ -24,6 +24,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from rich.console import Console
 from rich.progress import Progress
 
@@ -32,6 +33,7 @@ from livestack.core.validation import parse_duration
 from livestack.journal.directory import DataDirectory
 from livestack.journal.format import SegmentHeader
 from livestack.journal.reader import JournalReader
+from livestack.journal.segment import Durability
 from livestack.journal.writer import JournalWriter
 from livestack.telemetry import logs
 from tests.campaigns.ship_stores import LakeStore, LocalStore, SqlStore, Store, livestack
@@ -87,7 +89,9 @@ class Campaign:
     def run(self, progress: Any) -> list[str]:
         """What is wrong in the end."""
         with DataDirectory(self.data_dir).acquire() as place:
-            writer = JournalWriter.create(place.sessions, self.source.header, "full")
+            durability: Durability = self.random.choice(("full", "relaxed"))
+            header = msgspec.structs.replace(self.source.header, durability=durability)
+            writer = JournalWriter.create(place.sessions, header, durability)
             try:
                 self._write(writer, progress)
             finally:

@@ -22,6 +22,7 @@ from livestack.core.types import Origin
 from livestack.journal.directory import DataDirectory
 from livestack.journal.snapshots import SNAPSHOTS_NAME, snapshots
 from livestack.journal.writer import JournalWriter
+from livestack.storage.cursor import Mark, write_mark
 from tests.research.sessions import CLOSING, header, opening, quotes, record, rules, store
 from tests.support import ROOT, Process
 
@@ -114,6 +115,23 @@ def test_there_is_one_at_a_time(node: LiveNode) -> None:
             code, _ = second.finish()
         assert 5 == code
         assert f"it is followed by process {process.pid} already" in second.stderr()
+
+
+def test_what_sinks_in_use_go_on_from_stays(node: LiveNode) -> None:
+    """By name and address, as the node says them; for a mark of any other sink nothing stays."""
+    sessions = node.directory.sessions
+    sinks = ("--sink", "local=Delta Lake in /a=b", "--sink", "pg=there")
+    write_mark(sessions, "s", Mark(name="pg", address="there", through=len(node.records)))
+    with follow(node.path, "--snapshot-every-events", "200", "--keep", "1", *sinks) as process:
+        seq = next_snapshot(process, node.commit(300) - 200)
+        write_mark(sessions, "s", Mark(name="sink-1234", address="by hand", through=seq))
+        seq = next_snapshot(process, node.commit(300) - 200)
+        write_mark(sessions, "s", Mark(name="local", address="Delta Lake in /a=b", through=seq))
+        next_snapshot(process, node.commit(300) - 200)
+        node.commit(10_000)
+        code, _ = rest(process)
+    assert 0 == code, process.stderr()
+    assert [seq, len(node.records)] == usable(node.path)
 
 
 def test_a_nodes_own_child_ends_when_the_node_says_so(node: LiveNode) -> None:

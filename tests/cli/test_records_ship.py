@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from livestack.cli.records_ship import _tell
+from livestack.cli.shipping import Shipped
 from tests.actors.shipping import expected, session, stored
 from tests.cli.support import Shell
 from tests.support import Process
@@ -46,6 +48,31 @@ def test_all_sessions_into_several_sinks(shell: Shell, tmp_path: Path) -> None:
     found = [(one["session"], str(one["address"]).rpartition("/")[2]) for one in lines(told.out)]
     assert [("a", "one"), ("b", "one"), ("a", "two"), ("b", "two")] == found
     assert 4 == len({(one["session"], one["sink"]) for one in lines(told.out)})
+
+
+@pytest.mark.parametrize(
+    ("told", "sentence"),
+    [
+        (
+            Shipped(session="s", sink="x", address="PLACE", shipped=8),
+            "s: 8 records to PLACE; it has everything",
+        ),
+        (
+            Shipped(session="s", sink="x", address="PLACE", shipped=8, refused=2),
+            "s: 8 records to PLACE; 2 more were refused and are in its dead_letters; it has everything",
+        ),
+        (
+            Shipped(session="s", sink="x", address="PLACE", pending=7),
+            "s: 0 records to PLACE; records of 7 Events are left",
+        ),
+    ],
+)
+def test_what_became_of_it_is_one_sentence(
+    told: Shipped, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Refused records are no part of those that were shipped."""
+    _tell(told, as_json=False)
+    assert f"{sentence}\n" == capsys.readouterr().out
 
 
 def test_a_sink_that_is_away_is_exit_code_3(shell: Shell, tmp_path: Path) -> None:

@@ -85,6 +85,19 @@ def test_wrong_words(shell: Shell, arguments: tuple[str, ...], sentence: str) ->
     assert sentence in outcome.err
 
 
+@pytest.mark.parametrize("words", [(), ("fills",), ("fills", "--json"), ("--json",)])
+@pytest.mark.usefixtures("rows")
+def test_store_without_the_session(shell: Shell, tmp_path: Path, words: tuple[str, ...]) -> None:
+    """It is said on stderr, and is no failure; of one that has the session nothing is said."""
+    outcome = shell("records", "show", *words, "--sink", f"delta+file://{tmp_path}/none")
+    assert 0 == outcome.code
+    assert f"Delta Lake in {tmp_path}/none has no records of session s\n" == outcome.err
+    if words == ("--json",):
+        assert [0] * len(TABLES) == [json.loads(line)["rows"] for line in outcome.out.splitlines()]
+    assert not (tmp_path / "none").exists()
+    assert "" == shell("records", "show", "dead_letters", "--json").err
+
+
 @pytest.mark.usefixtures("rows")
 def test_session_that_is_not_there(shell: Shell) -> None:
     """Storage may have sessions that the data directory has no more; one that neither has is refused by name."""

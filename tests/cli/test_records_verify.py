@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from livestack.journal.directory import DataDirectory
+from livestack.storage.cursor import Mark, write_mark
 from livestack.storage.place import make_sink, place_of_url
 from livestack.storage.sink import Batch
 from tests.cli.stored import SESSION, ship
@@ -19,7 +20,7 @@ from tests.research.test_records import pruned
 
 KEYS = {
     "session", "sink", "address", "from_seq", "to_seq", "journal", "storage", "missing", "extra", "different",
-    "dead_lettered", "pending", "running", "damage", "error", "tables", "examples", "exit",
+    "dead_lettered", "pending", "had_through", "running", "damage", "error", "tables", "examples", "exit",
 }  # fmt: skip
 
 
@@ -55,6 +56,7 @@ def test_nothing_is_there(shell: Shell, tmp_path: Path) -> None:
     outcome = shell("records", "verify", "--all")
     assert 6 == outcome.code
     assert f"not shipped yet: {sum(map(len, rows.values()))} records; livestack records ship s" in outcome.out
+    assert "fresh place" not in outcome.out
     assert not (tmp_path / "records").exists()
 
 
@@ -79,6 +81,7 @@ def test_a_record_too_many(shell: Shell, tmp_path: Path) -> None:
     assert 6 == outcome.code
     assert "extra: fills at seq 10,000, record " in outcome.out
     assert "not the same: 0 missing, 1 extra, 0 different" in outcome.out
+    assert "livestack records ship --all" in " ".join(outcome.out.split())
 
 
 def test_damaged_rows(shell: Shell, tmp_path: Path, server: Databases, database: str) -> None:
@@ -143,6 +146,37 @@ def test_while_the_node_runs(shell: Shell, tmp_path: Path) -> None:
         outcome = shell("records", "verify")
     assert 0 == outcome.code
     assert f"not shipped yet: {sum(map(len, rows.values()))} records; the node ships them" in outcome.out
+
+
+def test_store_that_is_lost_while_the_node_runs(shell: Shell, tmp_path: Path) -> None:
+    """What it once confirmed is missing, whatever it says by now; a mark of another place says nothing of it."""
+    rows = ship(tmp_path)
+    count, last = sum(map(len, rows.values())), max(one.trace.seq for part in rows.values() for one in part)  # type: ignore[attr-defined]
+    shutil.rmtree(tmp_path / "records")
+    sessions = tmp_path / "sessions"
+    with DataDirectory(tmp_path).acquire():
+        write_mark(sessions, SESSION, Mark(name="local", address="Delta Lake in /elsewhere", through=last))
+        assert 0 == shell("records", "verify").code
+        address = f"Delta Lake in {tmp_path}/records"
+        write_mark(sessions, SESSION, Mark(name="local", address=address, through=last))
+        outcome = shell("records", "verify")
+    assert 6 == outcome.code
+    assert f"it had everything up to seq {last:,} once" in outcome.out
+    assert f"not the same: {count} missing" in outcome.out
+    assert "not shipped yet" not in outcome.out
+
+
+def test_what_is_lost_can_be_shipped_to_a_fresh_place(shell: Shell, tmp_path: Path) -> None:
+    """As the advice says it: the damaged place moved aside, and everything shipped again."""
+    ship(tmp_path)
+    shutil.rmtree(tmp_path / "records" / "fills")
+    outcome = shell("records", "verify")
+    assert 6 == outcome.code
+    told = " ".join(outcome.out.split())
+    assert "look at the examples with --json; storage that lost or changed something is made whole by" in told
+    (tmp_path / "records").rename(tmp_path / "damaged")
+    assert 0 == shell("records", "ship", "--all").code
+    assert 0 == shell("records", "verify").code
 
 
 def test_wrong_sink(shell: Shell, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import threading
 from collections.abc import Iterator
@@ -13,7 +14,9 @@ import pytest
 from livestack.actors.shipment_mark import alone
 from livestack.cli import shipping
 from livestack.cli.shipping import FAILURES_MAX, HandShipper, Shipped, until_a_signal
-from livestack.storage.cursor import Mark, write_mark
+from livestack.exceptions import HeldError, JournalFormatError, RecoveryError
+from livestack.journal.segment import segments_of
+from livestack.storage.cursor import Mark, name_of_address, read_marks, write_mark
 from livestack.storage.place import SinkPlace
 from livestack.transports.clock import SystemClock
 from tests.actors.shipping import Writing, expected, session, stored
@@ -141,7 +144,7 @@ def test_another_shipper_is_waited_for(
     """Until its mark says that it has what was there."""
     whole = stored(tmp_path)
     mark = Mark(name="local", address=hand.place.address, through=len(whole.records))
-    with alone(hand.sessions, "s", "local"):
+    with alone(hand.sessions, "s", "local", hand.place.address):
         write_mark(hand.sessions, "s", mark)
         told = hand.ship()
     assert (0, 0, 0, len(whole.records)) == (told.exit, told.shipped, told.pending, told.through)
@@ -149,10 +152,46 @@ def test_another_shipper_is_waited_for(
     assert 0 == hand.store.opened
 
 
+def test_another_shipper_of_the_same_place_is_waited_for_under_its_name(hand: Hand, tmp_path: Path) -> None:
+    """A URL by hand, where the session's file has a name for the place: one lock, one mark."""
+    whole, address = stored(tmp_path), hand.place.address
+    hand.place = SinkPlace(name=name_of_address(address), url=hand.place.url)
+    by_hand = HandShipper(hand.sessions, hand.place, SystemClock(), hand.stopped, 60 * SECOND_NS)
+    mark = Mark(name="lake", address=address, through=len(whole.records))
+    with alone(hand.sessions, "s", "lake", address):
+        write_mark(hand.sessions, "s", mark)
+        write_mark(hand.sessions, "s", Mark(name="b", address="elsewhere", wall_ns=1))
+        told = by_hand.ship("s", False)
+    assert (0, "lake", len(whole.records)) == (told.exit, told.sink, told.through)
+    by_hand.ship("s", False)
+    by_hand.close()
+    assert {"b", "lake"} == set(read_marks(hand.sessions, "s"))
+
+
+def test_a_fault_of_the_journal_has_the_exit_code_of_its_error(hand: Hand, tmp_path: Path) -> None:
+    """The sink's codes are the sink's: whoever reads them must not look there."""
+    stored(tmp_path)
+    shutil.rmtree(segments_of(hand.sessions, "s")[0])
+    assert RecoveryError.exit_code == hand.ship().exit
+    stored(tmp_path, name="t")
+    data = segments_of(hand.sessions, "t")[0] / "data.mdb"
+    data.unlink()
+    data.mkdir()
+    told = hand.ship("t")
+    assert JournalFormatError.exit_code == told.exit
+    assert "cannot be read: Is a directory" in told.error
+    stored(tmp_path, name="u")
+    (hand.sessions / "u" / "shipped").write_text("in the way")
+    told = hand.ship("u")
+    assert HeldError.exit_code == told.exit
+    assert "session u: " in told.error
+    assert "File exists" in told.error
+
+
 def test_one_that_ends_meanwhile_is_taken_over_from(hand: Hand, tmp_path: Path) -> None:
     """What it had not shipped is shipped then."""
     whole = stored(tmp_path)
-    other = alone(hand.sessions, "s", "local")
+    other = alone(hand.sessions, "s", "local", hand.place.address)
     other.__enter__()
     ending = threading.Timer(0.2, other.__exit__, (None, None, None))
     ending.start()
@@ -165,7 +204,7 @@ def test_one_that_takes_too_long_is_named(tmp_path: Path, monkeypatch: pytest.Mo
     """And how much is left."""
     whole = stored(tmp_path)
     hand = Hand(tmp_path, monkeypatch, wait_ns=1)
-    with alone(hand.sessions, "s", "local"):
+    with alone(hand.sessions, "s", "local", hand.place.address):
         told = hand.ship()
     assert 5 == told.exit
     assert f"process {os.getpid()} ships to it" in told.error
@@ -213,7 +252,7 @@ def test_who_follows_ends_in_order(hand: Hand, tmp_path: Path, writing: Writing)
 def test_a_follower_does_not_wait_for_another_one(hand: Hand, tmp_path: Path) -> None:
     """It would wait for as long as the session runs."""
     stored(tmp_path)
-    with alone(hand.sessions, "s", "local"):
+    with alone(hand.sessions, "s", "local", hand.place.address):
         told = hand.shipper.ship("s", True, lambda: True)
     assert 5 == told.exit
 

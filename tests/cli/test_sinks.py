@@ -9,6 +9,7 @@ import pytest
 from livestack.cli.sinks import chosen_places, chosen_sessions
 from livestack.exceptions import ConfigurationError, UsageError
 from livestack.journal.directory import DataDirectory
+from livestack.storage.cursor import name_of_address
 from tests.live import configuration
 from tests.live.strategies import market_maker
 from tests.research.sessions import header, opening, record, rules, store
@@ -65,6 +66,16 @@ def test_url(tmp_path: Path) -> None:
     assert "local" == names[1]
     assert 3 == len(set(names))
     assert names[0] == chosen_places(("delta+file:///a/",), None, tmp_path)[1][0].name
+
+
+def test_url_of_a_place_that_the_file_names(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has the file's name, with the URL as it was given; a sink whose variable is not set is not that one."""
+    url = "postgresql://me:other@host:5432/db"
+    _, (place,) = chosen_places((url,), file, None)
+    assert ("base", url) == (place.name, place.url)
+    monkeypatch.delenv("V_TEST_RECORDS")
+    _, (place,) = chosen_places((url,), file, None)
+    assert name_of_address(place.address) == place.name
 
 
 def test_wrong_url_and_wrong_file(tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

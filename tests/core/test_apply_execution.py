@@ -56,8 +56,9 @@ def test_the_same_fill_twice_is_dropped() -> None:
     bench.feed(events.FillsReconciled(recv_ns=0, venue=VENUE, instrument=INSTRUMENT, through=9))
     bench.feed(support.fill(order_id, 1, 8))
     bench.feed(support.fill(order_id, 1, 10))
-    assert (3, {10: Side.BUY}, 3) == (
+    assert (3, 3, {10: Side.BUY}, 3) == (
         bench.execution.positions[INSTRUMENT].qty,
+        bench.execution.session_fills,
         bench.execution.ledgers[INSTRUMENT].seen,
         bench.execution.ledgers[INSTRUMENT].duplicates,
     )

@@ -17,7 +17,13 @@ from livestack.core.types import Origin
 from livestack.journal.directory import DataDirectory
 from livestack.journal.quarantine import set_aside
 from livestack.journal.reader import JournalReader
-from livestack.journal.retention import REMOVING_PREFIX, prune_segments, prune_sessions, spare_through
+from livestack.journal.retention import (
+    REMOVING_PREFIX,
+    goes_on_behind,
+    prune_segments,
+    prune_sessions,
+    spare_through,
+)
 from livestack.journal.segment import segments_of
 from livestack.journal.sessions import list_sessions
 from livestack.journal.snapshots import SNAPSHOT_VERSION, Snapshot, write_snapshot
@@ -172,15 +178,33 @@ def test_a_session_that_was_not_shipped_stays(tmp_path: Path) -> None:
         ([5, 9], 3, 4, 0),
         ([5, 9], 3, 5, 5),
         ([5, 9], 3, 100, 5),
+        ([5, 9, 12, 15], 3, None, 9),
+        ([5, 9, 12, 15], 3, 100, 9),
+        ([5, 9, 12, 15], 3, 8, 5),
+        ([5, 9, 12, 15], 1, 14, 12),
     ],
 )
 def test_nothing_goes_that_a_sink_still_needs(
     tmp_path: Path, kept: list[int], keep: int, shipped: int | None, expected: int
 ) -> None:
-    """Up to the oldest snapshot, if every sink is as far as that; without sinks it is as before."""
+    """Up to the oldest snapshot that is worth keeping, if every sink is as far as that, else up to where they are; an
+    older one that is still there holds nothing."""
     for seq in kept:
         snapshot(tmp_path, seq)
     assert expected == spare_through(tmp_path, "s", keep, shipped)
+
+
+@pytest.mark.parametrize(("shipped", "expected"), [(None, None), (0, 4), (3, 4), (4, 4), (5, 5), (100, 100)])
+def test_a_sink_that_nobody_knows_of_may_go_on_too(
+    sessions: Path, shipped: int | None, expected: int | None
+) -> None:
+    """Where the journal has lost its beginning: it has what is gone, so the first snapshot that reaches what is left
+    does for it."""
+    for seq in (2, 4, 6):
+        snapshot(sessions, seq)
+    assert shipped == goes_on_behind(sessions, "s", shipped)
+    prune_segments(sessions, "s", 3, LATER_NS)
+    assert expected == goes_on_behind(sessions, "s", shipped)
 
 
 def test_a_sink_begins_at_no_damaged_snapshot(tmp_path: Path) -> None:

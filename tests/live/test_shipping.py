@@ -7,7 +7,10 @@ started and told to refuse.
 from __future__ import annotations
 
 import json
+import queue
 import signal
+import socket
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -31,6 +34,7 @@ PG = """
 url_env = "RECORDS_URL"
 """
 QUICK = '[records]\nlag_max = "10s"\nstop_timeout = "1s"\n'
+WAIT_S = 60.0
 SOON = '[records]\nlag_max = "10s"\nstop_timeout = "60s"\n'
 
 
@@ -293,6 +297,45 @@ def test_a_resumed_session_goes_on_without_its_sink(tmp_path: Path, venue: Venue
         bench.until_incident(node, "ship_lag", "pg", IncidentClosed)
         bench.end(node)
     bench.all_there("pg")
+
+
+class Silent:
+    """Takes connections and never says a word. ``segments``: how many the session in ``directory`` had at the first."""
+
+    def __init__(self, directory: Path) -> None:
+        self.segments: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self._directory = directory
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"postgresql://someone@127.0.0.1:{self._listener.getsockname()[1]}/records"
+
+    def __enter__(self) -> Silent:
+        threading.Thread(target=self._listen, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.close()
+
+    def _listen(self) -> None:
+        connection, _ = self._listener.accept()
+        self.segments.put(len(list(self._directory.glob("data/sessions/*/journal/[0-9]*"))))
+        connection.recv(1)
+        threading.Event().wait()  # and keeps it
+
+
+def test_a_resumed_session_does_not_wait_for_its_sink(tmp_path: Path, venue: Venue) -> None:
+    """One that accepts and never answers hears of it when the session goes on already."""
+    plain = Bench(tmp_path, venue, "[records]\n")
+    with plain.start() as node:
+        plain.until_trading(node)
+        node.kill()
+    with Silent(tmp_path) as sink:
+        bench = Bench(tmp_path, venue, QUICK + PG, sink.url)
+        with bench.start() as node:
+            bench.until_trading(node)
+            assert 2 == sink.segments.get(timeout=WAIT_S)
+            assert "ok" != bench.sinks(node)["pg"].state
+            assert 1 == len(operated.of(tmp_path, SessionResumed))
+            bench.end(node)
 
 
 @needs_root

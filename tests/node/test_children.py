@@ -237,12 +237,13 @@ def test_one_that_never_catches_up_is_missed(bench: Bench) -> None:
 def test_the_command_says_all_of_its_settings(tmp_path: Path) -> None:
     """The same interpreter, the session by its name, durations as the command line reads them."""
     settings = FollowerSettings(snapshot_every_ns=90 * SECOND_NS, snapshot_every_events=7_000, keep=5)
-    command = follower_command(tmp_path, "s", settings)
+    command = follower_command(tmp_path, "s", settings, {"local": "Delta Lake in /x", "pg": "there"})
     assert [sys.executable, "-m", "livestack", "follower", "s", "--child"] == command[:6]
     assert str(tmp_path) == command[command.index("--data-dir") + 1]
     assert "90000ms" == command[command.index("--snapshot-every") + 1]
     assert "7000" == command[command.index("--snapshot-every-events") + 1]
     assert "5" == command[command.index("--keep") + 1]
+    assert ["--sink=local=Delta Lake in /x", "--sink=pg=there"] == command[-2:]
 
 
 def test_it_gets_no_keys(tmp_path: Path) -> None:
@@ -271,7 +272,7 @@ from tests.node.test_children import Heard
 
 clock, heard = SystemClock(), Heard()
 child = FollowerChild(
-    follower_command(Path(sys.argv[1]), "s", FollowerSettings(snapshot_every_events=100)), heard,
+    follower_command(Path(sys.argv[1]), "s", FollowerSettings(snapshot_every_events=100), {}), heard,
     clock=clock, timers=TimerThread(clock), backoff=Backoff(random.Random(1)), away_after_ns=10**11,
 )
 child.start()

@@ -213,6 +213,24 @@ url = "delta+file://{tmp_path}/other"
     assert f"Delta Lake in {tmp_path}/data/records" == only(found, "sink fine").text
 
 
+def test_a_sink_that_a_start_goes_on_without(tmp_path: Path, seams: MakeSeams) -> None:
+    """Is a warning; one that needs somebody is wrong all the same."""
+    (tmp_path / "other" / "fills").mkdir(parents=True)
+    (tmp_path / "other" / "fills" / "somebody's").write_text("")
+    sinks = f"""
+[records.sinks.away]
+url = "postgresql://me@127.0.0.1:1/x"
+[records.sinks.blocked]
+url = "delta+file://{tmp_path}/other"
+"""
+    path = configured(tmp_path, sinks, records="enabled = true\nstart_without = true")
+    found = look(path, seams, ENVIRONMENT)
+    away = only(found, "sink away")
+    assert ("warning", 0) == (away.state, away.exit)
+    assert "start_without" in away.advice
+    assert ("wrong", 2) == (only(found, "sink blocked").state, only(found, "sink blocked").exit)
+
+
 def test_sinks_that_the_file_gets_wrong(tmp_path: Path, seams: MakeSeams) -> None:
     """Every fault with its key; exit 2."""
     sinks = '[records.sinks.a]\nurl = "s3://x"\n[records.sinks.b]\nurl = "delta+s3://b"\n'

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -15,7 +15,8 @@ from livestack.core.types import Origin
 from livestack.exceptions import UsageError
 from livestack.follower_settings import FollowerSettings
 from livestack.journal.reader import JournalReader
-from livestack.journal.restoring import begin_at
+from livestack.journal.restoring import begin_at, snapshot_positions
+from livestack.journal.retention import prune_segments
 from livestack.journal.snapshots import snapshot_path
 from livestack.journal.writer import JournalWriter
 from livestack.node.follower import (
@@ -32,9 +33,21 @@ from livestack.node.follower import (
 )
 from livestack.research.replay import replay
 from livestack.settings import load
+from livestack.storage.cursor import Mark, write_mark
 from tests.live import configuration
 from tests.node import forgetful
-from tests.research.sessions import CLOSING, ENVIRONMENT, header, opening, quotes, record, rules, store
+from tests.research.sessions import (
+    CLOSING,
+    ENVIRONMENT,
+    header,
+    keep_snapshots,
+    opening,
+    quotes,
+    record,
+    rules,
+    store,
+    store_segments,
+)
 
 EVERY_SECOND = FollowerSettings(snapshot_every_ns=1_000_000_000, keep=100)
 """Of session time; the Events of these sessions are a millisecond apart."""
@@ -45,13 +58,19 @@ SESSION = [*opening("s"), *quotes(4_000), *CLOSING]
 class Following:
     """A Follower on session ``s`` below ``directory``, and all that it said."""
 
-    def __init__(self, directory: Path, settings: FollowerSettings = EVERY_SECOND) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        settings: FollowerSettings = EVERY_SECOND,
+        sinks: Mapping[str, str] | None = None,
+    ) -> None:
         self.said: list[Report] = []
         self.follower = Follower(
             directory / "sessions",
             "s",
             settings,
             self.said.append,
+            sinks=sinks,
             now_ns=lambda: 0,  # nothing takes time, so that it never has to rest
         )
 
@@ -93,6 +112,26 @@ def test_a_whole_session_is_verified_and_written_down(tmp_path: Path, maker: Con
     with JournalReader.open(tmp_path / "sessions", "s") as reader:
         assert written[-1].digest == replay(reader).digest
     assert PositionReached(records[-1].seq, records[-1].ts, 0) == following.said[-1]
+
+
+@pytest.mark.parametrize(
+    ("sinks", "stays"), [(None, True), ({}, False), ({"pg": "there"}, True), ({"local": "here"}, False)]
+)
+def test_what_a_sink_goes_on_from_stays(
+    tmp_path: Path, maker: Configuration, sinks: dict[str, str] | None, stays: bool
+) -> None:
+    """Of a journal without its beginning: where sinks are not known, or one has no mark, it needs the first snapshot;
+    one that is further, or none at all, needs no old one."""
+    records, head = record(maker, SESSION), header("s", maker)
+    store_segments(tmp_path, head, records, 1_000)
+    (first,) = keep_snapshots(tmp_path, head, maker, records, [1_500])
+    prune_segments(tmp_path / "sessions", "s", first, 1 << 62)
+    write_mark(tmp_path / "sessions", "s", Mark(name="local", address="here", through=len(records)))
+    write_mark(tmp_path / "sessions", "s", Mark(name="gone", address="nowhere", through=first))
+    following = Following(tmp_path, FollowerSettings(snapshot_every_events=1_000, keep=1), sinks)
+    assert EXIT_OVER == following.run()
+    expected = [first, len(records)] if stays else [len(records)]
+    assert expected == snapshot_positions(tmp_path / "sessions", "s")
 
 
 def test_snapshots_stand_behind_whole_steps(tmp_path: Path, maker: Configuration) -> None:

@@ -138,6 +138,21 @@ def stored(directory: Path) -> tuple[FakeNode, int]:
     return FakeNode(folded(directory, records)), len(records)
 
 
+def test_the_follower_is_told_which_sinks_are_in_use(tmp_path: Path) -> None:
+    """As its node knows them: name and address."""
+    told = Following(
+        settings(tmp_path),
+        tmp_path / "sessions",
+        "s",
+        FakeNode(),
+        seams(),
+        {},
+        {"local": "a place"},  # type: ignore[arg-type]
+    )
+    assert told._child is not None
+    assert "--sink=local=a place" in told._child._command
+
+
 def test_without_a_follower_the_stop_writes_a_snapshot(tmp_path: Path) -> None:
     """Where the journal ends."""
     node, last_seq = stored(tmp_path)

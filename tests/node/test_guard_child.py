@@ -12,7 +12,7 @@ import pytest
 
 from livestack.exceptions import UnreachableError
 from livestack.node import guard_child
-from livestack.node.guard_child import LATE_NS, SILENT_NS, GuardChild, guard_command
+from livestack.node.guard_child import LATE_NS, SILENT_NS, GuardChild, guard_command, guard_environment
 from livestack.node.shared_progress import Phase, ProgressReader
 from livestack.settings import load
 from livestack.transports.backoff import Backoff
@@ -190,3 +190,32 @@ def test_a_node_that_fails_leaves_its_guard(bench: Bench) -> None:
 def test_the_command_names_the_page() -> None:
     """The same interpreter, and the inherited descriptor's number."""
     assert [sys.executable, "-m", "livestack", "guard", "run", "--progress-fd", "7"] == guard_command(7)
+
+
+@pytest.mark.parametrize(
+    ("own", "kept"), [("", {"VENUE_KEY", "VENUE_SECRET"}), ("guard", {"GUARD_KEY", "GUARD_SECRET"})]
+)
+def test_it_gets_what_it_needs_and_no_more(tmp_path: Path, own: str, kept: set[str]) -> None:
+    """The keys that it speaks to venues with; no other key, no URL of a server, nothing for storage."""
+    path = configuration.write(tmp_path, ["BTCUSDT"], market_maker("BTCUSDT"))
+    text = path.read_text().replace("[lease]", '[lease]\npostgres_url_env = "LEASE"')
+    if own:
+        keys = 'guard_api_key_env = "GUARD_KEY"\nguard_secret_env = "GUARD_SECRET"\n'
+        text = text.replace('secret_env = "VENUE_SECRET"\n', 'secret_env = "VENUE_SECRET"\n' + keys)
+    path.write_text(text + '\n[records.sinks.pg]\nurl_env = "RECORDS"\n')
+    guard_keys = {"GUARD_KEY": "k", "GUARD_SECRET": "s"} if own else {}
+    servers = {"LEASE": "postgresql://me:hunter2@h/l", "RECORDS": "postgresql://me:hunter2@h/r"}
+    storage = {"AWS_SECRET_ACCESS_KEY": "hunter2", "PGPASSWORD": "hunter2"}
+    plain = {"HTTPS_PROXY": "p", "SSL_CERT_FILE": "c", "DBUS_SESSION_BUS_ADDRESS": "d"}
+    settings, _ = load(path, {**ENVIRONMENT, **guard_keys, **servers})
+    given = guard_environment({**ENVIRONMENT, **guard_keys, **servers, **storage, **plain}, settings)
+    secret = {"VENUE_KEY", "VENUE_SECRET", *guard_keys, *servers, *storage}
+    assert kept == secret & given.keys()
+    assert plain == {name: given[name] for name in plain}
+
+
+def test_it_is_started_with_that(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not with what the node itself was started with."""
+    monkeypatch.setattr(guard_child, "guard_environment", lambda environment, settings: {"ONLY": "this"})
+    code = "import os; assert ['ONLY'] == [name for name in os.environ if name != 'LC_CTYPE'], os.environ;"
+    assert bench.make(code + READY + WAIT).start(WAIT_S) is None

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from livestack.journal.format import SegmentHeader
 from livestack.journal.reader import JournalReader
-from livestack.journal.restoring import begin_projection
-from livestack.journal.retention import prune_segments, prune_sessions, spare_through
+from livestack.journal.restoring import begin_projection, snapshot_positions
+from livestack.journal.retention import goes_on_behind, prune_segments, prune_sessions, spare_through
 from livestack.journal.segment import first_seq_of, segments_of
 from livestack.journal.snapshots import prune_snapshots, snapshot_path
 from livestack.node.shipped import is_shipped, shipped_to_all
-from livestack.storage.cursor import Mark, shipped_through, write_mark
+from livestack.storage.cursor import SHIPPED_NAME, Mark, write_mark
 from tests.journal.test_retention import LATER_NS, stopped
 from tests.research.sessions import (
     CLOSING,
@@ -116,12 +116,19 @@ class World:
 
     def snapshot(self, _sink: str, _by: int) -> None:
         """The follower's next one, and what it lets go for it."""
+        self._snapshot(shipped_to_all(self.sessions, "s", SINKS))
+
+    def by_hand(self, _sink: str, _by: int) -> None:
+        """The same of a follower that knows of no sinks."""
+        self._snapshot(0)
+
+    def _snapshot(self, shipped: int | None) -> None:
         if self.waiting:
             seq = self.waiting.pop(0)
             path = snapshot_path(self.sessions, "s", seq)
             path.parent.mkdir(exist_ok=True)
             shutil.copy(snapshot_path(self.whole.directory / "sessions", "s", seq), path)
-            prune_snapshots(self.sessions, "s", KEEP, shipped_through(self.sessions, "s"))
+            prune_snapshots(self.sessions, "s", KEEP, goes_on_behind(self.sessions, "s", shipped))
 
     def ship(self, sink: str, by: int) -> None:
         """The sink has more; its mark does not say so yet."""
@@ -129,6 +136,20 @@ class World:
 
     def mark(self, sink: str, _by: int) -> None:
         mark(self.sessions, "s", sink, self.position[sink])
+
+    def all_get_on(self, _sink: str, by: int) -> None:
+        """As on most days: every sink has more, and says so."""
+        for sink in SINKS:
+            self.ship(sink, by)
+            self.mark(sink, 0)
+
+    def stray(self, sink: str, by: int) -> None:
+        """Somebody ships by hand to a place that is not in use, and once only."""
+        mark(self.sessions, "s", f"sink-{sink}", by, address="a place of its own")
+
+    def rename(self, sink: str, _by: int) -> None:
+        """The same place has another name from now on: no mark says how far it is."""
+        (self.sessions / "s" / SHIPPED_NAME / f"{sink}.json").unlink(missing_ok=True)
 
     def prune(self, _sink: str, _by: int) -> None:
         """The node's part."""
@@ -145,26 +166,50 @@ class World:
                 assert first - 1 <= fold.last_seq <= position
         assert first_seq_of(oldest) - 1 <= min(self.position.values())
 
+    def catch_up(self) -> None:
+        """Every sink has everything, and its mark says so."""
+        self.all_get_on("", 1_000)
+
+    def check_pruned(self) -> None:
+        """All has gone but what is worth keeping: the newest snapshots are, and what stands behind the oldest."""
+        there = snapshot_positions(self.sessions, "s")
+        kept = there[-KEEP:][0] if len(there) >= KEEP else 0
+        oldest, following = segments_of(self.sessions, "s")[:2]
+        assert first_seq_of(oldest) <= kept + 1
+        assert kept < first_seq_of(following) - 1
+
 
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from([World.snapshot, World.ship, World.ship, World.mark, World.prune]),
+        st.sampled_from(
+            [
+                *(World.snapshot, World.ship, World.ship, World.mark, World.prune),
+                *(World.all_get_on, World.all_get_on, World.snapshot, World.prune),
+                *(World.by_hand, World.stray, World.rename),
+            ]
+        ),
         st.sampled_from(sorted(SINKS)),
         st.integers(1, 40),
     ),
-    max_size=40,
+    min_size=10,
+    max_size=60,
 )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(steps=STEPS)
 def test_every_sink_can_begin_at_any_time(whole: Whole, steps: list[tuple[object, str, int]]) -> None:
-    """Whatever order snapshots, shipping, marks and retention take."""
+    """Whatever order snapshots, shipping, marks and retention take; and no mark of a sink that is not in use keeps
+    anything, once those in use are there."""
     with tempfile.TemporaryDirectory() as name:
         world = World(whole, Path(name))
         for step, sink, by in steps:
             step(world, sink, by)  # type: ignore[operator]
             world.check()
+        world.catch_up()
+        world.prune("", 0)
+        world.check_pruned()
+        world.check()
 
 
 def test_retention_gets_on_with_the_sinks(whole: Whole, tmp_path: Path) -> None:
@@ -176,12 +221,35 @@ def test_retention_gets_on_with_the_sinks(whole: Whole, tmp_path: Path) -> None:
         world.mark("local", 0)
         world.prune("", 0)
     assert 1 == first_seq_of(segments_of(world.sessions, "s")[0])
-    for sink in SINKS:
-        world.ship(sink, 1_000)
-        world.mark(sink, 0)
+    world.catch_up()
     world.prune("", 0)
-    kept = whole.snapshots[-KEEP]
-    oldest, following = segments_of(world.sessions, "s")[:2]
-    assert first_seq_of(oldest) <= kept + 1
-    assert kept < first_seq_of(following) - 1
+    assert whole.snapshots[-KEEP] == snapshot_positions(world.sessions, "s")[-KEEP]
+    world.check_pruned()
     world.check()
+
+
+def test_a_sink_under_another_name_goes_on(whole: Whole, tmp_path: Path) -> None:
+    """It has what is gone, and no mark that says so: what it needs stays until it has one."""
+    world = World(whole, tmp_path)
+    for _ in range(3 * KEEP):
+        world.snapshot("", 0)
+    world.all_get_on("", world.waiting[0])
+    world.prune("", 0)
+    assert 1 < first_seq_of(segments_of(world.sessions, "s")[0])
+    world.rename("pg", 0)
+    for _ in range(2 * KEEP):
+        world.snapshot("", 0)
+    world.check()
+
+
+def test_a_mark_of_a_sink_that_is_not_in_use_holds_nothing(whole: Whole, tmp_path: Path) -> None:
+    """One shipped by hand, a year ago: not even a snapshot stays for it."""
+    world = World(whole, tmp_path)
+    for count, _ in enumerate(whole.snapshots):
+        if count == 1:
+            world.stray("pg", whole.snapshots[0] + 1)
+        world.snapshot("", 0)
+        world.catch_up()
+    world.prune("", 0)
+    assert whole.snapshots[-KEEP:] == snapshot_positions(world.sessions, "s")
+    world.check_pruned()

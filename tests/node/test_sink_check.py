@@ -14,7 +14,15 @@ import pytest
 
 from livestack.exceptions import ConfigurationError, SinkRefusedError, SinkUnavailableError
 from livestack.node import sink_check as module
-from livestack.node.sink_check import Answer, CheckedSink, Question, check_sinks, look, refuse_to_begin
+from livestack.node.sink_check import (
+    Answer,
+    CheckedSink,
+    Question,
+    check_sinks,
+    known_sinks,
+    look,
+    refuse_to_begin,
+)
 from livestack.records_settings import RecordsSettings, SinkSettings
 from livestack.settings import Settings
 from livestack.storage.place import SinkPlace
@@ -50,13 +58,58 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     return questions
 
 
-def test_the_default_place_needs_no_question(tmp_path: Path, asked: list[object]) -> None:
+def test_the_default_place_needs_no_question_while_it_is_empty(tmp_path: Path, asked: list[object]) -> None:
     """It is below the data directory, where a journal is written too."""
     (found,) = check_sinks(settings(tmp_path, {"local": SinkSettings()}), {})
     assert ("local", f"Delta Lake in {tmp_path / 'data' / 'records'}", "") == (
         found.place.name, found.address, found.error,
     )  # fmt: skip
+    (tmp_path / "data" / "records").mkdir(parents=True)
+    assert [found] == check_sinks(settings(tmp_path, {"local": SinkSettings()}), {})
     assert [] == asked
+
+
+@pytest.mark.parametrize("what", ["table", "file"])
+def test_what_is_in_the_default_place_is_looked_at(tmp_path: Path, what: str) -> None:
+    """It may be somebody else's: then no session begins, and the sentence is that of any other place."""
+    place = tmp_path / "data" / "records"
+    in_the_way = place / "fills" / "somebody's" if what == "table" else place
+    in_the_way.parent.mkdir(parents=True)
+    in_the_way.write_text("")
+    (found,) = check_sinks(settings(tmp_path, {"local": SinkSettings()}), os.environ)
+    assert ("local", True) == (found.place.name, str(place) in found.error)
+
+
+def test_for_a_resumed_session_no_sink_is_asked(tmp_path: Path) -> None:
+    """Where they are has to be known, and that the settings say it right; how they are has time."""
+    chosen = settings(tmp_path, {"pg": SinkSettings(url_env="PLACE")})
+    (found,) = known_sinks(chosen, {**os.environ, "PLACE": CLOSED})
+    assert ("pg", "") == (found.place.name, found.error)
+    assert CLOSED == found.place.url
+    with pytest.raises(ConfigurationError, match="PLACE, which is not set"):
+        known_sinks(chosen, os.environ)
+    assert [] == known_sinks(settings(tmp_path, {"pg": SinkSettings(url_env="PLACE")}, enabled=False), {})
+
+
+def test_the_default_place_of_a_resumed_session_is_known(tmp_path: Path, asked: list[object]) -> None:
+    """Without another process, whatever is in it."""
+    (tmp_path / "data" / "records" / "fills").mkdir(parents=True)
+    (found,) = known_sinks(settings(tmp_path, {"local": SinkSettings()}), {})
+    assert (str(tmp_path / "data" / "records") in found.address, "") == (True, found.error)
+    assert [] == asked
+
+
+def test_what_libraries_say_on_stderr_is_not_for_the_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """They warn of what is none of anybody's business; what matters is in the answer."""
+    talkative = tmp_path / "python"
+    answer = msgspec.json.encode(Answer([])).decode()
+    talkative.write_text(f"#!/bin/sh\necho 'WARN no such host' >&2\necho '{answer}'\n")
+    talkative.chmod(0o700)
+    monkeypatch.setattr(module.sys, "executable", str(talkative))
+    assert (Answer([]), "") == module._ask(Question({}, ""), os.environ)
+    assert ("", "") == capfd.readouterr()
 
 
 def test_records_that_are_switched_off_are_not_looked_at(tmp_path: Path, asked: list[object]) -> None:
@@ -86,11 +139,13 @@ def test_the_libraries_of_storage_are_not_loaded_for_it(tmp_path: Path) -> None:
 import os, sys
 from pathlib import Path
 import livestack.node.app
-from livestack.node.sink_check import check_sinks
+from livestack.node.sink_check import check_sinks, known_sinks
 from livestack.records_settings import RecordsSettings, SinkSettings
 from livestack.settings import Settings
 sinks = {{"pg": SinkSettings(url_env="PLACE"), "local": SinkSettings()}}
-found = check_sinks(Settings(venues={{}}, data_dir={str(tmp_path)!r}, records=RecordsSettings(sinks=sinks)), os.environ)
+chosen = Settings(venues={{}}, data_dir={str(tmp_path)!r}, records=RecordsSettings(sinks=sinks))
+known, found = known_sinks(chosen, os.environ), check_sinks(chosen, os.environ)
+assert [one.place for one in known] == [one.place for one in found]
 assert ["pg", "local"] == [one.place.name for one in found], found
 print([name for name in ("psycopg", "deltalake", "pyarrow") if name in sys.modules])
 """
@@ -170,27 +225,19 @@ def test_a_new_session_does_not_begin_without_its_sinks() -> None:
         refuse_to_begin(
             [checked("good"), checked("a", "no route"), checked("b", "away too")],
             RecordsSettings(),
-            resumed=False,
         )
     assert 3 == away.value.exit_code
     with pytest.raises(ConfigurationError, match=r"records\.sinks\.pg: no rights") as refused:
         refuse_to_begin(
             [checked("a", "no route"), checked("pg", "no rights", refused=True)],
             RecordsSettings(start_without=True),
-            resumed=False,
         )
     assert 2 == refused.value.exit_code
 
 
 def test_a_new_session_may_begin_without_a_sink_that_is_away() -> None:
     """Where the settings say so."""
-    refuse_to_begin([checked("a", "no route")], RecordsSettings(start_without=True), resumed=False)
-
-
-def test_a_resumed_session_goes_on_whatever_its_sinks_say() -> None:
-    """Orders may be open at a venue: records can wait, they cannot."""
-    sinks = [checked("a", "no route"), checked("pg", "no rights", refused=True)]
-    refuse_to_begin(sinks, RecordsSettings(), resumed=True)
+    refuse_to_begin([checked("a", "no route")], RecordsSettings(start_without=True))
 
 
 def test_question_and_answer_go_through_pipes() -> None:

@@ -90,9 +90,12 @@ def sink(directory: Path) -> StoredRows:
     return stored
 
 
-def found(directory: Path, sink: StoredRows, running: bool = False, range_rows: int = 20_000) -> Compared:
+def found(
+    directory: Path, sink: StoredRows, running: bool = False, range_rows: int = 20_000, confirmed: int = 0
+) -> Compared:
     with Derivation(directory / "sessions", "s", running) as derivation:
-        (one,) = compare(derivation, "s", [("list", sink)], running, range_rows=range_rows)
+        once = {sink.address: confirmed}
+        (one,) = compare(derivation, "s", [("list", sink)], running, range_rows=range_rows, confirmed=once)
     assert sink.closed
     return one
 
@@ -189,6 +192,30 @@ def test_what_a_running_session_has_beyond(directory: Path, sink: StoredRows) ->
     one = found(directory, sink, running=True, range_rows=3)
     assert (0, 0, 0) == counts(one)
     assert 0 < one.pending < len(records_of(directory))
+
+
+@pytest.mark.parametrize("running", [True, False])
+@pytest.mark.parametrize("range_rows", [1, 20_000])
+def test_what_it_once_had(directory: Path, sink: StoredRows, running: bool, range_rows: int) -> None:
+    """A sink that lost everything, its own position too, is held to what it once confirmed; the rest is pending."""
+    cut = sink.rows["fills"][0][SEQ]
+    total = len(records_of(directory))
+    late = sum(row[SEQ] > cut for rows in sink.rows.values() for row in rows)
+    sink.through = 0
+    for rows in sink.rows.values():
+        rows.clear()
+    one = found(directory, sink, running, range_rows, confirmed=cut)
+    assert (total - late if running else total, 0, 0) == counts(one)
+    assert (late, cut, 6) == (one.pending, one.had_through, one.exit)
+    assert all(example.seq <= cut for example in one.examples)
+
+
+def test_position_that_is_lost_but_no_record(directory: Path, sink: StoredRows) -> None:
+    """It is the same: what it once confirmed is there."""
+    cut, sink.through = sink.through, 0
+    one = found(directory, sink, running=True, confirmed=cut)
+    assert ((0, 0, 0), 0, 0) == (counts(one), one.had_through, one.exit)
+    assert len(records_of(directory)) == one.storage
 
 
 def test_table_that_is_ahead(directory: Path, sink: StoredRows) -> None:

@@ -31,8 +31,8 @@ def test_times() -> None:
     assert ["2027-01-15 08:00:00.000", "unknown"] == [moment(START_NS), moment(0)]
 
 
-def test_tables_have_the_exact_numbers() -> None:
-    """Of positions as the last record told them, nothing rounded."""
+def test_positions_have_short_numbers() -> None:
+    """As the last record told them, in few enough digits for a page; where the pointer rests they are exact."""
     maker = Maker()
     position = maker.position(
         BTC,
@@ -48,10 +48,16 @@ def test_tables_have_the_exact_numbers() -> None:
     found = Findings.of([*head(maker), maker.fill(BTC, 1, "buy", Decimal(100)), position])
     row = tables(found)[0][1]
     expected = [
-        *(BTC, "1", "1.5", "1.50000001", "-0.00000001", "59,994.123456789012"),
-        *("12,345.00000000000000012", "0.100000000000000001", "12,344.900000000000000119", "-3", "USDT"),
+        *(BTC, "1", "1.5", "1.50000001", "-0.00000001", "59,994.12346"),
+        *("12,345", "0.1", "12,344.9", "-3", "USDT"),
     ]
     assert expected == row
+    exact = [
+        *("59,994.123456789012", "12,345.00000000000000012"),
+        *("0.100000000000000001", "12,344.900000000000000119"),
+    ]
+    drawn = sections(found, (found.first[1], found.last[1] + 1))
+    assert exact == [title for part in drawn for cell in part.iter("td") if (title := cell.get("title"))]
 
 
 def test_numbers_of_requests_and_denials() -> None:

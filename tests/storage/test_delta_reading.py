@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
 from deltalake import DeltaTable
 from hypothesis import given
 from hypothesis import strategies as st
 
+from livestack.storage import delta_reading
 from livestack.storage.delta_reading import RANGE_ROWS, Extent, extents, ranges
-from tests.storage.delta_support import SESSION, Place, batch, expected, fills, rows_of
+from livestack.storage.delta_replaced import REPLACED_NS
+from tests.storage.delta_support import (
+    SECOND_NS,
+    SESSION,
+    HandTime,
+    Place,
+    batch,
+    expected,
+    fill,
+    fills,
+    rows_of,
+)
 
 files = st.builds(
     lambda first, width, rows: Extent(first, first + width, rows),
@@ -55,3 +68,23 @@ def test_many_rows_in_one_file_and_in_no_order(disk: Place) -> None:
     assert 5_000 >= max(sizes)
     assert expected("fills", records[29_999:30_010]) == rows_of(sink, "fills", SESSION, 30_000, 30_010)
     assert list(range(1, 60_001)) == [row[2] for row in rows_of(sink, "fills")]
+
+
+def test_a_long_reading_outlives_the_files_that_it_began_with(
+    disk: Place, clock: HandTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They were replaced and removed while it was at an earlier range."""
+    monkeypatch.setattr(delta_reading, "RANGE_ROWS", 6_000)
+    sink = disk.opened(clock)
+    sink.write(batch(6_000, fills=fills(1, 6_000)))
+    clock.advance(30)
+    sink.write(batch(6_001, fills=[fill(6_001)]))
+    begun = set(disk.live("fills"))
+    parts = disk.opened(clock).read("fills", SESSION, 1, 6_001)
+    rows = next(parts)
+    sink.write(batch(6_002, fills=[fill(6_002)]))
+    clock.advance(REPLACED_NS // SECOND_NS)
+    sink.write(batch(6_003, fills=[fill(6_003)]))
+    assert 1 == len(begun - set(disk.names("fills")))
+    rows += [row for some in parts for row in some]
+    assert list(range(1, 6_002)) == [row[2] for row in rows]

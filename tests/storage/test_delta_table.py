@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import signal
@@ -10,15 +11,16 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from deltalake import CommitProperties, DeltaTable, Field, Schema, write_deltalake
+from deltalake import CommitProperties, DeltaTable, Field, QueryBuilder, Schema, write_deltalake
 from deltalake.schema import PrimitiveType
 
 from livestack import failpoints
 from livestack.exceptions import SinkRefusedError, SinkUnavailableError
 from livestack.storage import delta_schema, delta_table
+from livestack.storage.delta_location import Location
 from livestack.storage.delta_rows import PARTITION, SCHEMAS, encode
 from livestack.storage.delta_schema import description
-from livestack.storage.delta_table import TRIES, Location, RecordTable
+from livestack.storage.delta_table import TRIES, RecordTable
 from livestack.storage.tables import SCHEMA_VERSION, TABLES
 from tests.storage.delta_support import SESSION, HandTime, Place, batch, expected, fill, fills, rows_of, seqs
 
@@ -133,14 +135,14 @@ def test_a_column_of_the_owners_stays_and_is_null_in_new_rows(disk: Place, clock
 
 def test_two_make_the_same_table_at_once(disk: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second finds what the first made, though it had seen nothing."""
-    refuse = RecordTable._refuse_foreign_directory
+    refuse = Location.refuse_foreign_files
 
-    def somebody_else_is_faster(self: RecordTable) -> None:
-        refuse(self)
+    def somebody_else_is_faster(self: Location, name: str) -> None:
+        refuse(self, name)
         monkeypatch.undo()
         disk.opened().write(batch(1, fills=[fill(1)]))
 
-    monkeypatch.setattr(RecordTable, "_refuse_foreign_directory", somebody_else_is_faster)
+    monkeypatch.setattr(Location, "refuse_foreign_files", somebody_else_is_faster)
     sink = disk.opened()
     assert [1] == seqs(sink, "fills")
     assert {"fills": 1} == sink.position(SESSION).tables
@@ -186,6 +188,75 @@ def test_growing_survives_the_owners_compaction(disk: Place, clock: HandTime) ->
         sink.write(batch(seq, fills=[fill(seq)]))
     assert expected("fills", fills(1, 5)) == rows_of(sink, "fills")
     assert [1, 2, 3, 4, 5] == sorted(disk.raw("fills")["seq"].to_pylist())
+
+
+def test_the_owners_changes_of_a_growing_file_stay(disk: Place, clock: HandTime) -> None:
+    """His column's values, a row that he deleted, one that he added: nothing of it is undone by the next commits."""
+    sink = disk.opened(clock)
+    sink.write(batch(1, fills=[fill(1)]))
+    sink.write(batch(2, fills=[fill(2)]))
+    DeltaTable(f"{disk.root}/fills").alter.add_columns([Field("remark", PrimitiveType("string"))])
+    DeltaTable(f"{disk.root}/fills").update(updates={"remark": "'seen'"})
+    sink.write(batch(3, fills=[fill(3)]))
+    sink.write(batch(4, fills=[fill(4)]))
+    assert {1: "seen", 2: "seen", 3: None, 4: None} == remarks(disk)
+    DeltaTable(f"{disk.root}/fills").delete("seq = 4")
+    sink.position(SESSION)
+    sink.write(batch(5, fills=[fill(5)]))
+    own = encode(TABLES["fills"], [fill(7)]).rows.append_column("remark", pa.array(["own"]))
+    write_deltalake(f"{disk.root}/fills", own, mode="append")
+    sink.write(batch(6, fills=[fill(6)]))
+    assert {1: "seen", 2: "seen", 3: None, 5: None, 6: None, 7: "own"} == remarks(disk)
+
+
+def remarks(disk: Place) -> dict[int, str | None]:
+    builder = QueryBuilder()
+    builder.register("fills", DeltaTable(f"{disk.root}/fills"))
+    rows = pa.RecordBatchReader.from_stream(
+        builder.execute("SELECT seq, remark FROM fills ORDER BY seq")
+    ).read_all()
+    return dict(zip(rows["seq"].to_pylist(), rows["remark"].to_pylist(), strict=True))
+
+
+def test_a_foreign_table_is_found_before_any_is_made(place: Place) -> None:
+    """Whichever it is: no empty tables are left beside it."""
+    write_deltalake(f"{place.root}/sessions", pa.table({"a": [1]}), storage_options=options_of(place))
+    with pytest.raises(SinkRefusedError, match="table sessions"):
+        place.sink().open()
+    assert [[]] * (len(TABLES) - 1) == [place.names(name) for name in TABLES if name != "sessions"]
+
+
+def test_old_log_entries_go_at_a_checkpoint(
+    disk: Place, clock: HandTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an hour; everything is there, and who looked last before they went loses nothing and undoes nothing."""
+    monkeypatch.setitem(delta_table._CONFIGURATION, "delta.checkpointInterval", "10")
+    sink, late = disk.opened(clock), disk.opened(clock)
+    for first, last in ((1, 12), (13, 22)):
+        for path in (Path(disk.root) / "fills" / "_delta_log").iterdir():
+            os.utime(path, (path.stat().st_mtime - 3_700,) * 2)
+        for seq in range(first, last + 1):
+            sink.write(batch(seq, fills=[fill(seq)]))
+    assert f"_delta_log/{5:020}.json" not in disk.names("fills")
+    assert f"_delta_log/{20:020}.json" in disk.names("fills")
+    assert {"fills": 22} == disk.opened().position(SESSION).tables
+    for attempt in range(2):
+        with contextlib.suppress(SinkUnavailableError):
+            late.write(batch(23, fills=fills(1, 23)))
+        if attempt == 0:
+            late.open()
+    assert expected("fills", fills(1, 23)) == rows_of(late, "fills")
+
+
+def test_a_table_that_exists_keeps_its_owners_properties(disk: Place) -> None:
+    """How long its log is kept is the owner's; only a new table gets what livestack deems right."""
+    made(disk)
+    disk.opened().write(batch(1, fills=[fill(1)]))
+    assert {} == DeltaTable(f"{disk.root}/fills").metadata().configuration
+    ours = DeltaTable(f"{disk.root}/orders").metadata().configuration
+    assert (
+        "interval 1 hours" == ours["delta.logRetentionDuration"] == ours["delta.deletedFileRetentionDuration"]
+    )
 
 
 def as_nobody(action: Callable[[], object]) -> None:
@@ -237,10 +308,15 @@ def test_a_disk_that_takes_no_more_is_unavailable(disk: Place) -> None:
     assert list(range(1, 501)) == seqs(sink, "fills")
 
 
-def test_a_place_that_is_a_file_is_unavailable(tmp_path: Path) -> None:
-    """A path that cannot be a directory."""
+@pytest.mark.parametrize("below", ["file", "file/records"])
+def test_a_place_that_is_a_file_is_refused(tmp_path: Path, below: str) -> None:
+    """No waiting makes a directory of it."""
     (tmp_path / "file").write_text("x")
-    with pytest.raises(SinkUnavailableError):
-        Place(tmp_path / "file", None).opened()
-    with pytest.raises(SinkUnavailableError):
-        Place(tmp_path / "file", None).sink().check()
+    for opening in (Place(tmp_path / below, None).opened, Place(tmp_path / below, None).sink().check):
+        with pytest.raises(SinkRefusedError, match="file is not a directory; name a directory"):
+            opening()
+    (tmp_path / "records").mkdir()
+    (tmp_path / "records" / "fills").write_text("x")
+    with pytest.raises(SinkRefusedError, match="fills is not a directory; name a directory"):
+        Place(tmp_path / "records", None).opened()
+    assert ["fills"] == [path.name for path in (tmp_path / "records").iterdir()]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from livestack.exceptions import SinkRefusedError
 from livestack.storage.postgresql import PostgresqlSink
 from livestack.storage.sink import Batch, Position, Sink
 from livestack.storage.tables import TABLES
@@ -72,6 +73,28 @@ def test_nothing_in_a_database(server: Databases, database: str) -> None:
     assert (Position(), []) == (sink.position(SESSION), fills_of(sink))
     sink.close()
     assert [] == server.execute("SELECT 1 FROM pg_namespace WHERE nspname = 'livestack'", database)
+
+
+@pytest.mark.parametrize("schema_too", [False, True])
+def test_reader_without_rights(server: Databases, database: str, schema_too: bool) -> None:
+    """Advised is what is enough for reading, and it is enough."""
+    ship(PostgresqlSink("here", lambda: server.url_of(database)))
+    with server.role("secret") as name:
+        if schema_too:
+            server.execute(f"GRANT USAGE ON SCHEMA livestack TO {name}", database)
+        sink = PostgresqlSink("here", lambda: server.url_of(database, name, "secret"))
+        sink.look()
+        with pytest.raises(SinkRefusedError) as caught:
+            sink.position(SESSION)
+        advice = caught.value.advice.removeprefix("an administrator of the database runs: ")
+        grants = [f"GRANT USAGE ON SCHEMA livestack TO {name}"]
+        grants.append(f"GRANT SELECT ON ALL TABLES IN SCHEMA livestack TO {name}")
+        assert "; ".join(grants) == advice.replace('"', "")
+        server.execute(advice, database)
+        sink.look()
+        assert (7, [3, 5]) == (sink.position(SESSION).of("fills"), fills_of(sink))
+        sink.close()
+        server.execute(f"DROP OWNED BY {name}", database)
 
 
 def test_reader_without_the_right_to_write(server: Databases, database: str) -> None:

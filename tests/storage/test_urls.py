@@ -14,6 +14,7 @@ NOT_POSTGRESQL = (
     "is not a URL such as postgresql://USER:PASSWORD@HOST:5432/DATABASE; in a password @ is written %40, / is %2F, "
     "% is %25, ? is %3F and # is %23"
 )
+WRONG_PORT = "must have a port from 1 to 65535 behind the host: postgresql://USER@HOST:5432/DATABASE"
 ONE_URL = f"must be one URL without control characters and without blanks around it: {FORMS}"
 
 WRONG = {
@@ -70,7 +71,15 @@ WRONG = {
     "postgresql://me:5/hunter2@host/db": NOT_POSTGRESQL,
     "postgresql://me:hunter2%@host/db": NOT_POSTGRESQL,
     "postgresql://me:hun?ter2=@host/db?x=1": NOT_POSTGRESQL,
-    "postgresql://me@host:123456/db": NOT_POSTGRESQL,
+    "postgresql://me:hunter2@x:y@host/db": NOT_POSTGRESQL,
+    "postgresql://me@127.0.0.1:abc/db": WRONG_PORT,
+    "postgresql://me@host:123456/db": WRONG_PORT,
+    "postgresql://me@host:65536/db": WRONG_PORT,
+    "postgresql://me@host:0/db": WRONG_PORT,
+    "postgresql://me:hunter2/db": WRONG_PORT,
+    "postgresql://me@ho!st/db": (
+        "must have a host's name or address, or ?host=/DIRECTORY of a socket: postgresql://USER@HOST:5432/DATABASE"
+    ),
     "postgresql://me@host": "needs a database: postgresql://USER@HOST:5432/DATABASE",
     "postgresql://me@host/db?sslmod=require": (
         'has the option "sslmod", which is not known; did you mean sslmode?'
