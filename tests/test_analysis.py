@@ -159,7 +159,9 @@ def test_polars_and_duckdb_agree(by_duckdb: dict[str, Any], by_polars: dict[str,
 def test_path_with_blanks(session: Session, tmp_path: Path) -> None:
     """Every row is found there too, by the files that the table names and by what stands for the scan of Polars."""
     directory = tmp_path / "with blank \u00fc"
-    shutil.copytree(session.directory / "livestack-data" / "records", directory / "livestack-data" / "records")
+    shutil.copytree(
+        session.directory / "livestack-data" / "records", directory / "livestack-data" / "records"
+    )
     moved = session._replace(directory=directory)
     (by_files,) = [one for one in blocks_of("DuckDB") if "file_uris" in one.code]
     start = Block("python", "import duckdb\nRECORDS = 'livestack-data/records'", "")

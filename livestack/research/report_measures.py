@@ -47,7 +47,7 @@ def plain(value: Decimal) -> str:
     return "0" if text == "-0" else text
 
 
-def short(value: Decimal) -> str:
+def narrow(value: Decimal) -> str:
     """An amount in a narrow column: ten digits and at most eight decimals; of tiny ones four that mean something."""
     shown = value.adjusted() if value else 0
     places = max(2, min(8, 9 - shown)) if shown >= 0 else max(8, 3 - shown)

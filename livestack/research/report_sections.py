@@ -16,7 +16,7 @@ from livestack.research.report_histograms import (
     latency_plot,
     slippage_plot,
 )
-from livestack.research.report_measures import SAMPLE_MAX, Distribution, plain, short
+from livestack.research.report_measures import SAMPLE_MAX, Distribution, narrow, plain
 from livestack.research.report_plots import Ends, position_plot, profit_plot, timeline_plot
 from livestack.research.report_timeline import MOMENTS_MAX
 from livestack.research.wording import duration
@@ -76,9 +76,9 @@ def _styled(tag: str, text: str, style: str, title: str = "") -> Element:
     return element(tag, text, **{name: value for name, value in attributes.items() if value})
 
 
-def _short(value: Decimal) -> Cell:
+def _narrow(value: Decimal) -> Cell:
     """A number that leaves room for others; the exact one where the pointer rests, if it is another."""
-    shown, exact = short(value), plain(value)
+    shown, exact = narrow(value), plain(value)
     return (shown, "number") if shown == exact else (shown, "number", exact)
 
 
@@ -106,14 +106,14 @@ def _positions(findings: Findings, ends: Ends) -> list[Element]:
         (
             instrument,
             f"{holding.marks.count:,}",
-            _short(holding.bought),
-            _short(holding.sold),
-            _short(holding.qty),
-            _short(Decimal(holding.average_price)) if holding.average_price else "flat",
-            _short(holding.realised),
-            _short(holding.fees_in_quote),
-            _short(holding.net),
-            _short(holding.unrealised),
+            _narrow(holding.bought),
+            _narrow(holding.sold),
+            _narrow(holding.qty),
+            _narrow(Decimal(holding.average_price)) if holding.average_price else "flat",
+            _narrow(holding.realised),
+            _narrow(holding.fees_in_quote),
+            _narrow(holding.net),
+            _narrow(holding.unrealised),
             holding.quote_asset,
         )
         for instrument, holding in sorted(findings.holdings.items())

@@ -62,8 +62,3 @@ def read_marks(sessions: Path, session: str) -> dict[str, Mark]:
         except (OSError, msgspec.MsgspecError):
             continue
     return marks
-
-
-def shipped_through(sessions: Path, session: str) -> int | None:
-    """Up to where all sinks that have a mark, in use or not, have everything; None: none has one."""
-    return min((mark.through for mark in read_marks(sessions, session).values()), default=None)

@@ -14,6 +14,7 @@ from livestack.research.report_measures import (
     Curve,
     Distribution,
     Sample,
+    narrow,
     plain,
     plus,
     rounded,
@@ -46,6 +47,22 @@ def test_amounts_for_people(value: str, exact: str, short: str) -> None:
     """Without an exponent and without zeros at the end; at a glance with four digits that mean something."""
     assert exact == plain(Decimal(value))
     assert short == rounded(Decimal(value))
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("0.000", "0"),
+        ("12.50", "12.5"),
+        ("0.123456789", "0.12345679"),
+        ("59994.123456789", "59,994.12346"),
+        ("1234567890123.456", "1,234,567,890,123.46"),
+        ("-0.00000000012345", "-0.0000000001234"),
+    ],
+)
+def test_amounts_in_a_narrow_column(value: str, shown: str) -> None:
+    """Ten digits, and no more than eight decimals but of tiny ones; no zeros at the end."""
+    assert shown == narrow(Decimal(value))
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**9), st.integers(-100, 100)), min_size=1, max_size=3_000))

@@ -58,6 +58,7 @@ def test_a_whole_session() -> None:
     assert (7, 6) == (seen.tags.count("svg"), seen.tags.count("table"))
     assert "5d" * 32 in seen.text
     assert "c0" * 32 in seen.text
+    assert " without balances, from seq 1 to " in seen.text
     assert SMALL > len(page(Findings.of(busy(500)), ""))
 
 

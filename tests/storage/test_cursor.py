@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from livestack.storage.cursor import SHIPPED_NAME, Mark, read_marks, shipped_through, write_mark
+from livestack.storage.cursor import SHIPPED_NAME, Mark, read_marks, write_mark
 
 
 @pytest.fixture(name="sessions")
@@ -35,14 +35,6 @@ def test_what_cannot_be_read_is_not_there(sessions: Path) -> None:
     (sessions / "s" / SHIPPED_NAME / "c.unfinished").write_bytes(b"")
     (sessions / "s" / SHIPPED_NAME / "d.json").mkdir()
     assert ["a"] == list(read_marks(sessions, "s"))
-
-
-def test_the_least_counts(sessions: Path) -> None:
-    """Of all marks; without any there is nothing to say."""
-    assert shipped_through(sessions, "s") is None
-    write_mark(sessions, "s", mark("a", 7))
-    write_mark(sessions, "s", mark("b", 5))
-    assert 5 == shipped_through(sessions, "s")
 
 
 def test_a_disk_that_refuses_leaves_the_old_one(sessions: Path) -> None:

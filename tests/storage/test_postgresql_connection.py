@@ -45,11 +45,15 @@ def access_to(url: str) -> Access:
         ("lease:{password}@127.0.0.1:{port}/{password}", SinkRefusedError, "holds the password"),
         ("lease:{password}@127.0.0.1:{port}/postgres?sslmode=require", SinkRefusedError, "check sslmode"),
         ("lease:{password}@127.0.0.1:{port}/postgres?sslmode=x", SinkRefusedError, "check the options"),
-        ("lease:{password}@127.0.0.1:{free}/postgres", SinkUnavailableError, "refused"),
+        (
+            "lease:{password}@127.0.0.1:{free}/postgres",
+            SinkUnavailableError,
+            r"Connection refused; check host and port; is it running\?$",
+        ),
         (
             "lease:{password}@absent.invalid:{port}/postgres",
             SinkUnavailableError,
-            r"(translate|resolve) host",
+            r"(translate|resolve) host .*; check host and port; is it running\?$",
         ),
         ("lease:{password}@127.0.0.1:{port}/postgres?nonsense=1", SinkRefusedError, "its URL cannot be used"),
     ],
