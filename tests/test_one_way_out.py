@@ -293,7 +293,7 @@ def test_the_rest_transport_gets_nothing_but_what_a_venue_built() -> None:
     assert {
         ("actors/connector.py", "ConnectorActor._go"): ["fetch.method"],
         ("actors/feed_reader.py", "FeedReader._fetch"): ["fetch.method"],
-        ("node/venue_parts.py", "_ask"): ["fetch.method"],
+        ("node/venue_parts.py", "ask"): ["fetch.method"],
         ("node/sweep.py", "Sweep._perform"): ["fetch.method"],
     } == found
 

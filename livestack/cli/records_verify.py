@@ -158,7 +158,9 @@ def _verdicts(found: Compared) -> list[tuple[str, str]]:
     if found.had_through:
         told.append((f"it had everything up to seq {found.had_through:,} once", "red"))
     told += [(text, "red") for text in (found.damage, found.error) if text]
-    if found.is_same:
+    if found.is_same and found.pending and not found.storage:
+        told.append(("nothing could be compared: it has no records of the session yet", "yellow"))
+    elif found.is_same:
         told.append(
             (f"the same: {_records(found.storage)}, seq {found.from_seq:,} to {found.to_seq:,}", "green")
         )

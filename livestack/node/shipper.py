@@ -48,6 +48,9 @@ class Instructions(msgspec.Struct, frozen=True, kw_only=True):
     place: SinkPlace
 
 
+_decoder = msgspec.json.Decoder(Instructions)
+
+
 class PipeSignal:
     """A mailbox's signal that the poll of a main thread sees."""
 
@@ -76,7 +79,7 @@ def run_child(sessions: Path, session: str, environment: Mapping[str, str]) -> i
     if not line:
         return EXIT_GONE
     try:
-        place = msgspec.json.decode(line, type=Instructions).place
+        place = _decoder.decode(line).place
         sink = make_sink(place, environment)
     except msgspec.MsgspecError as error:
         say(Trouble(f"the instructions cannot be read: {error}", refused=True))

@@ -108,7 +108,7 @@ class Curve:
             extremes = sorted({bucket.low, bucket.high} - {bucket.first, bucket.last})
             found.append(bucket.first)
             found += extremes
-            if bucket.last != bucket.first:
+            if extremes or bucket.last != bucket.first:
                 found.append(bucket.last)
         return found
 

@@ -87,9 +87,9 @@ SURE_PASSES = {
 }
 SURE_S = 20.0
 PASSES_OF_OTHERS = 2
-ELSEWHERE = ("retention.", "kill.", "feed.", "control.", "reader.")
-"""Points that are not passed here (whole journals are compared, and nobody pulls the kill-switch), or where nothing
-lasting changes."""
+ELSEWHERE = ("retention.", "kill.", "feed.", "control.", "reader.", "ship.", "delta.")
+"""Points that are not passed here (whole journals are compared, nobody pulls the kill-switch, nothing is shipped), or
+where nothing lasting changes."""
 
 OTHER_PROCESS = ("follower.", "snapshot.")
 """Points of the follower: there it is killed, and the node some time later."""

@@ -278,6 +278,8 @@ def _other(header: SegmentHeader, field: str) -> SegmentHeader:
     value = getattr(header, field)
     if isinstance(value, int):
         other: object = value + 1
+    elif isinstance(value, dict):
+        other = {**value, "?": "?"}
     else:
         other = value[:-1] + {bytes: b"?", str: "?", tuple: ("?",)}[type(value)]
     return msgspec.structs.replace(header, **{field: other})

@@ -146,6 +146,8 @@ def test_while_the_node_runs(shell: Shell, tmp_path: Path) -> None:
         outcome = shell("records", "verify")
     assert 0 == outcome.code
     assert f"not shipped yet: {sum(map(len, rows.values()))} records; the node ships them" in outcome.out
+    assert "nothing could be compared: it has no records of the session yet" in outcome.out
+    assert "the same" not in outcome.out
 
 
 def test_store_that_is_lost_while_the_node_runs(shell: Shell, tmp_path: Path) -> None:

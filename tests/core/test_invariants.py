@@ -36,6 +36,7 @@ NAMES = (
     *(f"L{number}" for number in range(1, 6)),
     *(f"R{number}" for number in range(1, 4)),
     *(f"D{number}" for number in range(1, 5)),
+    *(f"S{number}" for number in range(1, 4)),
 )
 
 # -- E: Events
@@ -208,7 +209,7 @@ def named_tests(text: str) -> list[tuple[str, str]]:
 
 
 def test_the_page_names_every_invariant_and_tests_that_exist() -> None:
-    """E1 to D4, each followed by at least one test, and every test that is named can be found."""
+    """E1 to S3, each followed by at least one test, and every test that is named can be found."""
     text = PAGE.read_text(encoding="utf-8")
     parts = re.split(r"^\*\*(\w+)\*\* ", text, flags=re.MULTILINE)
     assert list(NAMES) == parts[1::2]

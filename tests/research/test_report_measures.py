@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal, Inexact
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from livestack.research.report_measures import (
@@ -65,6 +65,7 @@ def test_amounts_in_a_narrow_column(value: str, shown: str) -> None:
     assert shown == narrow(Decimal(value))
 
 
+@example(steps=[(0, 0), (0, 1), (0, 0)])
 @given(st.lists(st.tuples(st.integers(0, 10**9), st.integers(-100, 100)), min_size=1, max_size=3_000))
 def test_a_curve_keeps_its_ends_and_its_extremes(steps: list[tuple[int, int]]) -> None:
     """However long it is: points are real ones, in order, and no more than there is room for."""

@@ -83,7 +83,7 @@ def test_agrees_with_the_core_on_whatever_happens() -> None:
     run_state_machine_as_test(
         Folded,
         settings=settings(
-            max_examples=settings.default.max_examples if LONG else 25,
+            max_examples=settings.default.max_examples if LONG else 50,
             stateful_step_count=30,
             derandomize=not LONG,
             database=None,
