@@ -61,9 +61,10 @@ class Table(msgspec.Struct, frozen=True):
 
 def _values(column: Column, holders: Sequence[Any]) -> list[Any]:
     name = column.name
-    if column.optional:
-        return [getattr(one, name) if one.HasField(name) else None for one in holders]
-    return list(map(attrgetter(name), holders))
+    found = map(attrgetter(name), holders)
+    if column.optional:  # to ask whether a field is there costs more than to read it
+        return [value if value or one.HasField(name) else None for value, one in zip(found, holders)]  # noqa: B905
+    return list(found)
 
 
 _KINDS: Final = {
