@@ -88,7 +88,11 @@ def _tell(told: Shipped, as_json: bool) -> None:
         echo_json(told)
     else:
         refused = f"; {told.refused:,} more were refused and are in its dead_letters" if told.refused else ""
-        says = "has everything" if told.shipped else "says that it has everything: livestack records verify compares"
+        says = (
+            "has everything"
+            if told.shipped
+            else "says that it has everything: livestack records verify compares"
+        )
         left = f"; it {says}" if not told.error else ""
         left = f"; records of {told.pending:,} Events are left" if told.pending else left
         click.echo(f"{told.session}: {told.shipped:,} records to {told.address}{refused}{left}")
