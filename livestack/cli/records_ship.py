@@ -3,6 +3,7 @@ starts its shippers with."""
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from contextlib import ExitStack
@@ -18,7 +19,7 @@ from livestack.cli.sinks import chosen_places, chosen_sessions, sessions_option,
 from livestack.exceptions import UsageError
 from livestack.journal.directory import DataDirectory
 from livestack.journal.sessions import resolve
-from livestack.node.shipper import run_child
+from livestack.node.shipper import run_child, spare_the_collector
 from livestack.transports.clock import SystemClock
 
 WAIT_NS = 60_000_000_000
@@ -70,6 +71,8 @@ def ship(
     chosen = chosen_sessions(directory, session, everything)
     codes: set[int] = set()
     with until_a_signal() as stopped, ExitStack() as closing:
+        closing.callback(gc.set_threshold, *gc.get_threshold())
+        spare_the_collector()
         for place in places:
             shipper = HandShipper(directory.sessions, place, SystemClock(), stopped, wait_ns)
             closing.callback(shipper.close)
