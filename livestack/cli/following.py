@@ -6,18 +6,16 @@ order: whatever was read is compared, and said.
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType
 
 import click
 import msgspec
 from rich.console import Console
 from rich.live import Live
 
+from livestack.cli.signals import until_a_signal
 from livestack.research.replay import Replay, ReplayResult
 
 LOOK_EVERY_S = 0.1
@@ -27,7 +25,7 @@ TELL_EVERY_S = 1.0
 def follow(running: Replay, is_running: Callable[[], bool], as_json: bool, session: str) -> ReplayResult:
     """Replay what is there and what comes; ``is_running``: whether the session's node is alive."""
     began = told = time.monotonic()
-    with _until_a_signal() as stopped, _line(running, began) as say:
+    with until_a_signal() as stopped, _line(running, began) as say:
 
         def passed(seq: int) -> None:
             nonlocal told
@@ -73,25 +71,6 @@ def tell(running: Replay, as_json: bool, session: str, elapsed_s: float) -> None
         "ended": False,
     }
     click.echo(msgspec.json.encode(so_far))
-
-
-@contextmanager
-def _until_a_signal() -> Iterator[threading.Event]:
-    """Set by the first Ctrl-C or SIGTERM; a second one ends the process as usual."""
-    stopped = threading.Event()
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        stopped.set()
-        signal.signal(number, before[signal.Signals(number)])
-
-    for number in before:
-        signal.signal(number, stop)
-    try:
-        yield stopped
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager

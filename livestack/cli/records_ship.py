@@ -13,8 +13,9 @@ import click
 
 from livestack.cli.main import data_directory, leave
 from livestack.cli.parameters import DURATION, data_dir_option
-from livestack.cli.shipping import HandShipper, Shipped, until_a_signal
+from livestack.cli.shipping import HandShipper, Shipped
 from livestack.cli.showing import echo_json
+from livestack.cli.signals import until_a_signal
 from livestack.cli.sinks import chosen_places, chosen_sessions, sessions_option, sink_options
 from livestack.exceptions import UsageError
 from livestack.journal.directory import DataDirectory

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 
 from livestack.actors.shipment_mark import alone
 from livestack.cli import shipping
-from livestack.cli.shipping import FAILURES_MAX, HandShipper, Shipped, until_a_signal
+from livestack.cli.shipping import FAILURES_MAX, HandShipper, Shipped
 from livestack.exceptions import HeldError, JournalFormatError, RecoveryError
 from livestack.journal.segment import segments_of
 from livestack.storage.cursor import Mark, name_of_address, read_marks, write_mark
@@ -255,13 +254,3 @@ def test_a_follower_does_not_wait_for_another_one(hand: Hand, tmp_path: Path) ->
     with alone(hand.sessions, "s", "local", hand.place.address):
         told = hand.shipper.ship("s", True, lambda: True)
     assert 5 == told.exit
-
-
-def test_a_first_signal_is_a_wish_a_second_one_is_not() -> None:
-    """Whatever was set before is set again."""
-    before = signal.getsignal(signal.SIGINT)
-    with until_a_signal() as stopped:
-        os.kill(os.getpid(), signal.SIGINT)
-        assert stopped.wait(10)
-        assert before == signal.getsignal(signal.SIGINT)
-    assert before == signal.getsignal(signal.SIGINT)
