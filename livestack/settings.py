@@ -11,7 +11,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 
@@ -26,6 +26,7 @@ from livestack.journal_settings import JournalSettings
 from livestack.lease_settings import LeaseSettings
 from livestack.records_settings import RecordsSettings
 from livestack.strategies.loading import load_strategy
+from livestack.telemetry_settings import LogSettings, TelemetrySettings
 from livestack.venue_settings import (
     VenueSettings,
     check_name,
@@ -80,13 +81,6 @@ class ShutdownSettings(msgspec.Struct, frozen=True, kw_only=True):
         _check_range("timeout", self.timeout_ns, 600 * _SECOND_NS, "10m")
 
 
-class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What goes to stderr, and for whom: ``console`` for people, ``json`` for machines."""
-
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["console", "json"] = "console"
-
-
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything of the file that is not Configuration. ``venues`` by the names that Configuration uses for them."""
 
@@ -97,6 +91,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     dispatch: DispatchSettings = DispatchSettings()
     shutdown: ShutdownSettings = ShutdownSettings()
     log: LogSettings = LogSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
     follower: FollowerSettings = FollowerSettings()
     lease: LeaseSettings = LeaseSettings()
     records: RecordsSettings = RecordsSettings()

@@ -89,7 +89,7 @@ def test_durations_become_nanoseconds(tmp_path: Path) -> None:
 def test_every_fault_at_once(tmp_path: Path) -> None:
     """Faults of both schemas, of the environment and of values are all in one error, with their keys."""
     text = MINIMAL.replace('key_kind = "hmac"', 'key_kind = "rsa"') + (
-        '[jurnal]\ndurability = "full"\n[log]\nlevel = "loud"\nfile = "x"\n[harness]\nbatch_max = 0\n'
+        '[jurnal]\ndurability = "full"\n[log]\nlevel = "loud"\ncolour = "x"\n[harness]\nbatch_max = 0\n'
         "[risk.defaults]\nmax_order_qty = 1.5\n[venues.other]\n"
         'adapter = "binance_spot"\nrest_url = "ftp://x"\nstream_url = "ws://far.example"\nws_api_url = "${API}"\n'
         'symbols = ["A"]\nkey_kind = "hmac"\napi_key_env = "NONE"\nsecret_env = "SECRET"\n'
@@ -98,7 +98,7 @@ def test_every_fault_at_once(tmp_path: Path) -> None:
     assert "did you mean journal?" in faults["jurnal"]
     assert faults["venues.binance_spot.key_kind"] == 'must be "hmac" or "ed25519", not "rsa"'
     assert '"debug"' in faults["log.level"]
-    assert "known: level, format" in faults["log.file"]
+    assert "known: level, format" in faults["log.colour"]
     assert "1 to 65536" in faults["harness.batch_max"]
     assert "never exact" in faults["risk.defaults.max_order_qty"]
     assert "https://HOST" in faults["venues.other.rest_url"]

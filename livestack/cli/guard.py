@@ -171,12 +171,15 @@ def run(progress_fd: int) -> None:
         return  # the node was gone before it could say anything, and so before it did anything
     try:
         instructions = msgspec.json.decode(line, type=Instructions)
-        logs.configure(instructions.log_level, json=instructions.log_json)
+        logs.begin(instructions.log, Path(instructions.data_dir), process="guard")
+        logs.bind(node=instructions.node)
         acting = Guard(instructions, ProgressReader(progress_fd), SystemClock(), _say, os.environ, 0)
     except (LivestackError, msgspec.MsgspecError, ValueError, OSError) as error:
         _say(Trouble(str(error)))
         sys.exit(error.exit_code if isinstance(error, LivestackError) else UsageError.exit_code)
-    sys.exit(acting.run())
+    code = acting.run()
+    logs.flush()
+    sys.exit(code)
 
 
 def _say(report: Report) -> None:

@@ -74,23 +74,25 @@ def start(
     settings, configuration = load(path, os.environ)
     if data_dir is not None:
         settings = msgspec.structs.replace(settings, data_dir=str(data_dir))
-    logs.configure(settings.log.level, json=settings.log.format == "json")
+    logs.begin(settings.log, Path(settings.data_dir))
+    logs.bind(node=settings.node.name)
     if live:
         click.secho("LIVE: this session sends real orders with real money.", fg="red", bold=True, err=True)
-    summary = run(
-        Process(
-            settings=settings,
-            configuration=configuration,
-            environment=os.environ,
-            duration_ns=duration_ns,
-            live=live,
-            recovery=recovery,
-            accept=accept,
-            standby=standby,
-            recovering=LateBar("recovering"),
-        ),
-        lambda node: watch(node, duration_ns),
+    process = Process(
+        settings=settings,
+        configuration=configuration,
+        environment=os.environ,
+        duration_ns=duration_ns,
+        live=live,
+        recovery=recovery,
+        accept=accept,
+        standby=standby,
+        recovering=LateBar("recovering"),
     )
+    try:
+        summary = run(process, lambda node: watch(node, duration_ns))
+    finally:
+        logs.flush()  # what is said of the end stands behind the last line of the log
     if as_json:
         click.echo(msgspec.json.encode(summary))
     else:

@@ -33,6 +33,8 @@ from livestack.node.guard_report import GuardReport, VenueReport
 from livestack.node.node_process import NodeProcess
 from livestack.node.shared_progress import Phase, Progress, ProgressReader
 from livestack.node.venue_access import make_sweeps
+from livestack.telemetry import logs
+from livestack.telemetry_settings import LogSettings
 from livestack.transports.clock import Clock
 from livestack.venue_settings import VenueSettings
 from livestack.venues.adapter import Setback
@@ -59,8 +61,8 @@ class Instructions(msgspec.Struct, frozen=True, kw_only=True):
     data_dir: str
     limit_ns: int
     venues: dict[str, VenueSettings]
-    log_level: str = "info"
-    log_json: bool = False
+    node: str = ""
+    log: LogSettings = LogSettings()
 
 
 class Ready(msgspec.Struct, frozen=True, tag="ready", tag_field="report"):
@@ -200,7 +202,8 @@ class Guard:
 
     def _act(self, reason: str, progress: Progress) -> int:
         disk, latch, clock = Disk(), Latch(self._data_dir), self._clock
-        self._log.error("guard_acts", reason=reason, node=progress.pid, session=progress.session)
+        logs.bind(session=progress.session)
+        self._log.error("guard_acts", reason=reason, pid=progress.pid)
         entry = LatchEntry(trigger="guard", by="guard", reason=reason, wall_ns=clock.wall_ns())
         not_latched = disk.do(lambda: latch.engage(entry))
         killed = not self._node.is_gone() and self._node.kill()

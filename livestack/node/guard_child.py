@@ -16,7 +16,7 @@ import msgspec
 
 from livestack.exceptions import UnreachableError
 from livestack.node.child_process import ChildProcess, child_environment
-from livestack.node.children import url_variables
+from livestack.node.children import OF_STORAGE, url_variables
 from livestack.node.guard import Instructions, Ready, Report, Trouble, Watching
 from livestack.node.shared_progress import Phase, ProgressWriter
 from livestack.settings import Settings
@@ -34,9 +34,6 @@ SILENT_NS = 5_000_000_000
 
 LATE_NS = 1_000_000_000
 """A look that comes so much too late says that the node slept, and nothing of the guard."""
-
-_OF_STORAGE = ("AWS_", "PG")
-"""How the variables begin that object storage and libpq look up."""
 
 _report_decoder = msgspec.json.Decoder(Report)
 
@@ -69,8 +66,8 @@ class GuardChild(ChildProcess):
             data_dir=str(data_dir.absolute()),
             limit_ns=settings.guard.limit_ns,
             venues=settings.venues,
-            log_level=settings.log.level,
-            log_json=settings.log.format == "json",
+            node=settings.node.name,
+            log=settings.log,
         )
         super().__init__(
             guard_command(self.progress.fd),
@@ -192,7 +189,7 @@ def guard_environment(environment: Mapping[str, str], settings: Settings) -> dic
     places = [venue.guard_key_place for venue in settings.venues.values()]
     own = {name for place in places for name in (place.api_key_env, place.secret_env)}
     others = {name for venue in settings.venues.values() for name in venue.secret_variables}
-    others |= url_variables(settings) | {name for name in environment if name.startswith(_OF_STORAGE)}
+    others |= url_variables(settings) | {name for name in environment if name.startswith(OF_STORAGE)}
     return child_environment(environment, without=others - own)
 
 
