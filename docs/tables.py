@@ -1,5 +1,5 @@
-"""Writes the tables of docs/core.rst from the Core's own, those of docs/records.rst from the schema of the records:
-``python docs/tables.py``. A test holds them to it.
+"""Writes the tables of docs/core.rst from the Core's own, those of docs/records.rst from the schema of the records,
+those of docs/telemetry.rst from the catalogue of metrics: ``python docs/tables.py``. A test holds them to it.
 """
 
 from __future__ import annotations
@@ -10,16 +10,19 @@ from enum import Enum
 from pathlib import Path
 
 from livestack.core import events
+from livestack.core.incidents import INCIDENTS
 from livestack.core.orders import LIFECYCLE, REPORTS, Effect, ReportEffect
 from livestack.core.pending import DOMINANCE, Form
 from livestack.core.risk_guide import RULE_GUIDE
 from livestack.core.types import OrderStatus, RequestKind
 from livestack.storage.tables import TABLES, Column, Kind
+from livestack.telemetry.catalogue import METRICS
 from livestack.wire import records_pb2
 
 DIRECTORY = Path(__file__).resolve().parent / "generated"
 HEAD = ".. Written by docs/tables.py from the tables of livestack.core; not to be edited.\n\n"
 RECORDS_HEAD = ".. Written by docs/tables.py from records.proto; not to be edited.\n\n"
+METRICS_HEAD = ".. Written by docs/tables.py from livestack/telemetry/catalogue.py; not to be edited.\n\n"
 SCHEMA = DIRECTORY.parent.parent / "protos" / "livestack" / "wire" / "records.proto"
 STATUSES = list(OrderStatus)
 NAMES: dict[Enum, str] = {
@@ -156,10 +159,40 @@ def _columns(said: dict[tuple[str, str], str], message: str, columns: Iterable[C
     return table(["Column", "Holds", "What"], rows)
 
 
+def incidents() -> str:
+    """All of them at a glance, and what an operator does about each."""
+    rows = [[f":ref:`{one.name} <incident-{one.name}>`", one.grade, one.scope] for one in INCIDENTS]
+    parts = [table(["Incident", "Grade", "Scope"], rows)]
+    for one in INCIDENTS:
+        parts.append(f".. _incident-{one.name}:\n\n``{one.name}`` ({one.grade})\n    {one.meaning}\n")
+        parts.append(f"    Look at: {one.look_at}\n\n    Over: {one.over}\n")
+    return "\n".join(parts)
+
+
+def metrics() -> str:
+    """Every metric of the catalogue; a table for each first part of a name."""
+    groups: dict[str, list[list[str]]] = {}
+    for one in METRICS:
+        row = [
+            f"``{one.name}``",
+            one.kind.value,
+            one.unit,
+            ", ".join(one.labels),
+            one.source,
+            one.meaning,
+            one.alert,
+        ]
+        groups.setdefault(one.name.partition(".")[0], []).append([cell or "-" for cell in row])
+    head = ["Metric", "Type", "Unit", "Labels", "From", "What", "Alert"]
+    return "\n".join(table(head, rows) for rows in groups.values())
+
+
 FILES = {
     "dominance.inc": dominance,
     "events.inc": event_names,
+    "incidents.inc": incidents,
     "lifecycle.inc": lambda: diagram() + "\n" + lifecycle(),
+    "metrics.inc": metrics,
     "records.inc": records,
     "reports.inc": reports,
     "rules.inc": rules,
@@ -168,7 +201,7 @@ FILES = {
 
 def texts() -> dict[str, str]:
     """What each file has to hold."""
-    heads = {"records.inc": RECORDS_HEAD}
+    heads = {"records.inc": RECORDS_HEAD, "metrics.inc": METRICS_HEAD}
     return {name: heads.get(name, HEAD) + make() for name, make in FILES.items()}
 
 

@@ -20,9 +20,6 @@ from livestack.core.events import (
 from livestack.core.types import TradingState
 from livestack.wire import control_pb2 as pb
 
-NOT_RESUMED = "session_not_resumed"
-"""The incident of a session whose end nobody knows; it is over when an operator enables trading behind it."""
-
 
 def enables_everything(answered: Answered) -> bool:
     """Whether an operator has just said that trading goes on, and it does."""
@@ -39,13 +36,16 @@ def warning_of(answered: Answered) -> str:
     still = f"trading is still {answered.trading.name}"
     if answered.halting:
         still += f" while these incidents are open: {', '.join(answered.halting)}"
+    where = f"trading is HALTED for {', '.join(answered.halted)}" if answered.halted else ""
     match command:
         case SetTradingState(TradingState.ACTIVE) if answered.trading is not TradingState.ACTIVE:
             return "; ".join(filter(None, (still, kill)))
         case SetTradingState(TradingState.ACTIVE) | SetStrategyEnabled(True):
-            return kill
+            return "; ".join(filter(None, (where, kill)))
         case SetTradingState() | SetStrategyEnabled() | SetConfiguration() | RollBackConfiguration():
             return "in force until this session ends; the next one begins as its file says"
+        case ResetKillSwitch() if answered.trading is TradingState.ACTIVE and where:
+            return f"{where}: no new order leaves there, everywhere else trading is {answered.trading.name}"
         case ResetKillSwitch() if answered.trading is TradingState.ACTIVE:
             return "trading is ACTIVE: orders may leave now"
         case ResetKillSwitch():

@@ -12,6 +12,7 @@ from rich.text import Text
 from livestack.cli.node import Target, on_node
 from livestack.cli.parameters import DURATION
 from livestack.cli.showing import COLOURS, NodeConsole, age, echo_json, number, plain, show_table, utc
+from livestack.core.incidents import SHIP_LAG, SHIP_REFUSED, TRADING_HALTED
 from livestack.wire import control_pb2 as wire
 
 EXIT_NOT_GOOD = 8
@@ -19,9 +20,6 @@ EXIT_NOT_GOOD = 8
 NOT_YET = "not yet"
 PHASES_BEFORE = ("standby", "starting")
 """Where a value of nothing only means that there is none yet."""
-
-SHIP_LAG, SHIP_REFUSED = "ship_lag", "ship_refused"
-"""Incidents of sinks. The first one is a warning, but records are missing from where people look for them."""
 
 GRADES_NOT_GOOD = ("critical", "halting", "venue-halting")
 AGE_MAX_NS = 10_000_000_000
@@ -59,8 +57,11 @@ def _problems(found: wire.Status, age_max_ms: int) -> Iterator[str]:
         yield f"the node is {found.phase or 'nowhere'}, not running"
     for kill in found.kill_switch:
         yield f"the kill-switch is engaged for {kill.scope or 'everything'}: {kill.reason or kill.trigger}"
-    if found.trading_state == "halted":
+    halted = {one.scope: one for one in found.trading if one.value == "halted"}
+    if found.trading_state == "halted" and "" not in halted:
         yield "trading is halted"
+    for one in halted.values():
+        yield f"trading is halted for {one.scope or 'everything'}{_by(one)}"
     for venue in found.venues:
         if venue.status != "live":
             yield f"venue {venue.venue} is {venue.status}"
@@ -70,6 +71,8 @@ def _problems(found: wire.Status, age_max_ms: int) -> Iterator[str]:
         if found.trading_state == "active":
             yield from _silence(feed, age_max_ms)
     for incident in found.incidents:
+        if incident.name == TRADING_HALTED.name and incident.scope in halted:
+            continue
         if incident.grade in GRADES_NOT_GOOD:
             yield f"{incident.grade}: {' '.join(filter(None, (incident.name, incident.scope, incident.detail)))}"
     yield from _late_sinks(found)
@@ -79,11 +82,15 @@ def _problems(found: wire.Status, age_max_ms: int) -> Iterator[str]:
         yield f"what is shown is {age(found.age_ms)} old: the node makes no progress"
 
 
+def _by(one: wire.Scoped) -> str:
+    return f", by {one.why}" if one.why else ", from before this run"
+
+
 def _late_sinks(found: wire.Status) -> Iterator[str]:
     """Records are not where they should be: somebody has to act, or has to look. One that is away for a moment is not
     told."""
-    late = {incident.scope for incident in found.incidents if incident.name == SHIP_LAG}
-    told = {incident.scope for incident in found.incidents if incident.name == SHIP_REFUSED}
+    late = {incident.scope for incident in found.incidents if incident.name == SHIP_LAG.name}
+    told = {incident.scope for incident in found.incidents if incident.name == SHIP_REFUSED.name}
     for sink in found.sinks:
         if sink.state == "refused":
             if sink.name not in told:
@@ -142,12 +149,28 @@ def _show(found: wire.Status) -> None:
         ],
     )
     _show_sinks(found)
-    if found.incidents:
-        show_table(
-            "Incidents",
-            ("!grade", "!name", "scope", "detail"),
-            [(one.grade, one.name, one.scope, one.detail) for one in found.incidents],
+    _show_incidents(found)
+
+
+def _show_incidents(found: wire.Status) -> None:
+    """Each with what it is and what to look at; those that stop something first, then the oldest."""
+    if not found.incidents:
+        return
+    console = NodeConsole()
+    console.print("\nIncidents", style="bold")
+    table = Table.grid(padding=(0, 2))
+    table.add_column()
+    table.add_column(overflow="fold")
+    for one in sorted(found.incidents, key=lambda one: (one.grade not in GRADES_NOT_GOOD, -one.age_ms)):
+        scope = f" {one.scope}" if one.scope else ""
+        detail = f": {one.detail}" if one.detail else ""
+        table.add_row(
+            Text(one.grade, style=COLOURS.get(one.grade, "")),
+            Text(f"{one.name}{scope}", style="bold").append(f", for {age(one.age_ms)}{detail}", style="none"),
         )
+        for sentence in filter(None, (one.meaning, one.look_at and f"Look at: {one.look_at}")):
+            table.add_row("", Text(sentence))
+    console.print(table)
 
 
 def _show_sinks(found: wire.Status) -> None:
@@ -177,8 +200,8 @@ def _rows(found: wire.Status) -> Iterator[tuple[str, str]]:
     yield "phase", found.phase
     yield "trading", NOT_YET if begins else found.trading_state
     for one in found.trading:
-        if one.scope:
-            yield "", f"{one.scope} {one.value}"
+        if one.scope or one.why:
+            yield "", f"{one.scope or 'everything'} {one.value}{_by(one)}"
     if not found.kill_switch:
         yield "kill-switch", "not engaged"
     for kill in found.kill_switch:
@@ -196,7 +219,8 @@ def _rows(found: wire.Status) -> Iterator[tuple[str, str]]:
     yield (
         "so far",
         (
-            f"{found.events:,} Events, {found.dispatches:,} dispatches, {found.fills:,} fills, {found.denied:,} denied"
+            f"{found.events:,} Events and {found.fills:,} fills in this run, "
+            f"{found.dispatches:,} dispatches and {found.denied:,} denied in the session"
         ),
     )
     yield "configuration", f"version {found.config_version} ({found.config_digest[:12]})"

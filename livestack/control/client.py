@@ -30,7 +30,7 @@ from livestack.wire import control_pb2 as wire
 
 STUCK = "livestack guard cancel-all cancels at the venues without it"
 
-Topic = Literal["status", "event"]
+Topic = Literal["status", "event", "notable"]
 State = Literal["active", "reducing", "halted"]
 
 STATES = ("ACTIVE", "REDUCING", "HALTED")
@@ -246,6 +246,14 @@ class ControlClient:
                 self._main.address, "it is not known where it publishes", "name that endpoint too"
             )
         return self._exchange.subscribe(self._publish, tuple(topics))
+
+    def watch(self, topics: Iterable[Topic], pause_s: float) -> Iterator[wire.Publication | None]:
+        """As :meth:`subscribe`, and None whenever nothing came for ``pause_s`` seconds: for who has more to do."""
+        if self._publish is None:
+            raise NodeUnreachableError(
+                self._main.address, "it is not known where it publishes", "name that endpoint too"
+            )
+        return self._exchange.watch(self._publish, tuple(topics), pause_s)
 
     def close(self) -> None:
         self._exchange.close()

@@ -54,11 +54,17 @@ class Exchange:
 
     def subscribe(self, place: Place, topics: tuple[str, ...]) -> Iterator[wire.Publication]:
         """What is published from now on, until the node is gone: ``NodeUnreachableError``."""
+        yield from filter(None, self.watch(place, topics, None))
+
+    def watch(
+        self, place: Place, topics: tuple[str, ...], pause_s: float | None
+    ) -> Iterator[wire.Publication | None]:
+        """As :meth:`subscribe`, and None whenever nothing came for ``pause_s`` seconds."""
         limit_s = 0.0
         while True:
             with self._subscribed(place, topics, limit_s) as channel:
-                while (frames := channel.receive(None)) is not None:
-                    yield _decoded(wire.Publication, frames[-1], place)
+                while (frames := channel.receive(pause_s)) is not None or not channel.has_lost():
+                    yield None if frames is None else _decoded(wire.Publication, frames[-1], place)
             limit_s = COME_BACK_S
 
     def close(self) -> None:

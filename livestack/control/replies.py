@@ -21,6 +21,7 @@ from livestack.control.view import (
     View,
 )
 from livestack.core.configuration import Configuration
+from livestack.core.incidents import BY_NAME
 from livestack.core.types import DECIMALS_MAX, format_decimal
 from livestack.wire import control_pb2 as pb
 
@@ -56,12 +57,16 @@ def age_ms(view: View, now_ns: int) -> int:
 
 def status(view: View, host: Host) -> pb.Status:
     """Everything at a glance."""
+    whys = {scope: why for scope, why, _ in view.trading_whys}
     return pb.Status(
         session=view.session,
         node=host.node,
         phase=view.phase,
         trading_state=view.trading_state.name.lower(),
-        trading=[pb.Scoped(scope=scope, value=state.name.lower()) for scope, state in view.trading],
+        trading=[
+            pb.Scoped(scope=scope, value=state.name.lower(), why=whys.get(scope, ""))
+            for scope, state in view.trading
+        ],
         kill_switch=kill_scopes(view.kill),
         config_version=view.configuration.version,
         config_digest=view.configuration.digest(),
@@ -69,7 +74,7 @@ def status(view: View, host: Host) -> pb.Status:
         age_ms=age_ms(view, host.now_ns),
         feeds=feeds(view, host.now_ns).feeds,
         venues=[_venue(one) for one in view.venues],
-        incidents=[_incident(one) for one in view.incidents],
+        incidents=[_incident(one, host.now_ns) for one in view.incidents],
         strategy_enabled=view.strategy_enabled,
         open_orders=sum(one.open_orders for one in view.venues),
         unknown_orders=sum(one.unknown_orders for one in view.venues),
@@ -213,8 +218,18 @@ def _venue(one: VenueView) -> pb.Venue:
     )
 
 
-def _incident(one: IncidentView) -> pb.Incident:
-    return pb.Incident(name=one.name, scope=one.scope, grade=one.grade, detail=one.detail)
+def _incident(one: IncidentView, now_ns: int) -> pb.Incident:
+    """With what the catalogue says of it; of a name that it does not have, nothing."""
+    known = BY_NAME.get(one.name)
+    return pb.Incident(
+        name=one.name,
+        scope=one.scope,
+        grade=one.grade,
+        detail=one.detail,
+        age_ms=max(now_ns - one.opened_ts, 0) // 1_000_000,
+        meaning=known.meaning if known else "",
+        look_at=known.look_at if known else "",
+    )
 
 
 def risk(view: View, now_ns: int) -> pb.Risk:
@@ -250,11 +265,4 @@ def configuration(one: Configuration, versions: Iterable[int]) -> pb.Configurati
         digest=one.digest(),
         json=msgspec.json.encode(one.plain()).decode(),
         versions=list(versions),
-    )
-
-
-def metrics(view: View, now_ns: int) -> pb.Metrics:
-    return pb.Metrics(
-        age_ms=age_ms(view, now_ns),
-        metrics=[pb.Metric(name=name, value=value) for name, value in view.metrics],
     )

@@ -15,6 +15,7 @@ from livestack.core.configuration import Configuration
 from livestack.core.events import InstrumentDefined, OrderFill
 from livestack.core.orders import Order
 from livestack.core.pending import Pending
+from livestack.core.rates import VenueRates
 from livestack.core.state import ExecutionState, ExternalOrder, InstrumentMarket, State
 from livestack.core.types import OrderType, RequestKind, Side, TradingState
 from livestack.core.versions import EarlierVersion
@@ -94,7 +95,8 @@ class InstrumentView(msgspec.Struct, frozen=True, gc=False):
 
 
 class VenueView(msgspec.Struct, frozen=True):
-    """``balances``: (asset, free, locked, decimals)."""
+    """``balances``: (asset, free, locked, decimals). ``rates``: (kind, interval in nanoseconds, what a New may still
+    use, of how much). ``asked_ts``: session time at which the oldest request without an answer was decided; 0: none."""
 
     venue: str
     status: str
@@ -103,13 +105,18 @@ class VenueView(msgspec.Struct, frozen=True):
     unknown_orders: int
     balances: tuple[tuple[str, int, int, int], ...]
     clock_offset_ns: int
+    rates: tuple[tuple[str, int, int, int], ...] = ()
+    asked_ts: int = 0
 
 
 class IncidentView(msgspec.Struct, frozen=True, gc=False):
+    """``opened_ts``: session time at which it opened; told anew it stays the same."""
+
     name: str
     scope: str
     grade: str
     detail: str
+    opened_ts: int = 0
 
 
 class KillView(msgspec.Struct, frozen=True, gc=False):
@@ -122,7 +129,8 @@ class KillView(msgspec.Struct, frozen=True, gc=False):
 
 
 class SinkView(msgspec.Struct, frozen=True, kw_only=True):
-    """A place of execution records; fields as in ``control.proto``. ``lag_ns``: what it has is so old."""
+    """A place of execution records; fields as in ``control.proto``. ``lag_ns``: what it has is so old. ``errors``:
+    batches of this run that failed, each of which is tried again."""
 
     name: str
     address: str
@@ -132,13 +140,16 @@ class SinkView(msgspec.Struct, frozen=True, kw_only=True):
     lag_ns: int = 0
     error: str = ""
     dead_letters: int = 0
+    errors: int = 0
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
     """State after ``seq``, taken at session time ``ts``. ``orders_total`` may be more than ``orders`` lists.
 
     ``denials``: (rule, how often, the first one's sentence). ``earlier``: Configuration versions that can be rolled
-    back to. ``counts``: Events, dispatches, fills and denials of this run.
+    back to. ``counts``: Events, dispatches, fills and denials of this run. ``intents``, ``superseded``: of the session;
+    ``queued``: admitted and not dispatched yet. ``trading_whys``: (scope, who or what set its trading state in this run
+    and why, whether somebody asked for it).
     """
 
     seq: int
@@ -157,6 +168,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     positions: tuple[PositionView, ...]
     instruments: tuple[InstrumentView, ...]
     venues: tuple[VenueView, ...]
+    trading_whys: tuple[tuple[str, str, bool], ...] = ()
     incidents: tuple[IncidentView, ...] = ()
     fills: tuple[FillView, ...] = ()
     denials: tuple[tuple[str, int, str], ...] = ()
@@ -164,7 +176,9 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     fills_total: int = 0
     dispatches: int = 0
     denied: int = 0
-    metrics: tuple[tuple[str, int], ...] = ()
+    intents: int = 0
+    superseded: int = 0
+    queued: int = 0
 
 
 def view_of(state: State, seq: int, ts: int) -> View:
@@ -189,6 +203,9 @@ def view_of(state: State, seq: int, ts: int) -> View:
         venues=_venues(state),
         dispatches=execution.counts.dispatched,
         denied=execution.counts.denied,
+        intents=execution.counts.total,
+        superseded=execution.queue.superseded,
+        queued=len(execution.queue.pending),
     )
 
 
@@ -254,7 +271,6 @@ def _external(one: ExternalOrder, markets: dict[str, InstrumentMarket]) -> Order
 
 
 def _order(order: Order, state: State) -> OrderView:
-    execution = state.execution
     return OrderView(
         order.order_id,
         order.client_id,
@@ -268,8 +284,8 @@ def _order(order: Order, state: State) -> OrderView:
         order.qty or order.worst_qty,
         order.filled_qty,
         *_decimals(state.market.instruments.get(order.instrument)),
-        unknown=_is_unknown(order.order_id, execution),
-        cancelling=order.closing is not None or execution.cancel_is_under_way(order.order_id),
+        unknown=_is_unknown(order.order_id, state.execution),
+        cancelling=order.closing is not None or state.execution.cancel_is_under_way(order.order_id),
     )
 
 
@@ -304,8 +320,7 @@ def _decimals(market: InstrumentMarket | None) -> tuple[int, int]:
 def _positions(state: State) -> list[PositionView]:
     out = []
     for instrument, position in state.execution.positions.items():
-        market = state.market.instruments.get(instrument)
-        if market is None:
+        if (market := state.market.instruments.get(instrument)) is None:
             continue
         has_price = bool(market.bid if position.qty > 0 else market.ask)
         out.append(
@@ -344,6 +359,7 @@ def _venues(state: State) -> tuple[VenueView, ...]:
     open_orders = Counter(one.venue for one in execution.orders.values())
     doubtful = dict.fromkeys((*execution.unresolved, *execution.in_doubt))
     unknown = Counter(execution.orders[one].venue for one in doubtful if one in execution.orders)
+    asked = _asked(execution)
     views = []
     for venue in names:
         status, feed = control.venue_status.get(venue), control.feed_status.get(venue)
@@ -360,6 +376,25 @@ def _venues(state: State) -> tuple[VenueView, ...]:
                     for asset, one in execution.balances.get(venue, {}).items()
                 ),
                 rates.offset_ns if rates is not None else 0,
+                _rates(venue, rates, state),
+                asked.get(venue, 0),
             )
         )
     return tuple(views)
+
+
+def _rates(venue: str, rates: VenueRates | None, state: State) -> tuple[tuple[str, int, int, int], ...]:
+    rules = state.configuration.execution.venue.get(venue)
+    if rules is None:
+        return ()
+    known, ts = rates if rates is not None else VenueRates(), state.control.ts
+    return tuple((one.kind, one.interval, *known.left(one, RequestKind.NEW, ts)) for one in rules.rate_limits)
+
+
+def _asked(execution: ExecutionState) -> dict[str, int]:
+    """By venue, when the oldest request without an answer was decided."""
+    oldest: dict[str, int] = {}
+    for order_id, one in chain(execution.requests.items(), execution.unresolved.items()):
+        if (order := execution.orders.get(order_id)) is not None:
+            oldest[order.venue] = min(oldest.get(order.venue, one.dispatched_ts), one.dispatched_ts)
+    return oldest

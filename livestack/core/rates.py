@@ -173,6 +173,12 @@ class VenueRates(msgspec.Struct, kw_only=True):
             guard_ns = guard_band + min(self.error_ns, WINDOWS_MAX * interval)
             usage.draw_in((ts + offset_ns + guard_ns) // interval)
 
+    def left(self, rule: RateLimit, kind: RequestKind, ts: int) -> tuple[int, int]:
+        """What ``kind`` may still use of ``rule`` at ``ts``, and of how much. For display: it writes nothing."""
+        usage = self.usage(rule)
+        share = max(_share(rule, usage, kind), 0)
+        return max(share - usage.used(rule, *self._clock(rule, ts)), 0), share
+
     def fits(self, rules: tuple[RateLimit, ...], kind: RequestKind, ts: int) -> bool:
         """Whether one request of ``kind`` may go at ``ts``, by every limit at once."""
         return self.wait_until(rules, kind, ts) <= ts

@@ -77,7 +77,8 @@ class CoreRuntime:
         self._control = state.control
         self.failure = ""
         """Where the Strategy failed last, as ``file:line``, for people; no part of State."""
-        self._strategy = strategy
+        self.strategy = strategy
+        """Who is asked. A host may have another one stand in between that asks it in turn: one with a clock."""
         self._risk = Risk()
         self._view = View(state)
         self._out = Derivation(state)
@@ -116,7 +117,7 @@ class CoreRuntime:
         self._next_seq = seq + 1
         if kind not in self._asks or (self._selects and not self._relevance.of_market(kind, market)):
             return _EMPTY
-        strategy = self._strategy
+        strategy = self.strategy
         try:
             decision = strategy.on_event(self._view, event)
         except Exception as error:  # noqa: BLE001 - a Strategy's failure is an Event
@@ -192,13 +193,13 @@ class CoreRuntime:
         intents: tuple[Intent, ...] = ()
         failure: Exception | None = None
         try:
-            decision = getattr(self._strategy, hook)(self._view, *arguments)
+            decision = getattr(self.strategy, hook)(self._view, *arguments)
         except Exception as error:  # noqa: BLE001 - a Strategy's failure is an Event
             failure = error
         else:
             if decision is not None:
                 intents, failure = _collect(decision)
-        control.memory = self._strategy.memory
+        control.memory = self.strategy.memory
         self._take(intents, failure, hook)
 
     def _take(self, intents: tuple[Intent, ...], failure: Exception | None, hook: str) -> None:
@@ -257,7 +258,7 @@ class CoreRuntime:
         try:
             return self.state.digest()
         except (TypeError, UnicodeEncodeError, RecursionError) as error:
-            self._strategy.memory = self.state.control.memory = self._strategy.memory_type()
+            self.strategy.memory = self.state.control.memory = self.strategy.memory_type()
             self._fail("memory", error)
             return self.state.digest()
 

@@ -15,7 +15,6 @@ import msgspec
 import structlog
 
 import livestack
-from livestack.actors.commands import NOT_RESUMED
 from livestack.core.configuration import Configuration
 from livestack.core.events import (
     IncidentOpened,
@@ -25,7 +24,9 @@ from livestack.core.events import (
     SessionStarted,
     SetTradingState,
 )
+from livestack.core.incidents import GUARD_ACTED, SESSION_NOT_RESUMED, named
 from livestack.core.runtime import SEMANTICS_VERSION, CoreRuntime
+from livestack.core.state import ControlState
 from livestack.core.strategy import Strategy
 from livestack.core.types import SessionPhase, TradingState, make_epoch
 from livestack.exceptions import (
@@ -48,6 +49,9 @@ from livestack.strategies.loading import load_strategy, strategy_source
 
 Recovery = Literal["resume", "halt"]
 """What to do with an unfinished session: go on as configured, or go on HALTED."""
+
+
+STANDING = "it was open when the session was interrupted: livestack timeline has its first telling"
 
 
 class Abandoned(msgspec.Struct, frozen=True):
@@ -171,12 +175,24 @@ def begin_again(
         names, durability = _account_names(settings), settings.journal.durability
         header = msgspec.structs.replace(header, account_names=names, durability=durability)
     events: tuple[InputEvent, ...] = (first,)
-    waits = any(name.startswith(NOT_RESUMED) for name in recovered.runtime.state.control.incidents)
+    incidents = recovered.runtime.state.control.incidents
+    waits = any(name.startswith(SESSION_NOT_RESUMED.name) for name in incidents)
     if accepted and waits:
         events = (*events, _trading(first, TradingState.ACTIVE, "operator", "started with --accept"))
+    events = (*events, *_standing(recovered.runtime.state.control, accepted))
     if recovery == "halt":
         events = (*events, _trading(first, TradingState.HALTED, "recovery", "started with --recover halt"))
     return Beginning(header, events, recovered.runtime, recovered)
+
+
+def _standing(control: ControlState, accepted: bool) -> list[IncidentOpened]:
+    """Incidents that only an operator ends: the resumed session would forget them, and nothing would tell them anew."""
+    wanted = {SESSION_NOT_RESUMED: not accepted, GUARD_ACTED: bool(control.kill)}
+    return [
+        incident.opened(scope, STANDING)
+        for incident, scope in map(named, control.incidents)
+        if incident is not None and wanted.get(incident)
+    ]
 
 
 def begin_anew(
@@ -219,7 +235,8 @@ def begin_anew(
     events: tuple[InputEvent, ...] = (first,)
     if abandoned is not None and (abandoned.grave or recovery == "halt"):
         why = f"session {abandoned.session} was not resumed"
-        events = (first, _trading(first, TradingState.HALTED, "recovery", why), _incident(abandoned))
+        incident = SESSION_NOT_RESUMED.opened(abandoned.session, abandoned.cause)
+        events = (first, _trading(first, TradingState.HALTED, "recovery", why), incident)
     return Beginning(header, events, CoreRuntime(configuration, _strategy(configuration)))
 
 
@@ -238,10 +255,6 @@ def _trading(
         why=why,
         base_version=0,
     )
-
-
-def _incident(abandoned: Abandoned) -> IncidentOpened:
-    return IncidentOpened(name=NOT_RESUMED, scope=abandoned.session, grade="critical", detail=abandoned.cause)
 
 
 def _strategy(configuration: Configuration) -> Strategy:

@@ -12,8 +12,7 @@ from pathlib import Path
 import structlog
 
 from livestack.actors.gate import Hold
-from livestack.core.control_events import HALTING
-from livestack.core.events import IncidentClosed, IncidentOpened
+from livestack.core.incidents import FOLLOWER_AWAY, REPLAY_DIFFERS, Incident
 from livestack.exceptions import LivestackError
 from livestack.journal.retention import prune_segments, prune_sessions, spare_through
 from livestack.node.children import FollowerChild, follower_command, follower_environment
@@ -22,8 +21,6 @@ from livestack.node.shipped import is_shipped, shipped_to_all
 from livestack.node.snapshotting import snapshot_at_stop
 from livestack.settings import Settings
 from livestack.transports.backoff import Backoff
-
-DIFFERS, AWAY = "replay_differs", "follower_away"
 
 
 class Following:
@@ -84,18 +81,16 @@ class OnFollower:
     def on_difference(self, seq: int, text: str) -> None:
         """What is recorded is not what the Core does: nothing that it decides may leave any more."""
         self._node.gate.close(Hold.FOLLOWER)
-        self._open(DIFFERS, HALTING, f"seq {seq}: {text}")
+        self._open(REPLAY_DIFFERS, f"seq {seq}: {text}")
 
     def on_away(self, reason: str) -> None:
-        self._open(AWAY, "warning", reason)
+        self._open(FOLLOWER_AWAY, reason)
 
     def on_back(self) -> None:
-        self._node.harness.tell_control([IncidentClosed(name=AWAY, scope="follower", detail="")])
+        self._node.harness.tell_control([FOLLOWER_AWAY.closed("follower", "it has caught up")])
 
-    def _open(self, name: str, grade: str, detail: str) -> None:
-        self._node.harness.tell_control(
-            [IncidentOpened(name=name, scope="follower", grade=grade, detail=detail)]
-        )
+    def _open(self, incident: Incident, detail: str) -> None:
+        self._node.harness.tell_control([incident.opened("follower", detail)])
 
 
 def _retention(

@@ -12,8 +12,8 @@ from pathlib import Path
 import structlog
 
 from livestack.actors.gate import Hold
-from livestack.actors.kill_switch import GUARD_ACTED
-from livestack.core.events import IncidentOpened, InputEvent
+from livestack.core.events import InputEvent
+from livestack.core.incidents import GUARD_ACTED
 from livestack.core.validation import encodable
 from livestack.node.composition import Seams
 from livestack.node.guard_child import GuardChild
@@ -46,9 +46,7 @@ class Guarding:
             return []
         self._reported = True
         structlog.get_logger("guard").error("guard_acted", report=str(report))
-        return [
-            IncidentOpened(name=GUARD_ACTED, scope="guard", grade="critical", detail=encodable(str(report)))
-        ]
+        return [GUARD_ACTED.opened("guard", encodable(str(report)))]
 
     def tell(self, message: object) -> None:
         """The first Events are durable: a report among them is kept with the others. Recorder's thread."""

@@ -13,9 +13,10 @@ import msgspec
 import structlog
 
 from livestack.control.view import SinkView
-from livestack.core.events import Event, IncidentClosed, IncidentOpened
+from livestack.core.events import Event
+from livestack.core.incidents import DEAD_LETTER, SHIP_LAG, SHIP_REFUSED, Incident, named
 from livestack.core.validation import encodable
-from livestack.node.children import follower_environment
+from livestack.node.children import shipper_environment
 from livestack.node.composition import Node, Seams
 from livestack.node.shipper_child import ShipperChild, shipper_command
 from livestack.node.sink_check import CheckedSink
@@ -23,7 +24,7 @@ from livestack.node.supervisor import EXIT_SECOND_SIGNAL
 from livestack.settings import Settings
 from livestack.transports.backoff import Backoff
 
-LAG, REFUSED, DEAD_LETTER = "ship_lag", "ship_refused", "dead_letter"
+OURS = (SHIP_LAG, SHIP_REFUSED, DEAD_LETTER)
 
 SPARING = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "2"}
 """What keeps a shipper small: libraries that keep no memory of their own for each of their threads."""
@@ -67,7 +68,7 @@ class Shipping:
                 backoff=Backoff(seams.random),
                 lag_max_ns=settings.records.lag_max_ns,
                 first_line=msgspec.json.encode({"place": sink.place}) + b"\n",
-                environment={**follower_environment(environment, settings), **SPARING},
+                environment={**shipper_environment(environment, settings), **SPARING},
             )
             for sink in sinks
         ]
@@ -125,42 +126,43 @@ class OnSink:
         self._tell = tell
 
     def on_late(self, reason: str) -> None:
-        self._open(LAG, "warning", reason)
+        self._open(SHIP_LAG, reason)
 
     def on_caught_up(self) -> None:
-        self._close(LAG, "it has caught up")
+        self._close(SHIP_LAG, "it has caught up")
 
     def on_refused(self, reason: str) -> None:
-        self._open(REFUSED, "critical", reason)
+        self._open(SHIP_REFUSED, reason)
 
     def on_accepted(self) -> None:
-        self._close(REFUSED, "it works again")
+        self._close(SHIP_REFUSED, "it works again")
 
     def on_dead_letter(self, count: int, text: str) -> None:
         """One incident; told anew at 10, 100, 1000 and so on, as thousands of them are one trouble."""
         if str(count).rstrip("0") == "1":
             what = "1 record is" if count == 1 else f"{count:,} records are"
-            self._open(DEAD_LETTER, "critical", f"{what} in dead_letters; the last one: {text}")
+            self._open(DEAD_LETTER, f"{what} in dead_letters; the last one: {text}")
 
-    def _open(self, name: str, grade: str, detail: str) -> None:
-        self._tell([IncidentOpened(name=name, scope=self._sink, grade=grade, detail=encodable(detail))])
+    def _open(self, incident: Incident, detail: str) -> None:
+        self._tell([incident.opened(self._sink, encodable(detail))])
 
-    def _close(self, name: str, detail: str) -> None:
-        self._tell([IncidentClosed(name=name, scope=self._sink, detail=detail)])
-
-
-def _incidents(keys: Collection[str]) -> list[tuple[str, str]]:
-    """Name and sink of those of ours among State's incidents."""
-    found = (key.partition(" ") for key in keys)
-    return [(name, scope) for name, _, scope in found if name in (LAG, REFUSED, DEAD_LETTER)]
+    def _close(self, incident: Incident, detail: str) -> None:
+        self._tell([incident.closed(self._sink, detail)])
 
 
-def _take_over(earlier: Sequence[tuple[str, str]], sinks: Collection[str]) -> list[Event]:
+def _incidents(keys: Collection[str]) -> list[tuple[Incident, str]]:
+    """Those of ours among State's incidents, with their sinks."""
+    return [
+        (incident, sink) for incident, sink in map(named, keys) if incident is not None and incident in OURS
+    ]
+
+
+def _take_over(earlier: Sequence[tuple[Incident, str]], sinks: Collection[str]) -> list[Event]:
     """Of a resumed session's open incidents: records that a sink did not take are told again, the rest shows anew."""
     told: list[Event] = []
-    for name, sink in earlier:
-        if name == DEAD_LETTER and sink in sinks:
-            told.append(IncidentOpened(name=name, scope=sink, grade="critical", detail=AGAIN))
+    for incident, sink in earlier:
+        if incident is DEAD_LETTER and sink in sinks:
+            told.append(incident.opened(sink, AGAIN))
         else:
-            told.append(IncidentClosed(name=name, scope=sink, detail=ANEW))
+            told.append(incident.closed(sink, ANEW))
     return told

@@ -23,6 +23,7 @@ from livestack.core.control_events import (
 )
 from livestack.core.describe import describe_event
 from livestack.core.events import Recorded
+from livestack.core.incidents import STALL
 from livestack.journal.salvage import Gap
 from livestack.research.wording import duration, word
 from livestack.summary import rfc3339
@@ -44,7 +45,8 @@ class Moment(msgspec.Struct, frozen=True):
 
 def timeline(items: Iterable[Recorded | Gap]) -> Iterator[Moment]:
     """The moments of a stream, one after another; a gap in it is one too."""
-    first_ts = ts = 0
+    first_ts = ts = seq = 0
+    incidents = _Incidents()
     for item in items:
         if isinstance(item, Gap):
             text = f"the journal cannot be read from here: {item.damage}"
@@ -52,7 +54,7 @@ def timeline(items: Iterable[Recorded | Gap]) -> Iterator[Moment]:
                 item.first_seq, ts, _time(ts), ts - first_ts, "gap", "bad", text, msgspec.to_builtins(item)
             )
             continue
-        ts = item.ts
+        ts, seq = item.ts, item.seq
         first_ts = first_ts or ts
         told = _TOLD.get(type(item.event))
         if told is None:
@@ -60,7 +62,44 @@ def timeline(items: Iterable[Recorded | Gap]) -> Iterator[Moment]:
         kind, grade, say = told
         text, worse = say(item.event)
         details = describe_event(item.event) or {}
-        yield Moment(item.seq, ts, _time(ts), ts - first_ts, kind, worse or grade, text, details)
+        text, more = incidents.take(item, text)
+        yield Moment(seq, ts, _time(ts), ts - first_ts, kind, worse or grade, text, details | more)
+    for text, more in incidents.left(ts):
+        yield Moment(seq, ts, _time(ts), ts - first_ts, "incident", "warning", text, more)
+
+
+class _Incidents:
+    """Since when which ones are open. A session that is resumed begins without any."""
+
+    def __init__(self) -> None:
+        self._opened: dict[tuple[str, str], int] = {}
+
+    def take(self, item: Recorded, text: str) -> tuple[str, dict[str, Any]]:
+        """What is said of it, and what more there is: how long one that is over was open."""
+        event = item.event
+        if isinstance(event, events.SessionResumed):
+            self._opened.clear()
+        elif isinstance(event, events.IncidentOpened):
+            key = event.name, event.scope
+            if key in self._opened:
+                return f"{event.name} still open for {event.scope or 'the node'}{_because(event.detail)}", {}
+            self._opened[key] = item.ts
+        elif isinstance(event, events.IncidentClosed):
+            opened_ts = self._opened.pop((event.name, event.scope), None)
+            # The Core hears that a stall began when it is over: how long it was is in its detail.
+            if opened_ts is not None and event.name != STALL.name:
+                lasted = f" after {duration(item.ts - opened_ts)}"
+                scope = event.scope or "the node"
+                text = f"{event.name} closed for {scope}{lasted}{_because(event.detail)}"
+                return text, {"open_ns": item.ts - opened_ts}
+        return text, {}
+
+    def left(self, ts: int) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Those that are open at the end."""
+        for (name, scope), opened_ts in self._opened.items():
+            open_ns = ts - opened_ts
+            text = f"{name} open for {scope or 'the node'} to the end, for {duration(open_ns)}"
+            yield text, {"name": name, "scope": scope, "open_ns": open_ns}
 
 
 def _time(ts: int) -> str:

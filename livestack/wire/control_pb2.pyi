@@ -387,12 +387,14 @@ class Sink(_message.Message):
     def __init__(self, name: _Optional[str] = ..., address: _Optional[str] = ..., through: _Optional[int] = ..., behind: _Optional[int] = ..., lag_ms: _Optional[int] = ..., state: _Optional[str] = ..., error: _Optional[str] = ..., dead_letters: _Optional[int] = ...) -> None: ...
 
 class Scoped(_message.Message):
-    __slots__ = ("scope", "value")
+    __slots__ = ("scope", "value", "why")
     SCOPE_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
+    WHY_FIELD_NUMBER: _ClassVar[int]
     scope: str
     value: str
-    def __init__(self, scope: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    why: str
+    def __init__(self, scope: _Optional[str] = ..., value: _Optional[str] = ..., why: _Optional[str] = ...) -> None: ...
 
 class KillScope(_message.Message):
     __slots__ = ("scope", "trigger", "by", "reason")
@@ -417,16 +419,22 @@ class Hold(_message.Message):
     def __init__(self, name: _Optional[str] = ..., venue: _Optional[str] = ..., instrument: _Optional[str] = ...) -> None: ...
 
 class Incident(_message.Message):
-    __slots__ = ("name", "scope", "grade", "detail")
+    __slots__ = ("name", "scope", "grade", "detail", "age_ms", "meaning", "look_at")
     NAME_FIELD_NUMBER: _ClassVar[int]
     SCOPE_FIELD_NUMBER: _ClassVar[int]
     GRADE_FIELD_NUMBER: _ClassVar[int]
     DETAIL_FIELD_NUMBER: _ClassVar[int]
+    AGE_MS_FIELD_NUMBER: _ClassVar[int]
+    MEANING_FIELD_NUMBER: _ClassVar[int]
+    LOOK_AT_FIELD_NUMBER: _ClassVar[int]
     name: str
     scope: str
     grade: str
     detail: str
-    def __init__(self, name: _Optional[str] = ..., scope: _Optional[str] = ..., grade: _Optional[str] = ..., detail: _Optional[str] = ...) -> None: ...
+    age_ms: int
+    meaning: str
+    look_at: str
+    def __init__(self, name: _Optional[str] = ..., scope: _Optional[str] = ..., grade: _Optional[str] = ..., detail: _Optional[str] = ..., age_ms: _Optional[int] = ..., meaning: _Optional[str] = ..., look_at: _Optional[str] = ...) -> None: ...
 
 class Order(_message.Message):
     __slots__ = ("order_id", "client_id", "venue_order_id", "venue", "instrument", "side", "type", "status", "price", "qty", "filled_qty", "unknown", "cancelling", "external")
@@ -645,12 +653,32 @@ class Configuration(_message.Message):
     def __init__(self, version: _Optional[int] = ..., digest: _Optional[str] = ..., json: _Optional[str] = ..., versions: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Metric(_message.Message):
-    __slots__ = ("name", "value")
+    __slots__ = ("name", "value", "metric", "labels", "type", "unit", "decimals", "per_second", "p50", "p90", "p99", "most")
     NAME_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
+    METRIC_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    UNIT_FIELD_NUMBER: _ClassVar[int]
+    DECIMALS_FIELD_NUMBER: _ClassVar[int]
+    PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    P50_FIELD_NUMBER: _ClassVar[int]
+    P90_FIELD_NUMBER: _ClassVar[int]
+    P99_FIELD_NUMBER: _ClassVar[int]
+    MOST_FIELD_NUMBER: _ClassVar[int]
     name: str
     value: int
-    def __init__(self, name: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    metric: str
+    labels: _containers.RepeatedScalarFieldContainer[str]
+    type: str
+    unit: str
+    decimals: int
+    per_second: float
+    p50: int
+    p90: int
+    p99: int
+    most: int
+    def __init__(self, name: _Optional[str] = ..., value: _Optional[int] = ..., metric: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., type: _Optional[str] = ..., unit: _Optional[str] = ..., decimals: _Optional[int] = ..., per_second: _Optional[float] = ..., p50: _Optional[int] = ..., p90: _Optional[int] = ..., p99: _Optional[int] = ..., most: _Optional[int] = ...) -> None: ...
 
 class Metrics(_message.Message):
     __slots__ = ("age_ms", "metrics")

@@ -9,9 +9,9 @@ link first, while REST is still in use: a socket that is open and of no use take
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Final
 
-from livestack.core.events import Event, IncidentClosed, IncidentOpened, VenueStatusChanged
+from livestack.core.events import Event, VenueStatusChanged
+from livestack.core.incidents import ORDERS_OVER_REST
 from livestack.core.types import ConnectionStatus
 from livestack.venues.adapter import LOG_ON_REFUSED
 from livestack.venues.binance_spot.calls import NOWHERE, REST, Calls
@@ -20,9 +20,6 @@ from livestack.venues.binance_spot.order_links import Link, Links
 from livestack.venues.complaints import Complaints
 from livestack.venues.options import VenueOptions
 from livestack.venues.session import SessionState, Signal
-
-OVER_REST: Final = "orders_over_rest"
-"""The incident that is open while orders go over REST."""
 
 LIVE = ConnectionStatus.LIVE
 DISCONNECTED = ConnectionStatus.DISCONNECTED
@@ -67,7 +64,7 @@ class Paths:
             self._complain,
             lambda: self.resynchronise("the private stream is not subscribed to any more"),
         )
-        self._is_told_of_rest = OVER_REST in incidents
+        self._is_told_of_rest = ORDERS_OVER_REST.name in incidents
         self._down_ns = -1
         """Since when no link was LIVE; -1: one is."""
 
@@ -229,11 +226,11 @@ class Paths:
         self._is_told_of_rest = self.is_over_rest
         if not self.is_over_rest:
             detail = "the WebSocket API is in use again"
-            self._events.append(IncidentClosed(name=OVER_REST, scope=self._venue, detail=detail))
+            self._events.append(ORDERS_OVER_REST.closed(self._venue, detail))
             return
         down_s = max(self._calls.now_ns - self._down_ns, 0) // 1_000_000_000
         detail = f"the WebSocket API has been of no use for {down_s} s; fills and endings are asked for, and come later"
-        self._events.append(IncidentOpened(name=OVER_REST, scope=self._venue, grade="warning", detail=detail))
+        self._events.append(ORDERS_OVER_REST.opened(self._venue, detail))
 
     def _complain(self, reason: str, is_refused: bool) -> None:
         self._complaints.add(LOG_ON_REFUSED if is_refused else "handshake_failed", reason)

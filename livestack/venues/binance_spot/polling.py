@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from livestack.core.events import IncidentClosed, IncidentOpened
+from livestack.core.incidents import FEED_POLLED
 from livestack.core.types import ConnectionStatus
 from livestack.venues.adapter import Fetch, Fetched
 from livestack.venues.binance_spot import messages
@@ -29,9 +29,6 @@ from livestack.venues.binance_spot.trade_lines import TRADES_MISSED, TradeLine
 from livestack.venues.budget import RequestBudget
 from livestack.venues.complaints import Complaints
 from livestack.venues.options import VenueOptions
-
-POLLED = "feed_polled"
-"""Name of the incident that is open while polling stands in for a stream."""
 
 SILENT = "polls do not come through"
 
@@ -136,14 +133,11 @@ class Poller:
         if detail == self._incident:
             return
         self._incident = detail
-        scope = self._venue
         if detail:
-            self._standing.events.append(
-                IncidentOpened(name=POLLED, scope=scope, grade="warning", detail=detail)
-            )
+            self._standing.events.append(FEED_POLLED.opened(self._venue, detail))
         else:
             back = "polls come through again" if self._is_alone else "the stream is back"
-            self._standing.events.append(IncidentClosed(name=POLLED, scope=scope, detail=back))
+            self._standing.events.append(FEED_POLLED.closed(self._venue, back))
 
     def overflowed(self) -> None:
         """The Core has no book any more: the next one is new to it, whatever its id."""

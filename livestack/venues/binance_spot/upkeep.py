@@ -11,7 +11,8 @@ from typing import Final
 
 import msgspec
 
-from livestack.core.events import Event, IncidentClosed, IncidentOpened, InstrumentDefined
+from livestack.core.events import Event, InstrumentDefined
+from livestack.core.incidents import CLOCK_SKEW, RECONCILIATION_DIFFERENCE
 from livestack.core.types import OrderRequest
 from livestack.venues.binance_spot.calls import Calls
 from livestack.venues.binance_spot.comparison import Comparison
@@ -20,12 +21,10 @@ from livestack.venues.binance_spot.private_messages import Reply, ServerTime
 from livestack.venues.binance_spot.questions import Questions
 from livestack.venues.binance_spot.rate_reports import RateReports
 from livestack.venues.binance_spot.rules_watch import CLOSED, RulesWatch, is_about_rules
-from livestack.venues.binance_spot.venue_time import SKEWED, ClockWatch
+from livestack.venues.binance_spot.venue_time import ClockWatch
 from livestack.venues.budget import Purpose, RequestBudget
 from livestack.venues.complaints import Complaints
 from livestack.venues.options import VenueOptions
-
-DIFFERENCE: Final = "reconciliation_difference"
 
 CLOCK_NS: Final = 60_000_000_000
 """How often the venue's clock is measured: what is known of it gets worse by 6 ms in that time."""
@@ -79,7 +78,7 @@ class Upkeep:
         self._events = events
         self._every_ns = options.reconcile_every_ns
         self._clock = ClockWatch(
-            venue, calls.time, options.clock_skew_max_ns, events, is_open=SKEWED in incidents
+            venue, calls.time, options.clock_skew_max_ns, events, is_open=CLOCK_SKEW.name in incidents
         )
         self._rules = RulesWatch(
             defined, instruments, calls, complaints, budget, rates, events, options.instruments_every_ns
@@ -89,7 +88,7 @@ class Upkeep:
         self._comparison: Comparison | None = None
         self._is_live = False
         self._has_stream = False
-        self._is_different = DIFFERENCE in incidents
+        self._is_different = RECONCILIATION_DIFFERENCE.name in incidents
         self._is_thorough = False
         self._is_first = True
         self._due_ns = 0
@@ -231,9 +230,8 @@ class Upkeep:
             self._is_different = True
             more = f"; and {len(differences) - SHOWN} more" if len(differences) > SHOWN else ""
             detail = ("; ".join(differences[:SHOWN]) + more)[:DETAIL_MAX]
-            incident = IncidentOpened(name=DIFFERENCE, scope=self._venue, grade="warning", detail=detail)
-            self._events.append(incident)
+            self._events.append(RECONCILIATION_DIFFERENCE.opened(self._venue, detail))
         elif self._is_different:
             self._is_different = False
             detail = "the venue's orders, fills and balances are ours"
-            self._events.append(IncidentClosed(name=DIFFERENCE, scope=self._venue, detail=detail))
+            self._events.append(RECONCILIATION_DIFFERENCE.closed(self._venue, detail))

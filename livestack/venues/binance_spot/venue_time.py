@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from livestack.core.control_events import VENUE_HALTING
-from livestack.core.events import Event, IncidentClosed, IncidentOpened, VenueClock
+from livestack.core.events import Event, VenueClock
+from livestack.core.incidents import CLOCK_SKEW
 
 DRIFT_NS: Final = 1_000_000
 """What a measurement of the venue's clock is at least uncertain by: its times are whole milliseconds."""
@@ -21,8 +21,6 @@ DRIFT_PPM: Final = 100
 
 ALLOWANCE_NS: Final = 10_000_000
 """What is told is told with bounds so much wider, so that it need not be told anew for every measurement."""
-
-SKEWED: Final = "clock_skew"
 
 _MILLI = 1_000_000
 
@@ -110,10 +108,8 @@ class ClockWatch:
         if self.is_good and worst_ns > self._skew_max_ns:
             self.is_good = False
             self._is_told = True
-            self._events.append(
-                IncidentOpened(name=SKEWED, scope=self._venue, grade=VENUE_HALTING, detail=detail)
-            )
+            self._events.append(CLOCK_SKEW.opened(self._venue, detail))
         elif self._is_told and worst_ns <= self._skew_max_ns // 2:
             self.is_good = True
             self._is_told = False
-            self._events.append(IncidentClosed(name=SKEWED, scope=self._venue, detail=detail))
+            self._events.append(CLOCK_SKEW.closed(self._venue, detail))
