@@ -77,6 +77,17 @@ def read_variable(key: str, name: str, environment: Mapping[str, str], faults: F
     return value
 
 
+def is_private(mode: int, owner: int, group: int, reader: int) -> bool:
+    """Whether nobody but its owner may use a file; or it is root's, who has lent it to another ``reader``.
+
+    That is how systemd hands a credential over: root's own, with the service's user in the access control list, which
+    shows as a right of the group to read.
+    """
+    if not mode & 0o077:
+        return True
+    return reader != 0 and owner == group == 0 and not mode & 0o037
+
+
 def read_secret_file(key: str, path: Path, faults: Faults) -> Secret:
     """The text of ``path``, if it is a file of at most SECRET_BYTES_MAX that nobody but its owner can read.
 
@@ -87,7 +98,7 @@ def read_secret_file(key: str, path: Path, faults: Faults) -> Secret:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 faults.append((key, f"{path} is not a file"))
-            elif status.st_mode & 0o077:
+            elif not is_private(status.st_mode, status.st_uid, status.st_gid, os.geteuid()):
                 faults.append((key, f"{path} can be used by others; make it yours alone: chmod 600 {path}"))
             elif not 0 < status.st_size <= SECRET_BYTES_MAX:
                 faults.append(
