@@ -1,0 +1,49 @@
+"""``livestack top``: how a running node is, on a screen that lives; and the kill-switch on a key.
+
+The screen's library is loaded when the command runs, not before.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from livestack.cli.node import Target, on_node
+from livestack.exceptions import NodeUnreachableError, UsageError
+
+INSTEAD = "livestack status shows the same once, with --json for tools"
+
+
+@click.command()
+@on_node
+def top(target: Target) -> None:
+    """Watch the running node on a live screen; ? shows the keys, q ends it.
+
+    Shows what the node tells: state, incidents, venues and feeds, orders, positions with P&L, rates, latency, Events.
+    The only thing that it can change is the kill-switch (K), which asks for a word first.
+    """
+    if target.as_json:
+        raise UsageError(f"livestack top is a screen for people: {INSTEAD}")
+    if not all(_is_terminal(stream) for stream in (sys.stdin, sys.stdout, sys.stderr)):
+        raise UsageError(f"livestack top needs a terminal for stdin, stdout and stderr: {INSTEAD}")
+    if os.environ.get("TERM", "dumb") in ("dumb", "unknown"):
+        raise UsageError(
+            f"livestack top needs a terminal that can move its cursor, TERM says it cannot: {INSTEAD}"
+        )
+    target.connect().close()  # what is wrong with what was typed is said here
+    if target.data_dir is not None:
+        if not target.data_dir.is_dir():
+            cause = "there is no such directory"
+            raise NodeUnreachableError(str(target.data_dir), cause, "is --data-dir right?")
+        target = target._replace(keys=None)
+    from livestack.cli.top_app import run  # noqa: PLC0415 - half a second that other commands need not wait
+    from livestack.cli.top_source import NodeSource  # noqa: PLC0415
+
+    run(NodeSource(target))
+
+
+def _is_terminal(stream: object) -> bool:
+    isatty = getattr(stream, "isatty", None)
+    return bool(isatty is not None and isatty())
