@@ -66,3 +66,35 @@ other_interpreters() {
         fi
     done
 }
+
+# outside_world: the real StatsD (.venv/statsd) and a real Graphite carbon (.venv/graphite) that a test sends metrics to.
+# Both are older than what runs them; neither ever becomes part of livestack's own environment.
+outside_world() {
+    local stamp="$root/.venv/outside-installed" wanted
+    if ! command -v node >/dev/null; then say "no Node.js here: metrics are not sent to a real StatsD"; return; fi
+    wanted=$({ cat "$root/scripts/venv.sh" "$root/scripts/old_names.py"; node --version; "$python" --version; } | cksum)
+    if [ "$(cat "$stamp" 2>/dev/null || true)" = "$wanted" ]; then return; fi
+    if ! command -v npm >/dev/null; then
+        say "Node.js is here without npm, which installs StatsD: install npm (tests/live/test_statsd.py needs it)"
+        exit 2
+    fi
+    say "installing StatsD and Graphite for a test"
+    rm -rf "$root/.venv/statsd" "$root/.venv/graphite"
+    mkdir "$root/.venv/statsd"
+    printf '{"private": true}\n' >"$root/.venv/statsd/package.json"
+    # Without what is optional and compiled, and without a lock file.
+    if ! npm install --prefix "$root/.venv/statsd" --no-package-lock --omit=optional --ignore-scripts --no-audit \
+        --no-fund --loglevel=error statsd@0.9 >&2; then
+        say "npm could not install statsd; without a network put it into .venv/statsd/node_modules"
+        exit 2
+    fi
+    "$python" -m venv "$root/.venv/graphite"
+    local site
+    site=$("$root/.venv/graphite/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+    cp "$root/scripts/old_names.py" "$site/"
+    printf 'import old_names\n' >"$site/old_names.pth"
+    local pip=("$root/.venv/graphite/bin/python" -m pip install -qq --disable-pip-version-check)
+    "${pip[@]}" 'setuptools<81' wheel >&2
+    GRAPHITE_NO_PREFIX=True "${pip[@]}" --no-build-isolation 'carbon==1.1.10' 'whisper==1.1.10' >&2
+    printf '%s\n' "$wanted" >"$stamp"
+}
