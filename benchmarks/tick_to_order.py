@@ -106,9 +106,9 @@ def measure_commit(durability: str, directory: Path, rounds: int) -> dict[str, f
 
 
 def measure_node(
-    directory: Path, durability: str, follower: bool, rounds: int, records: bool = False
+    directory: Path, durability: str, follower: bool, rounds: int, records: bool = False, more: str = ""
 ) -> dict[str, float]:
-    """A whole node on a data directory of its own; ``records``: it ships them."""
+    """A whole node on a data directory of its own; ``records``: it ships them; ``more``: tables of its file."""
     name = f"{durability}-{'with' if follower else 'without'}-follower"
     configuration = (ROOT / "benchmarks" / "tick_to_order.toml").read_text()
     path = directory / f"{name}.toml"
@@ -117,7 +117,7 @@ def measure_node(
             durability=durability,
             follower=str(follower).lower(),
             records=str(records).lower(),
-            configuration=configuration,
+            configuration=f"{configuration}\n{more}",
         )
     )
     node = [sys.executable, "-m", "livestack", "start", "-c", str(path), "--data-dir", name]

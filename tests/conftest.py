@@ -13,6 +13,8 @@ import pytest
 import structlog
 from hypothesis import settings
 
+from livestack.telemetry import logs
+
 settings.register_profile("suite", deadline=None, print_blob=True)
 settings.register_profile("long", deadline=None, print_blob=True, max_examples=100_000)
 settings.load_profile("suite")
@@ -46,5 +48,6 @@ def no_logging_of_another_test() -> Iterator[None]:
     """A command that was called in this process has set it up as it wants it."""
     stderr = sys.stderr
     yield
+    logs.reset()
     structlog.reset_defaults()
     sys.stderr = stderr

@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from enum import Enum
 from importlib.metadata import distribution
@@ -251,6 +251,7 @@ class Proxy:
         self.port = int(self._listener.getsockname()[1])
         self._rule: tuple[bool, bytes, int, Act] | None = None
         self._delay_s = 0.0
+        self._swallows: Callable[[], None] | None = None
         self._lock = threading.Lock()
         self._sockets: list[socket.socket] = []
         self._closed = threading.Event()
@@ -272,6 +273,15 @@ class Proxy:
     def delay(self, seconds: float) -> None:
         """Every piece of data from now on, in both directions."""
         self._delay_s = seconds
+
+    def swallow(self, told: Callable[[], None]) -> None:
+        """Connections from now on are taken and never hear a word, until :meth:`carry`; ``told`` hears of each."""
+        self._swallows = told
+
+    def carry(self) -> None:
+        """Connections lead to the server again; those that were swallowed are cut."""
+        self._swallows = None
+        self.cut()
 
     def cut(self) -> None:
         """Every connection that there is."""
@@ -306,6 +316,11 @@ class Proxy:
         while True:
             try:
                 client, _ = self._listener.accept()
+                if told := self._swallows:
+                    told()
+                    with self._lock:
+                        self._sockets.append(client)
+                    continue
                 server = socket.create_connection(("127.0.0.1", self._target))
             except OSError:
                 if self._closed.is_set():

@@ -154,3 +154,19 @@ def test_books_prints_every_key_as_its_last_line() -> None:
     result = run_json("benchmarks/books.py", "--quick")
     assert BOOKS_KEYS == set(result)
     assert result["levels"] >= 2_000
+
+
+TELEMETRY_BATCH_KEYS = {"off_ns", "more_ns", "step_p50_ns", "step_p50_more_percent"}
+
+
+def test_telemetry_cost_measures_steps_and_orders() -> None:
+    """Batches of every size on and off, what readers and recorder add; and a node whose StatsD host refuses."""
+    sizes = ("--events", "2000", "--rounds", "5", "--turns", "1", "--peers", "none", "refusing")
+    result = run_json("benchmarks/telemetry_cost.py", *sizes)
+    steps, orders = result["steps"], result["orders"]
+    assert {"batches", "frame_ns", "commit_ns", "event_ns"} == set(steps)
+    assert ["1", "10", "100"] == list(steps["batches"])
+    assert TELEMETRY_BATCH_KEYS == set(steps["batches"]["100"])
+    assert {"none", "refusing"} == set(orders)
+    for figures in orders.values():
+        assert {"p50_us", "p90_us", "p99_us", "ratio_p50", "ratio_p99", "runs_p99_us"} == set(figures)

@@ -13,7 +13,7 @@ from keyring.backend import KeyringBackend
 from keyring.backends.fail import Keyring as NoKeyring
 
 from livestack import credentials
-from livestack.credentials import SECRET_BYTES_MAX, read_credentials
+from livestack.credentials import SECRET_BYTES_MAX, is_private, read_credentials
 from livestack.exceptions import ConfigurationError
 from tests.test_settings import KEYS, MINIMAL, faults_of, load_text
 from tests.test_venue_settings import GUARD_KEYS, GUARDED, venue_of
@@ -51,6 +51,24 @@ def test_secret_file_that_others_can_use(tmp_path: Path, mode: int) -> None:
     secret.chmod(mode)
     faults = faults_of(tmp_path, venue_with(f'secret_file = "{secret}"'))
     assert f"chmod 600 {secret}" in faults["venues.binance_spot.secret_file"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "owner", "group", "reader", "private"),
+    [
+        (0o600, 1000, 1000, 1000, True),
+        (0o400, 1000, 1000, 1000, True),
+        (0o440, 0, 0, 1000, True),
+        (0o440, 0, 0, 0, False),
+        (0o440, 0, 1000, 1000, False),
+        (0o440, 1000, 0, 1000, False),
+        (0o460, 0, 0, 1000, False),
+        (0o444, 0, 0, 1000, False),
+    ],
+)
+def test_a_file_that_root_has_lent(mode: int, owner: int, group: int, reader: int, private: bool) -> None:
+    """What systemd hands over is root's and readable by one more user, which shows as a right of root's group."""
+    assert private == is_private(mode, owner, group, reader)
 
 
 @pytest.mark.parametrize(

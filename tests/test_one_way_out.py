@@ -90,12 +90,14 @@ def imported(tree: ast.Module) -> set[str]:
 
 
 def test_a_connection_is_written_to_in_two_places() -> None:
-    """``send`` of a connection: behind the gate, and for public subscriptions; sockets of the control surface aside."""
+    """``send`` of a connection: behind the gate, and for public subscriptions; sockets of the control surface and
+    datagrams of telemetry, which knows no connection, aside."""
     found = {
         name_in(path): {name for name, _ in calls(tree_of(path), "send")}
         for path in modules(*HOST, "venues", "")
-        if path.relative_to(PACKAGE).parts[0] != "control"
+        if path.relative_to(PACKAGE).parts[0] not in ("control", "telemetry")
     }
+    assert {"TelemetryActor._send"} == found.pop("actors/telemetry.py")
     assert {name: set() for name in found} | SENDING == found
 
 
@@ -277,25 +279,26 @@ def test_rest_is_used_to_read_and_to_cancel(path: Path) -> None:
 
 
 def test_the_rest_transport_gets_nothing_but_what_a_venue_built() -> None:
-    """``submit`` is called in four places, each with the method of a ``Fetch``."""
-    found = {}
+    """``submit`` is called in four places; a request is made in two, each with the method of a ``Fetch``."""
+    submitted, made = {}, set()
     for path in modules("actors", "node", "cli", "venues", ""):
-        tree = tree_of(path)
-        for name, _ in calls(tree, "submit"):
-            requests = [
-                ast.unparse(node.args[0])
-                for node in ast.walk(tree)
-                if isinstance(node, ast.Call)
-                and isinstance(node.func, ast.Name)
-                and node.func.id == "HttpRequest"
-            ]
-            found[name_in(path), name] = requests
+        for name, call in calls(tree_of(path), "submit"):
+            submitted[name_in(path), name] = ast.unparse(call.args[0])
+        for name, function in functions(tree_of(path)):
+            for node in ast.walk(function):
+                match node:
+                    case ast.Call(func=ast.Name(id="HttpRequest"), args=[method, *_]):
+                        made.add((name_in(path), name, ast.unparse(method)))
     assert {
-        ("actors/connector.py", "ConnectorActor._go"): ["fetch.method"],
-        ("actors/feed_reader.py", "FeedReader._fetch"): ["fetch.method"],
-        ("node/venue_parts.py", "ask"): ["fetch.method"],
-        ("node/sweep.py", "Sweep._perform"): ["fetch.method"],
-    } == found
+        ("actors/connector.py", "ConnectorActor._go"): "as_http(self._rest_url, item)",
+        ("actors/feed_reader.py", "FeedReader._fetch"): "as_http(self._rest_url, fetch)",
+        ("node/venue_parts.py", "ask"): "as_http(rest_url, fetch)",
+        ("node/sweep.py", "Sweep._perform"): "HttpRequest(fetch.method, url, fetch.headers)",
+    } == submitted
+    assert {
+        ("actors/fetching.py", "as_http", "fetch.method"),
+        ("node/sweep.py", "Sweep._perform", "fetch.method"),
+    } == made
 
 
 @pytest.mark.parametrize("path", modules("actors", "node", "cli", "control", ""), ids=name_in)

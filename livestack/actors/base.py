@@ -111,6 +111,7 @@ class NodeActor(pykka.ThreadingActor):
         super()._handle_failure(exception_type, exception_value, traceback)
 
     def _actor_loop(self) -> None:
+        threading.current_thread().name = self.name  # in stacks, and in the figures of threads
         try:
             super()._actor_loop()
         finally:

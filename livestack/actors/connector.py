@@ -15,12 +15,14 @@ import structlog
 
 from livestack.actors.base import NodeActor
 from livestack.actors.complaint_log import ComplaintLog
-from livestack.actors.connector_events import Baseline, not_sent, request_sent, says_live
+from livestack.actors.connector_events import Baseline, HeldBackError, gone, not_sent, request_sent, says_live
 from livestack.actors.connector_holds import VenueHolds
 from livestack.actors.connector_kept import HeldReductions, KeptQuestions, WrittenDispatches
-from livestack.actors.feed_reader import as_fetched
+from livestack.actors.connector_measures import ConnectorMeasures, NoMeasures
+from livestack.actors.fetching import as_fetched, as_http
 from livestack.actors.gate import DispatchGate, Passage
 from livestack.actors.mailbox import HarnessMailbox, Mailbox
+from livestack.actors.measures import Measures
 from livestack.actors.messages import (
     AskVenue,
     Closed,
@@ -33,19 +35,13 @@ from livestack.actors.messages import (
     Unreachable,
 )
 from livestack.actors.sockets import Sockets
-from livestack.core.events import Event, VenueStatusChanged
+from livestack.core.events import Event
 from livestack.core.types import ConnectionStatus, OrderRequest
 from livestack.exceptions import NotSentError, TransportError
 from livestack.failpoints import failpoint
 from livestack.journal.writer import CommittedDispatch
 from livestack.transports.backoff import Backoff
-from livestack.transports.base import (
-    HttpRequest,
-    HttpResponse,
-    HttpTransport,
-    RequestTransport,
-    WebSocketTransport,
-)
+from livestack.transports.base import HttpResponse, HttpTransport, RequestTransport, WebSocketTransport
 from livestack.transports.clock import Clock, Timers
 from livestack.venues.adapter import (
     LOG_ON_REFUSED,
@@ -94,6 +90,7 @@ class ConnectorActor(NodeActor):
         dispatch_age_ns_max: int,
         has_baseline: bool = False,
         start: int = 0,
+        measures: Measures | None = None,
     ) -> None:
         super().__init__(f"connector {venue}", mailbox, supervisor)
         self._log = structlog.get_logger("connector").bind(venue=venue)
@@ -110,19 +107,11 @@ class ConnectorActor(NodeActor):
         self._timers = timers
         self._backoff = backoff
         self._dispatch_age_ns_max = dispatch_age_ns_max
-        self._sockets = Sockets(
-            websocket=websocket,
-            url=url,
-            mailbox=mailbox,
-            clock=clock,
-            timers=timers,
-            backoff=backoff,
-            budget=budget,
-            start=start,
-        )
+        self._sockets = Sockets(websocket, url, mailbox, clock, timers, backoff, budget, start)
         self._start = start
         self._was_open = start > 0
         self._ever_live = self._stopping = False
+        self._measures = NoMeasures() if measures is None else ConnectorMeasures(measures, venue)
         self._baseline = Baseline(venue, account, has_baseline)
         self._batch: deque[Any] = deque()
         self._released: deque[CommittedDispatch] = deque()
@@ -161,25 +150,16 @@ class ConnectorActor(NodeActor):
         """
         self._holds.down()
         self._cease()
-        for dispatch in self._released:
-            self._not_sent(dispatch.request, reason)
         for message in self._batch:
             if isinstance(message, Release):
-                for dispatch in message.dispatches:
-                    self._not_sent(dispatch.request, reason)
+                self._released.extend(message.dispatches)
             elif isinstance(message, AskVenue):
                 self._mailbox.tell(message)
+        for dispatch in self._released:
+            self._not_sent(dispatch, "restart", reason)
         for query in self._questions:
             self._mailbox.tell(AskVenue(query))
-        now_ns = self._clock.now_ns()
-        self._tell(
-            VenueStatusChanged(
-                recv_ns=now_ns,
-                venue=self._venue,
-                status=ConnectionStatus.DISCONNECTED,
-                reason=reason,
-            )
-        )
+        self._tell(gone(self._venue, reason, self._clock.now_ns()))
 
     def on_batch(self, batch: list[Any]) -> None:
         # An answer that is here already is not overdue: time passes behind everything that arrived.
@@ -214,18 +194,19 @@ class ConnectorActor(NodeActor):
         request = dispatch.request
         now_ns = self._clock.now_ns()
         if self._adapter.status is not ConnectionStatus.LIVE:
-            return self._not_sent(request, f"connector is {self._adapter.status.name}")
+            return self._not_sent(dispatch, "connection", f"connector is {self._adapter.status.name}")
         if now_ns - dispatch.ts > self._dispatch_age_ns_max:
-            return self._not_sent(request, f"{(now_ns - dispatch.ts) // 1_000_000} ms old")
+            return self._not_sent(dispatch, "age", f"{(now_ns - dispatch.ts) // 1_000_000} ms old")
         try:
             outbound = self._adapter.encode(request, now_ns, self._clock.wall_ns())
         except ValueError as error:
-            return self._not_sent(request, str(error))
+            return self._not_sent(dispatch, "encoding", str(error))
         failpoint("connector.before_gate")
         gate_ns = self._clock.now_ns()
         refusal = self._write(outbound, request.instrument, Passage(request.kind))
         if isinstance(refusal, NotSentError):
-            return self._not_sent(request, str(refusal), encoded=True)
+            reason = "gate" if isinstance(refusal, HeldBackError) else "connection"
+            return self._not_sent(dispatch, reason, str(refusal), encoded=True)
         if refusal is not None:
             self._log.warning("send_outcome_unknown", order_id=request.order_id, cause=str(refusal))
             self._adapter.sent(request, self._clock.now_ns())  # perhaps: its settling time begins now
@@ -234,6 +215,7 @@ class ConnectorActor(NodeActor):
         send_ns = self._clock.now_ns()
         self._adapter.sent(request, send_ns)
         self._tell(request_sent(self._venue, request, gate_ns, send_ns))
+        self._measures.sent(dispatch, now_ns, send_ns)
         self._written.keep(dispatch)
         return None
 
@@ -251,11 +233,13 @@ class ConnectorActor(NodeActor):
             self._repeating = None
         return None
 
-    def _not_sent(self, request: OrderRequest, detail: str, encoded: bool = False) -> None:
+    def _not_sent(self, dispatch: CommittedDispatch, reason: str, detail: str, encoded: bool = False) -> None:
+        request = dispatch.request
         if self._repeating is not None:
             return self._adapter.unrepeated(request)
         if encoded:
             self._adapter.unsent(request)
+        self._measures.not_sent(reason, dispatch.seq)
         self._tell(not_sent(self._venue, request, detail))
         return None
 
@@ -276,11 +260,15 @@ class ConnectorActor(NodeActor):
         events = adapter.events()
         if events:
             self._harness.tell_execution(self._baseline.add_to(events))
+            self._measures.told(events)
         is_live = adapter.status is ConnectionStatus.LIVE
         self._ever_live |= is_live
         if self._holds.follow(is_live, adapter.is_clock_good) or says_live(events):
             self._backoff.reset()
-        for complaint in adapter.complaints():
+        complaints = adapter.complaints()
+        if complaints:
+            self._measures.complained(adapter.faults)
+        for complaint in complaints:
             if complaint.kind == LOG_ON_REFUSED and not self._ever_live:
                 self._supervisor.tell(Unreachable(self._url, f"log-on refused: {complaint.detail}"))
             self._complaints.add(complaint, self._clock.now_ns())
@@ -294,7 +282,8 @@ class ConnectorActor(NodeActor):
                     self._log.warning("host_request_failed", purpose=purpose, cause=str(failure))
             case Fetch(method="GET"):
                 self._requests.keep(self._rest_url)  # where questions go this way, dispatches will
-                self._http.submit(self._as_http(item), self._answers(item.fetch_id))
+                self._http.submit(as_http(self._rest_url, item), self._answers(item.fetch_id))
+                self._measures.written(Passage.HOST)
             case Fetch(method="DELETE"):
                 self._reductions.hold(item, self._clock.now_ns())
             case Fetch():
@@ -333,13 +322,13 @@ class ConnectorActor(NodeActor):
                 failpoint("connector.in_gate")
             if not admitted:
                 hold = self._gate.refusal(self._venue, instrument, kind)
-                return NotSentError(f"gate: {hold.name if hold else 'closed'}")
+                return HeldBackError(f"gate: {hold.name if hold else 'closed'}")
             written = True
             try:
                 if isinstance(payload, Fetch):
                     reduces = kind in (Passage.HOST, Passage.CANCEL)
                     reply = self._answers(payload.fetch_id)
-                    self._requests.send(self._as_http(payload), reply, reduces=reduces)
+                    self._requests.send(as_http(self._rest_url, payload), reply, reduces=reduces)
                 elif connection is not None:
                     connection.send(payload)
             except NotSentError as error:
@@ -352,11 +341,8 @@ class ConnectorActor(NodeActor):
             finally:
                 if written and kind in (Passage.NEW, Passage.REPLACE):
                     self._gate.wrote(self._venue, instrument, self._clock.now_ns())
+        self._measures.written(kind)
         return None
-
-    def _as_http(self, fetch: Fetch) -> HttpRequest:
-        query = f"?{fetch.query}" if fetch.query else ""
-        return HttpRequest(fetch.method, f"{self._rest_url}{fetch.path}{query}", fetch.headers)
 
     def _answers(self, fetch_id: int) -> Callable[[HttpResponse], None]:
         """Puts the answer into the mailbox, on whatever thread it comes."""
@@ -376,6 +362,8 @@ class ConnectorActor(NodeActor):
         is_down = self._adapter.status is ConnectionStatus.DISCONNECTED
         if self._stopping:
             return
+        if not never_opened:
+            self._measures.reconnected()
         delay_ns = self._sockets.plan() if never_opened or is_down or not len(self._sockets) else 0
         log = self._log.warning if is_down else self._log.info  # otherwise another one has taken its place
         log("order_entry_closed", reason=message.reason, retry_ms=delay_ns // 1_000_000)

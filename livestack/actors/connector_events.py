@@ -11,6 +11,17 @@ from livestack.core.events import (
     VenueStatusChanged,
 )
 from livestack.core.types import ConnectionStatus, FailureReason, OrderRequest
+from livestack.exceptions import NotSentError
+
+
+class HeldBackError(NotSentError):
+    """The gate did not let it pass."""
+
+
+def gone(venue: str, reason: str, now_ns: int) -> VenueStatusChanged:
+    """Nobody is connected to ``venue`` any more."""
+    disconnected = ConnectionStatus.DISCONNECTED
+    return VenueStatusChanged(recv_ns=now_ns, venue=venue, status=disconnected, reason=reason)
 
 
 def not_sent(venue: str, request: OrderRequest, detail: str) -> DispatchFailed:

@@ -17,16 +17,17 @@ import structlog
 
 from livestack.actors.base import NodeActor
 from livestack.actors.commands import (
-    NOT_RESUMED,
     enables_everything,
     payload_of,
     refusal_of,
     unknown,
     warning_of,
 )
+from livestack.actors.conditions import SEEN_NS, Conditions
 from livestack.actors.desk import Board, Desk, refusal
-from livestack.actors.kill_switch import GUARD_ACTED, KillSwitch
+from livestack.actors.kill_switch import KillSwitch
 from livestack.actors.mailbox import HarnessMailbox, Mailbox, Told
+from livestack.actors.measures import Measures
 from livestack.actors.messages import (
     Answer,
     Answered,
@@ -44,17 +45,22 @@ from livestack.control.commands import Sender
 from livestack.control.view import View, view_of
 from livestack.core.describe import describe_event
 from livestack.core.events import (
+    MARKET_EVENTS,
     Checkpoint,
     ConfigurationChanged,
-    IncidentClosed,
+    ControlTime,
     KillSwitchReset,
     OperatorCommand,
+    RateLimitReport,
     Recorded,
     ResetKillSwitch,
     StopSession,
+    VenueClock,
 )
+from livestack.core.incidents import GUARD_ACTED, SESSION_NOT_RESUMED, WARNING, Incident
 from livestack.core.runtime import CoreRuntime
 from livestack.failpoints import failpoint
+from livestack.telemetry.catalogue import CONTROL_VIEW
 from livestack.transports.clock import Clock, Timers
 from livestack.wire import control_pb2 as pb
 
@@ -64,6 +70,8 @@ ANSWER_NS = 5_000_000_000
 BACKLOG_MAX = 200
 """Batches of Events that wait to be published; a follower that needs them all reads the journal."""
 
+COMMON = frozenset((*MARKET_EVENTS, RateLimitReport, VenueClock, ControlTime))
+"""What the topic ``notable`` leaves out: it is for people who look on."""
 
 LOOK_AGAIN_NS = 1_000_000_000
 LOOKS_MAX = 10
@@ -122,9 +130,11 @@ class ControlActor(NodeActor):
         accept: Callable[[str], object],
         clock: Clock,
         timers: Timers,
+        measures: Measures | None = None,
     ) -> None:
         super().__init__("control", mailbox, supervisor)
         self._harness = harness
+        self._view_time = measures.registry.histogram(CONTROL_VIEW) if measures is not None else None
         self._kill_switch = kill_switch
         self._proof = proof
         self._desk = desk
@@ -140,6 +150,7 @@ class ControlActor(NodeActor):
         self._waiting: dict[tuple[str, str], Waiting] = {}
         self._look_again_ns = 0
         self._cancel_tick: Callable[[], None] = lambda: None
+        self._conditions = Conditions(max(SEEN_NS, 2 * publish_every_ns))
         self._incidents: tuple[tuple[str, str], ...] = ()
         self._log = structlog.get_logger("control")
 
@@ -234,7 +245,7 @@ class ControlActor(NodeActor):
             self._proof.follow(self._kill_switch.engagements())
             self._end_incidents(GUARD_ACTED, f"the kill-switch was reset by {command.who}")
         if enables_everything(answered):
-            for session in self._end_incidents(NOT_RESUMED, f"trading was enabled by {command.who}"):
+            for session in self._end_incidents(SESSION_NOT_RESUMED, f"trading was enabled by {command.who}"):
                 self._accept(session)
         key = command.who, command.request_id
         waiting = self._waiting.pop(key, None)
@@ -243,14 +254,13 @@ class ControlActor(NodeActor):
             return  # its sender was told that the outcome is unknown; asked again the Core answers the same
         waiting.answer(self._reply(waiting, answered))
 
-    def _end_incidents(self, name: str, detail: str) -> list[str]:
+    def _end_incidents(self, incident: Incident, detail: str) -> list[str]:
         """An operator has looked at what it tells of; returns the scopes."""
         view = self._board.view
-        over = [one for one in view.incidents if one.name == name] if view is not None else []
-        self._harness.tell_control(
-            [IncidentClosed(name=one.name, scope=one.scope, detail=detail) for one in over]
-        )
-        return [one.scope for one in over]
+        shown = view.incidents if view is not None else ()
+        scopes = [one.scope for one in shown if one.name == incident.name]
+        self._harness.tell_control([incident.closed(scope, detail) for scope in scopes])
+        return scopes
 
     def _reply(self, waiting: Waiting, answered: Answered) -> pb.Reply:
         refused = refusal_of(answered)
@@ -289,7 +299,7 @@ class ControlActor(NodeActor):
     def _tick(self) -> None:
         self._overdue()
         self._tell_refusals()
-        self._progress.followed = self._publisher.is_subscribed("event")
+        self._progress.followed = any(map(self._publisher.is_subscribed, ("event", "notable")))
         self._look()
         self._proof.tick()
         self._cancel_tick()
@@ -306,62 +316,42 @@ class ControlActor(NodeActor):
 
     def _take_view(self, runtime: CoreRuntime) -> Told:
         """Harness thread, between two steps."""
-        progress, state = self._progress, runtime.state
+        progress, state, begun_ns = self._progress, runtime.state, self._clock.now_ns()
         view = msgspec.structs.replace(
-            view_of(state, progress.sequenced, self._clock.now_ns()),
+            view_of(state, progress.sequenced, begun_ns),
             incidents=tuple(progress.incidents.values()),
             fills=tuple(progress.fills),
+            trading_whys=tuple((scope, *one) for scope, one in progress.trading.items()),
             denials=tuple((rule, *told) for rule, told in progress.denials.items()),
             events=sum(progress.counts.values()),
             fills_total=progress.fills_counted,
-            metrics=self._metrics(),
         )
+        if self._view_time is not None:
+            self._view_time.note(self._clock.now_ns() - begun_ns)
         return Told(self._mailbox, Viewed(view))
-
-    def _metrics(self) -> tuple[tuple[str, int], ...]:
-        progress = self._progress
-        return (
-            ("runtime.sequenced", progress.sequenced),
-            ("runtime.inbox", self._harness.depth()),
-            ("runtime.inbox.market", self._harness.market_depth()),
-            ("journal.committed", progress.committed),
-            ("journal.free_bytes", progress.journal_free),
-            *((f"events.{kind.__name__}", count) for kind, count in progress.counts.copy().items()),
-        )
-
-    def _shipping(self) -> list[tuple[str, int]]:
-        """How far the sinks of execution records are; not on the harness's thread."""
-        return [
-            metric
-            for sink in self._board.sinks()
-            for metric in (
-                (f"records.{sink.name}.through", sink.through),
-                (f"records.{sink.name}.behind", sink.behind),
-                (f"records.{sink.name}.lag_ms", sink.lag_ns // 1_000_000),
-                (f"records.{sink.name}.dead_letters", sink.dead_letters),
-            )
-        ]
 
     def _viewed(self, view: View) -> None:
         self._look_again_ns = 0
-        view = msgspec.structs.replace(view, metrics=(*view.metrics, *self._shipping()))
         self._board.view = view
         if self._board.phase != "failing":
             self._board.phase = view.phase
         self._proof.seen(view)
         self._log_incidents(view)
+        told = self._conditions.look(view, view.ts, self._board.guard, self._board.gate.standing())
+        if told:
+            self._harness.tell_control(told)
         if self._publisher.is_subscribed("status"):
             publication = pb.Publication(seq=view.seq, ts_ns=view.ts, status=self._board.status())
             self._publisher.publish("status", publication.SerializeToString())
 
     def _log_incidents(self, view: View) -> None:
-        """One line where an incident opens and one where it is over, whoever told of it."""
+        """One line where an incident opens and one where it is over, whoever told of it: an error, if somebody has to
+        look now."""
         now = {(one.name, one.scope): one for one in view.incidents}
         for key, one in now.items():
             if key not in self._incidents:
-                self._log.warning(
-                    "incident", name=one.name, scope=one.scope, grade=one.grade, detail=one.detail
-                )
+                tell = self._log.warning if one.grade == WARNING else self._log.error
+                tell("incident", name=one.name, scope=one.scope, grade=one.grade, detail=one.detail)
         for name, scope in self._incidents:
             if (name, scope) not in now:
                 self._log.warning("incident_over", name=name, scope=scope)
@@ -370,15 +360,23 @@ class ControlActor(NodeActor):
     def _publish(self, records: list[Recorded]) -> None:
         if self._mailbox.depth() > BACKLOG_MAX:
             return  # the gap in seq says it
+        topics = [topic for topic in ("event", "notable") if self._publisher.is_subscribed(topic)]
         for record in records:
-            event = pb.EventRecord(
-                origin=record.origin.name.lower(),
-                type=type(record.event).__name__,
-                json=msgspec.json.encode(describe_event(record.event)).decode(),
-            )
-            publication = pb.Publication(seq=record.seq, ts_ns=record.ts, event=event)
-            self._publisher.publish("event", publication.SerializeToString())
+            wanted = topics if type(record.event) not in COMMON else [one for one in topics if one == "event"]
+            if wanted:
+                publication = _publication(record)
+                for topic in wanted:
+                    self._publisher.publish(topic, publication)
 
     def _tell_refusals(self) -> None:
         for (who, name, code), times in self._desk.take_refusals().items():
             self._log.warning("request_refused", who=who, command=name, code=code, times=times)
+
+
+def _publication(record: Recorded) -> bytes:
+    event = pb.EventRecord(
+        origin=record.origin.name.lower(),
+        type=type(record.event).__name__,
+        json=msgspec.json.encode(describe_event(record.event)).decode(),
+    )
+    return pb.Publication(seq=record.seq, ts_ns=record.ts, event=event).SerializeToString()

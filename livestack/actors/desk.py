@@ -6,6 +6,7 @@ every other command goes to the control actor, and is answered once what came of
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 
 import msgspec
@@ -20,6 +21,7 @@ from livestack.control.commands import Sender
 from livestack.control.view import SinkView, View
 from livestack.core.events import EngageKillSwitch, OperatorCommand
 from livestack.core.versions import way_back
+from livestack.telemetry.instruments import Counters
 from livestack.transports.clock import Clock
 from livestack.wire import control_pb2 as pb
 
@@ -27,8 +29,16 @@ REFUSALS_MAX = 1_000
 """Kinds of refused requests counted between two looks; more are counted as one."""
 
 
+class Metrics(msgspec.Struct, frozen=True):
+    """Every series as it was at session time ``read_ns``."""
+
+    read_ns: int
+    metrics: tuple[pb.Metric, ...]
+
+
 class Board:
     """What operators are shown now. The control actor writes, the server's threads read; single attributes, no lock.
+    ``metrics`` are the telemetry actor's, None before its first reading; ``is_measured``: whether there is one.
 
     ``phase`` is the node's where there is no session to tell it; ``guard`` off, watching or lost; ``sinks`` tells how
     far those of execution records are, at any time and on any thread.
@@ -44,6 +54,8 @@ class Board:
         self.phase = "starting"
         self.guard = "off"
         self.sinks: Callable[[], tuple[SinkView, ...]] = tuple
+        self.metrics: Metrics | None = None
+        self.is_measured = True
 
     def host(self) -> replies.Host:
         return replies.Host(
@@ -77,19 +89,26 @@ class Board:
 
 
 class Desk:
-    """One for the life of the node. ``on_start`` is called at a ``session start`` while the node stands by."""
+    """One for the life of the node. ``on_start`` is called at a ``session start`` while the node stands by.
+
+    ``let_in``: requests by command; ``not_let_in``: those that came no further than the server, by code.
+    """
 
     def __init__(self, board: Board, kill_switch: KillSwitch, control: Mailbox) -> None:
         self._board = board
         self._kill_switch = kill_switch
         self._control = control
         self._refusals: dict[tuple[str, str, str], int] = {}
+        self._count_lock = threading.Lock()  # each socket has a thread of its own
+        self.let_in = Counters()
+        self.not_let_in = Counters()
         self.standing_by: Callable[[pb.Request, Sender], None] | None = None
         self.is_running = False
 
     def serve(self, request: pb.Request, sender: Sender, answer: Answer) -> None:
         """Answer at once, or hand on."""
         name = request.WhichOneof("command")
+        self._count(self.let_in, name or "")
         if name == "kill":
             answer(self._kill(request, sender))
         elif name == "ping":
@@ -115,10 +134,15 @@ class Desk:
 
     def refused(self, request_id: str, command: str, sender: Sender, code: int) -> None:
         """Audit of what came no further than the server: told once a second, each kind with its number."""
+        self._count(self.not_let_in, pb.ErrorCode.Name(code).lower())
         kind = (sender.name, command, pb.ErrorCode.Name(code))
         if kind not in self._refusals and len(self._refusals) >= REFUSALS_MAX:
             kind = ("others", "", "")
         self._refusals[kind] = self._refusals.get(kind, 0) + 1
+
+    def _count(self, counters: Counters, label: str) -> None:
+        with self._count_lock:
+            counters.add(label)
 
     def take_refusals(self) -> Mapping[tuple[str, str, str], int]:
         """(sender, command, code) and how often, since the last call. Control actor."""
@@ -167,7 +191,16 @@ class Desk:
             case "configuration":
                 return self._configuration(request, view)
             case _:
-                return _reply(request, seq=view.seq, metrics=replies.metrics(view, now_ns))
+                return self._metrics(request, view, now_ns)
+
+    def _metrics(self, request: pb.Request, view: View, now_ns: int) -> pb.Reply:
+        read = self._board.metrics
+        if read is None:
+            if not self._board.is_measured:
+                return refusal(request, pb.NOT_FOUND, "telemetry is off: telemetry.enabled is false")
+            return refusal(request, pb.BUSY, "there are no metrics yet: nothing was read so far")
+        found = pb.Metrics(age_ms=max(now_ns - read.read_ns, 0) // 1_000_000, metrics=read.metrics)
+        return _reply(request, seq=view.seq, metrics=found)
 
     def _configuration(self, request: pb.Request, view: View) -> pb.Reply:
         wanted, active = request.configuration.version, view.configuration

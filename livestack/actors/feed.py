@@ -12,8 +12,10 @@ from typing import Any
 import structlog
 
 from livestack.actors.base import NodeActor, Ping
-from livestack.actors.feed_reader import FeedReader, as_fetched
+from livestack.actors.feed_measures import FeedMeasures
+from livestack.actors.feed_reader import FeedReader
 from livestack.actors.mailbox import HarnessMailbox, Mailbox
+from livestack.actors.measures import Measures
 from livestack.actors.messages import Closed, Connect, Delivering, Opened, Tick, Unreachable
 from livestack.actors.refusals import heed
 from livestack.failpoints import failpoint
@@ -22,8 +24,6 @@ from livestack.transports.base import HttpTransport, WebSocketTransport
 from livestack.transports.clock import Clock, Timers
 from livestack.venues.adapter import MarketDataAdapter, Renew
 from livestack.venues.budget import RequestBudget
-
-__all__ = ["TICK_NS", "FeedActor", "FeedReader", "as_fetched"]
 
 TICK_NS = 250_000_000
 """How often the adapter looks at the time while no connection does it."""
@@ -69,10 +69,12 @@ class FeedActor(NodeActor):
         timers: Timers,
         backoff: Backoff,
         start: int = 0,
+        measures: Measures | None = None,
     ) -> None:
         super().__init__(f"feed {venue}", mailbox, supervisor)
         self._log = structlog.get_logger("feed").bind(venue=venue)
-        self.reader = FeedReader(venue, adapter, harness, mailbox, http, rest_url, start)
+        self._measures = None if measures is None else FeedMeasures(measures, venue)
+        self.reader = FeedReader(venue, adapter, harness, mailbox, http, rest_url, start, self._measures)
         self._websocket = websocket
         self._url = url
         self._budget = budget
@@ -174,6 +176,8 @@ class FeedActor(NodeActor):
     def _closed(self, message: Closed) -> None:
         number = message.connection
         slot = self._slot_of.pop(number)
+        if number in slot.links and not self._stopping and self._measures is not None:
+            self._measures.reconnected()
         slot.links.discard(number)
         heed(message.refusal, self._budget, self._clock.now_ns())
         if slot.attempt == number:

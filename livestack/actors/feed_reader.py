@@ -14,14 +14,24 @@ from collections import deque
 import structlog
 
 from livestack.actors.complaint_log import ComplaintLog
+from livestack.actors.feed_measures import FeedMeasures
+from livestack.actors.fetching import as_fetched, as_http
 from livestack.actors.mailbox import HarnessMailbox, Mailbox
 from livestack.actors.messages import Closed, Delivering, Opened, Tick
 from livestack.core.events import Event, FeedStatusChanged, IncidentClosed, IncidentOpened, VenueBackoff
 from livestack.core.types import ConnectionStatus
 from livestack.exceptions import TransportError
 from livestack.failpoints import failpoint
-from livestack.transports.base import Connection, HttpRequest, HttpResponse, HttpTransport, Refusal
-from livestack.venues.adapter import CloseLink, Fetch, Fetched, HostRequest, MarketDataAdapter, Renew
+from livestack.transports.base import Connection, HttpResponse, HttpTransport, Refusal
+from livestack.venues.adapter import (
+    CloseLink,
+    Complaint,
+    Fetch,
+    Fetched,
+    HostRequest,
+    MarketDataAdapter,
+    Renew,
+)
 
 ROOM_TO_RESUME = 0.5
 """Share of the market lane that must be free before an overflowed feed begins again."""
@@ -69,6 +79,7 @@ class FeedReader:
         http: HttpTransport,
         rest_url: str,
         start: int = 0,
+        measures: FeedMeasures | None = None,
     ) -> None:
         self._log = structlog.get_logger("feed").bind(venue=venue)
         self._venue = venue
@@ -78,6 +89,7 @@ class FeedReader:
         self._http = http
         self._rest_url = rest_url
         self._start = start
+        self._measures = measures
         self._lock = threading.Lock()
         self._answers: deque[Fetched] = deque()
         self._unsent: deque[Item] = deque()
@@ -92,8 +104,6 @@ class FeedReader:
         self._complaint_log = ComplaintLog(self._log)
         self.has_lived = False
         """Whether any data was current yet, whoever brought it."""
-        self.frames = 0
-        self.refused = 0
 
     # -- The actor's thread
 
@@ -169,7 +179,8 @@ class FeedReader:
     def frame(self, link: LinkReceiver, frame: bytes, recv_ns: int) -> None:
         failpoint("reader.in_feed_frame")
         with self._lock:
-            self.frames += 1
+            if self._measures is not None:
+                self._measures.frame(len(frame))
             if self._is_over or (self._overflowed and not self._has_room(recv_ns)):
                 return
             self._adapter.receive(frame, recv_ns, link.number)
@@ -210,7 +221,14 @@ class FeedReader:
         outgoing = self._adapter.outgoing()
         if outgoing:
             self._unsent.extend(outgoing)
-        for complaint in self._adapter.complaints():
+        complaints = self._adapter.complaints()
+        if complaints:
+            self._complain(complaints, now_ns)
+
+    def _complain(self, complaints: list[Complaint], now_ns: int) -> None:
+        if self._measures is not None:
+            self._measures.complained(self._adapter.faults)
+        for complaint in complaints:
             self._complaint_log.add(complaint, now_ns)
 
     def _deliver(self, events: list[Event], link: LinkReceiver | None, now_ns: int) -> None:
@@ -224,7 +242,12 @@ class FeedReader:
                 self._actor.tell(Delivering(link.number))
         if self._overflowed:
             self._harness.tell_feed_status([one for one in events if isinstance(one, FeedStatusChanged)])
-        elif events and not self._harness.offer_market(events):
+            return
+        if not events:
+            return
+        if self._measures is not None and link is not None:
+            self._measures.delivering(events, now_ns)
+        if not self._harness.offer_market(events):
             self._overflow(events, now_ns)
 
     def _tell_rare(self, events: list[Event]) -> list[Event]:
@@ -235,9 +258,8 @@ class FeedReader:
         for event in events:
             if type(event) not in _RARE or isinstance(event, FeedStatusChanged):
                 rest.append(event)
-                if isinstance(event, FeedStatusChanged) and not event.instrument:
-                    self._is_gone = event.status is ConnectionStatus.DISCONNECTED
-                    self.has_lived |= event.status is ConnectionStatus.LIVE
+                if isinstance(event, FeedStatusChanged):
+                    self._note_status(event)
                 continue
             urgent.append(event)
             if isinstance(event, IncidentOpened):
@@ -247,10 +269,18 @@ class FeedReader:
         self._harness.tell_execution(urgent)
         return rest
 
+    def _note_status(self, event: FeedStatusChanged) -> None:
+        if self._measures is not None:
+            self._measures.status(event)
+        if not event.instrument:
+            self._is_gone = event.status is ConnectionStatus.DISCONNECTED
+            self.has_lived |= event.status is ConnectionStatus.LIVE
+
     def _overflow(self, events: list[Event], now_ns: int) -> None:
         """The lane is full: say that there is a gap, then be silent until there is room."""
         self._overflowed = True
-        self.refused += len(events)
+        if self._measures is not None:
+            self._measures.refused(len(events))
         self._log.warning("market_lane_full", refused=len(events), depth=self._harness.market_depth())
         self._tell_status(ConnectionStatus.DEGRADED, "gap: market lane full", now_ns)
 
@@ -302,9 +332,6 @@ class FeedReader:
                 connection.close()
 
     def _fetch(self, fetch: Fetch) -> None:
-        query = f"?{fetch.query}" if fetch.query else ""
-        request = HttpRequest(fetch.method, f"{self._rest_url}{fetch.path}{query}", fetch.headers)
-
         def reply(response: HttpResponse) -> None:
             self._answers.append(as_fetched(fetch.fetch_id, response))
             with self._lock:
@@ -314,17 +341,4 @@ class FeedReader:
             else:
                 self._actor.tell(Tick(self._start))
 
-        self._http.submit(request, reply)
-
-
-def as_fetched(fetch_id: int, response: HttpResponse) -> Fetched:
-    """A transport's answer as the adapter's."""
-    return Fetched(
-        fetch_id,
-        response.status,
-        response.headers,
-        response.body,
-        response.error,
-        response.begun_ns,
-        response.recv_ns,
-    )
+        self._http.submit(as_http(self._rest_url, fetch), reply)

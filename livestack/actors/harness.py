@@ -7,19 +7,23 @@ wait for the disk; only when too many Events are not yet durable does it leave m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import structlog
 
 from livestack.actors.base import NodeActor
+from livestack.actors.harness_measures import HarnessMeasures
 from livestack.actors.mailbox import HarnessMailbox, Mailbox, Told
+from livestack.actors.measures import Measures
 from livestack.actors.messages import Answered, AskVenue, Quiescent, RecordBatch
 from livestack.actors.progress import Progress
 from livestack.control.view import IncidentView, fill_view
-from livestack.core.control_events import HALTING
+from livestack.core.control_events import HALTING, VENUE_HALTING
 from livestack.core.events import (
+    AnomalyDetected,
     ControlTime,
+    DerivedEvent,
     IncidentClosed,
     IncidentOpened,
     InputEvent,
@@ -28,12 +32,15 @@ from livestack.core.events import (
     OperatorCommand,
     OrderFill,
     Recorded,
+    SessionResumed,
     SessionStopped,
     SessionStopping,
+    TradingStateChanged,
+    VenueClock,
 )
 from livestack.core.obligations import Obligation, WakeAt
 from livestack.core.runtime import CoreRuntime, Step
-from livestack.core.types import Origin
+from livestack.core.types import Origin, TradingState
 from livestack.failpoints import failpoint
 from livestack.summary import note
 from livestack.transports.clock import Clock, Timers
@@ -43,7 +50,8 @@ UNCOMMITTED_MAX = 50_000
 
 
 class HarnessActor(NodeActor):
-    """Hosts ``runtime``. ``connectors`` by venue answer the obligations that only a venue can."""
+    """Hosts ``runtime``. ``connectors`` by venue answer the obligations that only a venue can. Without ``measures``
+    nothing is timed."""
 
     def __init__(
         self,
@@ -58,6 +66,7 @@ class HarnessActor(NodeActor):
         control: Mailbox,
         progress: Progress,
         uncommitted_max: int = UNCOMMITTED_MAX,
+        measures: Measures | None = None,
     ) -> None:
         super().__init__("harness", mailbox, supervisor)
         self._control = control
@@ -82,6 +91,10 @@ class HarnessActor(NodeActor):
             IncidentOpened: self._note_incident,
             IncidentClosed: self._note_incident,
         }
+        self._measures: HarnessMeasures | None = None
+        if measures is not None:
+            self._measures = HarnessMeasures(measures, runtime, progress, mailbox)
+            self._noted[VenueClock] = self._measures.clock_told
         self._stopping = (
             False  # in this run: a session that was stopping when it was interrupted is told so again
         )
@@ -101,12 +114,19 @@ class HarnessActor(NodeActor):
 
     def on_batch(self, batch: list[Any]) -> None:
         obligations_changed, self._unscheduled = self._unscheduled, False
-        self._progress.busy_ns = self._clock.now_ns()
+        self._progress.busy_ns = begun_ns = self._clock.now_ns()
+        measures = self._measures
+        parts: Iterable[list[Any]] = (batch,)
+        if measures is not None and begun_ns >= measures.due_ns and batch:
+            parts = measures.parts(batch)
         try:
-            for event in batch:
-                if self._session_ended:
-                    break  # whatever comes behind SessionStopped is the next session's to find out
-                obligations_changed |= self._sequence(event)
+            for part in parts:
+                for event in part:
+                    if self._session_ended:
+                        break  # whatever comes behind SessionStopped is the next session's to find out
+                    obligations_changed |= self._sequence(event)
+            if measures is not None:
+                measures.ended(begun_ns, len(batch), self._records)
             self._look()
         finally:
             self._hand_over()  # whole steps are kept, whatever the one after them did
@@ -141,13 +161,15 @@ class HarnessActor(NodeActor):
             if type(derived) is IntentDenied:
                 self._count_denial(derived)
             elif type(derived) is not IntentDispatched:
-                note(self._progress.notices, derived, self._runtime.failure)
+                self._note_derived(derived)
         self._progress.sequenced = seq
         noted = self._noted.get(type(event))
         if noted is not None:
             noted(record, step)
         self._stopping |= type(event) is SessionStopping
         self._session_ended = type(event) is SessionStopped
+        if step.dispatches and self._measures is not None:
+            self._measures.decided(record, step, self._records)
         if step.dispatches or self._session_ended:
             self._hand_over(final=self._session_ended)
         return step.obligations_changed
@@ -155,6 +177,24 @@ class HarnessActor(NodeActor):
     def _count_denial(self, denied: IntentDenied) -> None:
         times, first = self._progress.denials.get(denied.rule, (0, denied.detail))
         self._progress.denials[denied.rule] = (times + 1, first)
+
+    def _note_derived(self, derived: DerivedEvent) -> None:
+        note(self._progress.notices, derived, self._runtime.failure)
+        if type(derived) is AnomalyDetected:
+            anomalies = self._progress.anomalies
+            anomalies[derived.kind] = anomalies.get(derived.kind, 0) + 1
+        elif type(derived) is TradingStateChanged:
+            self._note_trading(derived)
+
+    def _note_trading(self, changed: TradingStateChanged) -> None:
+        """Why it is as it is now; an anomaly that halts says more in the Event right before."""
+        cause, before = self._current, self._records[-2].event
+        is_asked = cause is not None and type(cause.event) in (OperatorCommand, SessionResumed)
+        scope = changed.instrument or changed.venue
+        told = [changed.by, changed.reason]
+        if scope and type(before) is AnomalyDetected and before.halts == scope:
+            told.append(before.detail)
+        self._progress.trading[scope] = ": ".join(filter(None, told)), is_asked
 
     def _hand_over(self, final: bool = False) -> None:
         if self._records or self._told:
@@ -178,8 +218,21 @@ class HarnessActor(NodeActor):
         assert isinstance(command, OperatorCommand)
         control = self._runtime.state.control
         halting = tuple(name for name, grade in control.incidents.items() if grade == HALTING)
+        halted = [
+            scope for scope, trading in control.trading.items() if scope and trading is TradingState.HALTED
+        ]
+        for key, grade in control.incidents.items():
+            if grade == VENUE_HALTING:
+                name, _, scope = key.partition(" ")
+                halted.append(f"{scope} while {name} is open")
         answered = Answered(
-            record.seq, command, step.derived, control.trading_state(), halting, bool(control.kill)
+            record.seq,
+            command,
+            step.derived,
+            control.trading_state(),
+            halting,
+            bool(control.kill),
+            tuple(halted),
         )
         self._told.append(Told(self._control, answered))
 
@@ -199,8 +252,13 @@ class HarnessActor(NodeActor):
     def _note_incident(self, record: Recorded, step: Step) -> None:
         incident = record.event
         if isinstance(incident, IncidentOpened):
-            view = IncidentView(incident.name, incident.scope, incident.grade, incident.detail)
-            self._progress.incidents[incident.name, incident.scope] = view
+            key = incident.name, incident.scope
+            before = self._progress.incidents.get(key)
+            if before is None:
+                self._progress.opened[incident.name] = self._progress.opened.get(incident.name, 0) + 1
+            opened_ts = before.opened_ts if before is not None else record.ts
+            view = IncidentView(*key, incident.grade, incident.detail, opened_ts)
+            self._progress.incidents[key] = view
         elif isinstance(incident, IncidentClosed):
             self._progress.incidents.pop((incident.name, incident.scope), None)
 

@@ -30,9 +30,6 @@ from livestack.core.validation import encodable
 from livestack.failpoints import failpoint
 from livestack.transports.clock import Clock
 
-GUARD_ACTED = "guard_acted"
-"""The incident that tells what the guard did; it is over when the kill-switch is reset."""
-
 TEXT_MAX = 500
 """Characters kept of who pulled it and why."""
 

@@ -207,6 +207,19 @@ class HarnessMailbox(Mailbox):
     def depth(self) -> int:
         return len(self._control) + len(self._execution) + len(self._time) + len(self._market)
 
+    def depths(self) -> dict[str, int]:
+        """Events waiting, by lane. Any thread."""
+        return {
+            "control": len(self._control),
+            "execution": len(self._execution),
+            "time": len(self._time),
+            "market": len(self._market),
+        }
+
+    def waiting_since_ns(self) -> dict[str, int]:
+        """When what waits longest arrived, in the lanes in which that is known; 0 where nothing waits. Any thread."""
+        return {"execution": _arrival_of_first(self._execution), "market": _arrival_of_first(self._market)}
+
     def empty(self) -> bool:
         return not (self._system or self.depth())
 
@@ -223,6 +236,14 @@ class HarnessMailbox(Mailbox):
         if (self._draining or not (self.paused or self.held)) and len(batch) < self._batch_max:
             batch += _take(self._market, self._batch_max - len(batch))
         return batch
+
+
+def _arrival_of_first(lane: deque[Event]) -> int:
+    try:
+        arrived_ns: int = getattr(lane[0], "recv_ns", 0)
+    except IndexError:
+        return 0
+    return arrived_ns
 
 
 def _take(lane: deque[Any], most: int) -> list[Any]:

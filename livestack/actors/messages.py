@@ -150,7 +150,7 @@ class Answered(msgspec.Struct, frozen=True):
     """The Core has taken a command at ``seq``, and that is durable; ``derived`` says what came of it.
 
     ``trading``: the state that covers everything after it; ``halting``: open incidents that make it HALTED;
-    ``killed``: the kill-switch is engaged for some scope.
+    ``killed``: the kill-switch is engaged for some scope; ``halted``: where else it is HALTED, in words.
     """
 
     seq: int
@@ -159,6 +159,7 @@ class Answered(msgspec.Struct, frozen=True):
     trading: TradingState = TradingState.ACTIVE
     halting: tuple[str, ...] = ()
     killed: bool = False
+    halted: tuple[str, ...] = ()
 
 
 class Committed(msgspec.Struct, frozen=True):

@@ -17,11 +17,14 @@ class Progress:
     control actor wants every batch. ``fills``: the last ones of this run, ``fills_counted``: all of them;
     ``incidents``: open ones, by name and scope.
 
-    ``counts``: Events by type. ``denials``: by rule how often, and the first one's sentence.
+    ``counts``: Events by type. ``denials``: by rule how often, and the first one's sentence. ``anomalies``: by kind,
+    ``opened``: incidents that opened, by name.
     ``notices``: what an operator has to know of, by its sentence, and how often.
+    ``trading``: by scope who or what set its trading state last in this run and why, and whether somebody asked for it.
     """
 
     __slots__ = (
+        "anomalies",
         "busy_ns",
         "committed",
         "counts",
@@ -32,7 +35,9 @@ class Progress:
         "incidents",
         "journal_free",
         "notices",
+        "opened",
         "sequenced",
+        "trading",
     )
 
     def __init__(self, last_seq: int = 0) -> None:
@@ -47,6 +52,9 @@ class Progress:
         self.counts: dict[type, int] = {}
         self.denials: dict[str, tuple[int, str]] = {}
         self.notices: dict[str, int] = {}
+        self.anomalies: dict[str, int] = {}
+        self.opened: dict[str, int] = {}
+        self.trading: dict[str, tuple[str, bool]] = {}
 
     def uncommitted(self) -> int:
         """Events that the Core has seen and the disk has not."""

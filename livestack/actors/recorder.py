@@ -20,16 +20,12 @@ import structlog
 from livestack.actors.base import NodeActor
 from livestack.actors.gate import DispatchGate, Hold
 from livestack.actors.mailbox import HarnessMailbox, Mailbox
+from livestack.actors.measures import Measures
 from livestack.actors.messages import Committed, LookAtSpace, RecordBatch, Release, SessionEnded
 from livestack.actors.progress import Progress
-from livestack.core.control_events import HALTING
-from livestack.core.events import (
-    DispatchFailed,
-    IncidentClosed,
-    IncidentOpened,
-    IntentDispatched,
-    Recorded,
-)
+from livestack.actors.recorder_measures import RecorderMeasures
+from livestack.core.events import DispatchFailed, IntentDispatched, Recorded
+from livestack.core.incidents import JOURNAL_ROOM, JOURNAL_WRITE, Incident
 from livestack.core.types import FailureReason
 from livestack.exceptions import HeldError, JournalError, JournalOrderError
 from livestack.failpoints import failpoint
@@ -43,9 +39,6 @@ LOOK_NS = 1_000_000_000
 
 ROTATE_AGAIN_NS = 60_000_000_000
 """After a rotation that failed: the present segment goes on, and nobody asks again at once."""
-
-NO_ROOM = "journal_room"
-WRITE_FAILED = "journal_write"
 
 
 class RecorderActor(NodeActor):
@@ -66,6 +59,7 @@ class RecorderActor(NodeActor):
         progress: Progress,
         clock: Clock,
         timers: Timers,
+        measures: Measures | None = None,
     ) -> None:
         super().__init__("recorder", mailbox, supervisor)
         self._log = structlog.get_logger("recorder")
@@ -79,7 +73,9 @@ class RecorderActor(NodeActor):
         self._progress = progress
         self._clock = clock
         self._timers = timers
+        self._measures = None if measures is None else RecorderMeasures(measures, progress)
         self._low = False
+        self._refused = False
         self._rotate_not_before = 0
         self._cancel_look: Callable[[], None] = lambda: None
 
@@ -113,6 +109,7 @@ class RecorderActor(NodeActor):
 
     def _commit_records(self, batches: list[RecordBatch], records: list[Recorded], release: bool) -> None:
         failpoint("recorder.before_commit")
+        begun_ns, size = self._clock.now_ns(), self._writer.segment_bytes
         try:
             dispatches = self._writer.commit(records)
         except JournalOrderError:
@@ -120,11 +117,14 @@ class RecorderActor(NodeActor):
             raise  # a bug of ours: a new segment does not mend it
         except JournalError as error:
             self._commit_again(records, error)
-            dispatches = ()
+            dispatches, size = (), 0
+        ended_ns = self._clock.now_ns()
         failpoint("recorder.after_commit")
         if release and dispatches:
             self._release(dispatches)
         self._progress.committed = records[-1].seq
+        if self._measures is not None:
+            self._measures.committed(ended_ns - begun_ns, len(records), self._writer.segment_bytes - size)
         if self._progress.followed:
             self._control.tell(Committed(records))
         if self._harness.paused:
@@ -154,12 +154,15 @@ class RecorderActor(NodeActor):
     def _begin_afresh(self, error: JournalError) -> None:
         """Leave a segment that failed, behind a closed gate. ``HeldError`` where there cannot be another one."""
         self._gate.close(Hold.JOURNAL)
+        if self._measures is not None:
+            self._measures.failed()
         self._log.error("journal_failed", cause=str(error))
         self._look()
         if self._low:
             self._space.release_ballast()
         self._writer.begin_afresh()
-        self._open(WRITE_FAILED, "critical", str(error))
+        self._refused = True
+        self._open(JOURNAL_WRITE, str(error))
 
     def _rotate(self, ts: int) -> None:
         writer, settings = self._writer, self._settings
@@ -177,6 +180,14 @@ class RecorderActor(NodeActor):
             self._begin_afresh(error)
             if not self._low:
                 self._gate.open(Hold.JOURNAL)
+        else:
+            self._rotated()
+
+    def _rotated(self) -> None:
+        """A segment is whole and sealed: whatever the disk refused before, it takes what it is given now."""
+        if self._refused:
+            self._refused = False
+            self._harness.tell_control([JOURNAL_WRITE.closed("journal", "a whole segment was written since")])
 
     def _look(self) -> None:
         """See how much room there is; stop trading before it is too late, go on when there is enough again."""
@@ -186,15 +197,13 @@ class RecorderActor(NodeActor):
             self._gate.close(Hold.JOURNAL)
             self._harness.hold(True)
             self._log.error("disk_low", free=free)
-            self._open(NO_ROOM, HALTING, f"{free} bytes free")
+            self._open(JOURNAL_ROOM, f"{free} bytes free")
         elif self._low and self._space.has_returned() and self._regain():
             self._low = False
             self._harness.hold(False)
             self._gate.open(Hold.JOURNAL)
             self._log.warning("disk_has_room", free=free)
-            self._harness.tell_control(
-                [IncidentClosed(name=NO_ROOM, scope="journal", detail=f"{free} bytes free")]
-            )
+            self._harness.tell_control([JOURNAL_ROOM.closed("journal", f"{free} bytes free")])
         self._cancel_look()
         self._cancel_look = self._timers.at(
             self._clock.now_ns() + LOOK_NS, lambda: self._mailbox.tell(LookAtSpace())
@@ -207,8 +216,8 @@ class RecorderActor(NodeActor):
             return False
         return True
 
-    def _open(self, name: str, grade: str, detail: str) -> None:
-        self._harness.tell_control([IncidentOpened(name=name, scope="journal", grade=grade, detail=detail)])
+    def _open(self, incident: Incident, detail: str) -> None:
+        self._harness.tell_control([incident.opened("journal", detail)])
 
 
 def _not_dispatched(event: IntentDispatched) -> DispatchFailed:

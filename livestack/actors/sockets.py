@@ -47,7 +47,6 @@ class Sockets:
 
     def __init__(
         self,
-        *,
         websocket: WebSocketTransport,
         url: str,
         mailbox: Mailbox,

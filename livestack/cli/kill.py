@@ -130,10 +130,8 @@ def kill(
         try:
             node = stack.enter_context(target.connect())
             reply = node.kill(reason, venue, instrument, request_id)
-        except (NodeUnreachableError, OutcomeUnknownError) as error:
-            raise _unanswered(target, reason, error) from error
         except LivestackError as error:
-            raise nothing_killed(error, target.data_dir) from error
+            raise not_killed(target, reason, error) from error
         if not target.as_json:
             _say(reply)
         proof: Proof | None = None
@@ -207,6 +205,13 @@ def _list_kept(target: Target) -> None:
         echo_json([plain(one.receipt) | {"file": str(one.path), "trouble": one.trouble} for one in kept])
     else:
         show_kept(kept, target.data_dir / DIRECTORY_NAME)
+
+
+def not_killed(target: Target, reason: str, error: LivestackError) -> CommandError:
+    """What is told where a kill failed with ``error``; where nobody answered, the file is left that kills without."""
+    if isinstance(error, NodeUnreachableError | OutcomeUnknownError):
+        return _unanswered(target, reason, error)
+    return nothing_killed(error, target.data_dir)
 
 
 def _unanswered(

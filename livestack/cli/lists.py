@@ -1,4 +1,4 @@
-"""``livestack orders``, ``positions``, ``fills``, ``feeds``, ``venues`` and ``metrics``: lists of a running node."""
+"""``livestack orders``, ``positions``, ``fills``, ``feeds`` and ``venues``: lists of a running node."""
 
 from __future__ import annotations
 
@@ -160,18 +160,6 @@ def _venue(one: wire.Venue) -> Iterable[tuple[str, ...]]:
     for held in balances or [("-", "-", "-")]:
         yield (*first, *held)
         first = ("",) * len(first)
-
-
-@click.command()
-@on_node
-def metrics(target: Target) -> None:
-    """List the node's metrics and their values."""
-    with target.connect() as node:
-        found = node.metrics()
-    _print(target, found.metrics)
-    if not target.as_json:
-        rows = [(one.name, f"{one.value:,}") for one in found.metrics]
-        show_table(_title("Metrics", found.age_ms), ("!metric", ">value"), rows)
 
 
 def _print(target: Target, messages: Iterable[Message]) -> None:

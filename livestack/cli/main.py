@@ -17,6 +17,7 @@ import click
 
 import livestack
 from livestack.exceptions import HeldError, LivestackError
+from livestack.node import crashes
 
 COMMANDS = {
     "backtest": (
@@ -35,7 +36,7 @@ COMMANDS = {
     "journal": ("livestack.cli.journal:journal", "Check what is on disk."),
     "keys": ("livestack.cli.keys:keys", "Make, list and revoke the keys of operators."),
     "kill": ("livestack.cli.kill:kill", "Engage the kill-switch, or release it."),
-    "metrics": ("livestack.cli.lists:metrics", "List the running node's metrics."),
+    "metrics": ("livestack.cli.metrics:metrics", "Show what the running node measures, or list what it can."),
     "orders": ("livestack.cli.lists:orders", "List the open orders."),
     "positions": ("livestack.cli.lists:positions", "List the positions."),
     "records": ("livestack.cli.records:records", "Execution records: ship, verify and show them."),
@@ -54,6 +55,7 @@ COMMANDS = {
         "livestack.cli.timeline:timeline",
         "What happened in a session: incidents, commands, states.",
     ),
+    "top": ("livestack.cli.top:top", "Watch the running node on a live screen."),
     "trading": ("livestack.cli.operate:trading", "Set the trading state."),
     "venue": ("livestack.cli.venue:venue", "Run a simulated venue."),
     "venues": ("livestack.cli.lists:venues", "List venues and balances."),
@@ -105,6 +107,8 @@ def cli(context: click.Context, debug: bool) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Entry point: run a command and end the process with its exit code."""
     own_process = arguments is None
+    if own_process:
+        crashes.prepare()
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         code = cli.main(arguments, prog_name="livestack", standalone_mode=False)

@@ -48,6 +48,7 @@ COLOURS = {
     "failing": "red",
     "critical": "red",
     "halting": "red",
+    "venue-halting": "red",
 }
 """Words of a node that people should see from afar."""
 

@@ -87,6 +87,11 @@ class JournalWriter:
         return cls(sessions, Segment.create(sessions, header, durability), durability)
 
     @property
+    def session(self) -> str:
+        """Whose journal it is."""
+        return self._segment.header.session
+
+    @property
     def segment_bytes(self) -> int:
         """Bytes of the present segment's records, framing by LMDB not counted."""
         return self._segment.bytes_written

@@ -43,6 +43,7 @@ from livestack.node.service import ControlService
 from livestack.node.session import Surroundings, Watching, run_session
 from livestack.node.session_names import new_session_id, newest_of
 from livestack.node.sink_check import check_sinks, known_sinks, refuse_to_begin
+from livestack.node.systemd import START_NS, ServiceManager
 from livestack.node.triggers import listen_early
 from livestack.node.venue_parts import venue_parts
 from livestack.settings import Settings
@@ -81,9 +82,12 @@ def run(process: Process, watching: Watching = nullcontext) -> SessionSummary:
     settings = process.settings
     refuse_real_venues_unless_live(settings, process.live)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    with DataDirectory(Path(settings.data_dir)).acquire() as directory:
+    clock = SystemClock()
+    with (
+        ServiceManager(process.environment, clock) as manager,
+        DataDirectory(Path(settings.data_dir)).acquire() as directory,
+    ):
         _interruptible()
-        clock = SystemClock()
         timers = TimerThread(clock)
         try:
             seams = machine(settings, clock, timers)
@@ -99,10 +103,15 @@ def run(process: Process, watching: Watching = nullcontext) -> SessionSummary:
             ):
                 if process.standby:
                     known_sinks(settings, process.environment)  # what cannot be right later is told now
-                order = service.stand_by() if process.standby else None
-                return _run(process, directory, seams, clock, service, guard, order, watching)
+                order = _stand_by(service, manager) if process.standby else None
+                return _run(process, directory, seams, clock, service, guard, manager, order, watching)
         finally:
             timers.close()
+
+
+def _stand_by(service: ControlService, manager: ServiceManager) -> OperatorCommand:
+    """Until somebody has the session start. To the service manager a node that stands by is one that works."""
+    return service.stand_by(ready=lambda: manager.ready("standby"), beat=manager.beat)
 
 
 def _run(
@@ -112,6 +121,7 @@ def _run(
     clock: SystemClock,
     service: ControlService,
     guard: Guarding,
+    manager: ServiceManager,
     order: OperatorCommand | None,
     watching: Watching,
 ) -> SessionSummary:
@@ -120,12 +130,20 @@ def _run(
     accounts = _accounts(settings, process.environment)
     sinks = known_sinks(settings, process.environment)
     accepted = _accept(process.accept, directory.sessions)
-    before = unfinished(directory, process.configuration, _fingerprints(accounts), process.recovering)
+    manager.takes(START_NS)
+
+    def recovering(seq: int, last_seq: int) -> None:
+        manager.recovering(seq, last_seq)
+        process.recovering(seq, last_seq)
+
+    before = unfinished(directory, process.configuration, _fingerprints(accounts), recovering)
     if isinstance(before, Recovered):
         clock.resume_behind(before.last_ts)
     else:
         sinks = check_sinks(settings, process.environment)
         refuse_to_begin(sinks, settings.records)
+    manager.takes(START_NS)
+    manager.status("asking the venues")
     holder = Holder.here(settings.node.name, Path(settings.data_dir), clock)
     with AccountLease.acquire(accounts, holder, settings.lease, process.environment) as lease:
         venues = {
@@ -137,7 +155,9 @@ def _run(
         beginning = _begin(process, directory.sessions, before, seams, accepted)
         if order is not None:
             beginning = msgspec.structs.replace(beginning, events=(*beginning.events, order))
-        surroundings = Surroundings(settings, process.environment, seams, lease, service, guard, sinks)
+        surroundings = Surroundings(
+            settings, process.environment, seams, lease, service, guard, manager, sinks
+        )
         return run_session(surroundings, directory.sessions, beginning, venues, process.duration_ns, watching)
 
 

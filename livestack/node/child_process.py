@@ -9,6 +9,7 @@ the gate.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -17,6 +18,8 @@ from typing import IO
 
 import structlog
 
+from livestack.node.systemd import VARIABLES
+from livestack.node.triggers import FOR_THE_NODE
 from livestack.transports.backoff import Backoff
 from livestack.transports.clock import Clock, Timers
 
@@ -31,8 +34,11 @@ LINE_MAX = 500
 
 
 def child_environment(environment: Mapping[str, str], without: Collection[str] = ()) -> dict[str, str]:
-    """``environment`` with this process's import path, and without the variables in ``without``."""
-    kept = {name: value for name, value in environment.items() if name not in without}
+    """``environment`` with this process's import path, and without the variables in ``without``.
+
+    What the service manager told the node is the node's own: no child may speak for it.
+    """
+    kept = {name: value for name, value in environment.items() if name not in {*without, *VARIABLES}}
     return {**kept, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
 
@@ -138,7 +144,11 @@ class ChildProcess:
         self._ended(cause)
 
     def _run(self) -> None:
-        """The child's thread: one process after another until it is over."""
+        """The child's thread: one process after another until it is over.
+
+        They inherit what is blocked here: a signal for the node ends none that has not come to ignore it yet.
+        """
+        signal.pthread_sigmask(signal.SIG_BLOCK, FOR_THE_NODE)
         while (process := self._spawn()) is not None:
             assert process.stdout is not None
             self._greet(process)

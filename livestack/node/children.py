@@ -42,6 +42,10 @@ class FollowerEvents(Protocol):
         """It has caught up."""
 
 
+OF_STORAGE = ("AWS_", "PG")
+"""How the variables begin that object storage and libpq look up."""
+
+
 def follower_command(
     data_dir: Path, session: str, settings: FollowerSettings, sinks: Mapping[str, str]
 ) -> list[str]:
@@ -58,11 +62,14 @@ def follower_command(
 
 
 def follower_environment(environment: Mapping[str, str], settings: Settings) -> dict[str, str]:
-    """``environment`` with this process's import path, without the keys of venues and guards, and without the URLs of
-    the lease's server and of sinks, which may hold passwords: a follower needs none of them.
+    """As :func:`shipper_environment`, without what libraries of storage look up: a follower needs no secret at all."""
+    given = shipper_environment(environment, settings)
+    return {name: value for name, value in given.items() if not name.startswith(OF_STORAGE)}
 
-    What libraries of storage look up by themselves (``AWS_...``, ``PG...``) stays: a shipper does.
-    """
+
+def shipper_environment(environment: Mapping[str, str], settings: Settings) -> dict[str, str]:
+    """``environment`` with this process's import path, without the keys of venues and guards, and without the URLs of
+    the lease's server and of sinks, which may hold passwords: a shipper is told its own on its stdin."""
     secrets = {name for venue in settings.venues.values() for name in venue.secret_variables}
     return child_environment(environment, without=secrets | url_variables(settings))
 

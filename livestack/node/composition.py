@@ -20,21 +20,27 @@ from livestack.actors.gate import DispatchGate
 from livestack.actors.harness import HarnessActor
 from livestack.actors.kill_switch import KillSwitch
 from livestack.actors.mailbox import HarnessMailbox, Mailbox, Signal, ThreadSignal, Told
-from livestack.actors.messages import ConnectorWanted, Engaged, StopRequested
+from livestack.actors.measures import Measures
+from livestack.actors.messages import ActorFailed, ConnectorWanted, Engaged, StopRequested
 from livestack.actors.progress import Progress
 from livestack.actors.recorder import RecorderActor
+from livestack.actors.telemetry import TelemetryActor
+from livestack.actors.telemetry_probes import Probes
 from livestack.core.events import InputEvent, InstrumentDefined, RateLimitReport, Recorded
 from livestack.core.runtime import CoreRuntime
 from livestack.core.state import ExecutionState, State
 from livestack.core.types import RequestKind, SessionPhase
 from livestack.journal.space import Space
 from livestack.journal.writer import JournalWriter
+from livestack.node.emission import Statsd, emission_of
 from livestack.node.launcher import Launcher
 from livestack.node.supervisor import Supervisor
 from livestack.settings import Settings
+from livestack.telemetry.instruments import Registry
+from livestack.telemetry.sender import UdpSender
 from livestack.transports.backoff import Backoff
 from livestack.transports.base import HttpTransport, RequestTransport, WebSocketTransport
-from livestack.transports.clock import Clock, Timers
+from livestack.transports.clock import Clock, Timers, give_way
 from livestack.venue_settings import VenueSettings
 from livestack.venues.adapter import Credentials, Inherited, InheritedOrder, VenueModule
 from livestack.venues.budget import RequestBudget
@@ -62,6 +68,8 @@ class Seams(msgspec.Struct, frozen=True):
     requests: Callable[[str], RequestTransport]
     launcher: Launcher
     signal: Callable[[str], Signal] = lambda name: ThreadSignal()
+    statsd: Statsd = UdpSender
+    give_way: Callable[[], None] = give_way
 
 
 class VenueParts(msgspec.Struct, frozen=True):
@@ -107,8 +115,15 @@ class Node:
             market_lane_max=settings.harness.market_lane_max,
         )
         self._recorder = Mailbox(seams.signal("recorder"))
+        self._telemetry = Mailbox(seams.signal("telemetry"))
+        self._emission = emission_of(settings, writer.session, seams.statsd)
         self._connectors = {venue: Mailbox(seams.signal(f"connector {venue}")) for venue in venues}
         self._feeds = {venue: Mailbox(seams.signal(f"feed {venue}")) for venue in venues}
+        self.registry = Registry()
+        self._measures: Measures | None = None
+        if settings.telemetry.enabled:
+            self._measures = Measures(self.registry, seams.clock)
+            Probes(surface.board, surface.desk, runtime.state.execution).register(self.registry)
         self._http: dict[str, HttpTransport] = {}
         self._starts: dict[str, int] = {}
         self._proof: Proof
@@ -157,13 +172,18 @@ class Node:
             self._start_connector(ConnectorWanted(venue, _inherited(venue, state), has_baseline))
         for venue in self._venues:
             self._start_feed(venue)
+        if self.settings.telemetry.enabled:
+            self._begin_telemetry()
         self.supervisor.started()
         if self.runtime.state.control.phase is SessionPhase.STOPPING:
             self.supervisor.mailbox.tell(StopRequested("recovery", "the session was stopping"))
 
     def stop(self) -> list[str]:
-        """Stop the actors in reverse order; returns the names of those that did not stop."""
-        leaked = self._seams.launcher.stop_all()
+        """Stop the actors in reverse order; returns the names of those that did not stop.
+
+        The telemetry actor is not among them: it does nothing to the session, whatever it hangs in.
+        """
+        leaked = [one for one in self._seams.launcher.stop_all() if one != TelemetryActor.__name__]
         for http in self._http.values():
             http.close()
         return leaked
@@ -177,8 +197,10 @@ class Node:
         return self._seams.launcher.actors
 
     def restart(self, actor: str) -> int:
-        """Another one in the place of a feed or control actor that failed; its number. Supervisor's thread."""
+        """Another one in the place of an actor that failed, connectors apart; its number. Supervisor's thread."""
         kind, _, venue = actor.partition(" ")
+        if kind == "telemetry":
+            return self._start_telemetry()
         return self._start_feed(venue) if kind == "feed" else self._start_control()
 
     def _ask_for_connector(self, venue: str, failure: int) -> None:
@@ -209,6 +231,7 @@ class Node:
             progress=self.progress,
             clock=self._seams.clock,
             timers=self._seams.timers,
+            measures=self._measures,
         )
 
     def _start_control(self) -> int:
@@ -228,6 +251,28 @@ class Node:
             accept=self._accept,
             clock=self._seams.clock,
             timers=self._seams.timers,
+            measures=self._measures,
+        )
+
+    def _begin_telemetry(self) -> None:
+        """A node runs without it while it must."""
+        try:
+            self._start_telemetry()
+        except Exception as error:  # noqa: BLE001 - whatever it was: it is tried again
+            self.supervisor.mailbox.tell(ActorFailed("telemetry", f"{type(error).__name__}: {error}"))
+
+    def _start_telemetry(self) -> int:
+        return self._seams.launcher.start(
+            TelemetryActor,
+            mailbox=self._telemetry,
+            supervisor=self.supervisor.mailbox,
+            registry=self.registry,
+            emission=self._emission,
+            board=self.surface.board,
+            interval_ns=self.settings.telemetry.interval_ns,
+            clock=self._seams.clock,
+            timers=self._seams.timers,
+            give_way=self._seams.give_way,
         )
 
     def _start_harness(self) -> None:
@@ -243,6 +288,7 @@ class Node:
             control=self.surface.mailbox,
             progress=self.progress,
             uncommitted_max=self.settings.harness.uncommitted_max,
+            measures=self._measures,
         )
 
     def _start_connector(self, wanted: ConnectorWanted) -> int:
@@ -272,6 +318,7 @@ class Node:
             dispatch_age_ns_max=self.settings.dispatch.age_ns_max,
             has_baseline=wanted.has_baseline,
             start=start,
+            measures=self._measures,
         )
 
     def _count_start(self, actor: str) -> int:
@@ -306,6 +353,7 @@ class Node:
             timers=self._seams.timers,
             backoff=Backoff(self._seams.random),
             start=start,
+            measures=self._measures,
         )
 
 

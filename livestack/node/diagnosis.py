@@ -27,6 +27,7 @@ from livestack.node.sink_check import check_sinks
 from livestack.node.venue_parts import ask, venue_parts
 from livestack.settings import Settings, inspect, load
 from livestack.storage.place import default_url
+from livestack.telemetry.logs import file_of
 from livestack.venue_settings import VenueSettings
 from livestack.venues.adapter import Setback
 
@@ -70,6 +71,7 @@ def diagnose(
         settings = msgspec.structs.replace(settings, data_dir=str(data_dir))
     looking("data directory")
     yield from _data_directory(settings)
+    yield from _log(settings)
     looking("control endpoint")
     yield from _control(settings)
     if settings.lease.postgres_url_env is not None:
@@ -142,6 +144,26 @@ def _data_directory(settings: Settings) -> Iterator[Finding]:
     else:
         made = "" if path.exists() else ", will be made"
         yield Finding(what, "ok", f"{path}{made}; {free}")
+
+
+def _log(settings: Settings) -> Iterator[Finding]:
+    """Whether the log's own file can be written, where it has one; none is made."""
+    path = file_of(settings.log, Path(settings.data_dir))
+    if path is None:
+        return
+    there = next(one for one in (path.absolute(), *path.absolute().parents) if os.path.lexists(one))
+    is_file = there == path.absolute()
+    is_right = there.is_file() if is_file else there.is_dir()
+    if is_right and os.access(there, os.W_OK if is_file else os.W_OK | os.X_OK):
+        yield Finding("log", "ok", f"{path}{'' if is_file else ', will be made'}")
+        return
+    text = (
+        f"this user may not write to {there}"
+        if is_right
+        else f"{there} is no {'file' if is_file else 'directory'}"
+    )
+    advice = "name a file in a directory of the node's own as log.file"
+    yield Finding("log", "wrong", text, advice, ConfigurationError.exit_code)
 
 
 def _control(settings: Settings) -> Iterator[Finding]:

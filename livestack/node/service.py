@@ -8,6 +8,7 @@ is said of threads elsewhere.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -53,6 +54,7 @@ class ControlService:
         )
         mailbox = Mailbox()
         self.board = Board(settings.node.name, clock.wall_ns(), clock, gate)
+        self.board.is_measured = settings.telemetry.enabled
         self.desk = Desk(self.board, kill_switch, mailbox)
         self.kill_switch = kill_switch
         self.main, self.kill_lane = _servers(settings, data_dir, self.desk, clock)
@@ -101,13 +103,19 @@ class ControlService:
                 return f"the thread of the {name} socket is stuck"
         return ""
 
-    def stand_by(self) -> OperatorCommand:
-        """Wait for ``session start``; returns the command, for the record. ``StoppedEarly`` where it was ``stop``."""
+    def stand_by(
+        self, ready: Callable[[], None] = lambda: None, beat: Callable[[], None] = lambda: None
+    ) -> OperatorCommand:
+        """Wait for ``session start``; returns the command, for the record. ``StoppedEarly`` where it was ``stop``.
+
+        ``ready`` is called once it would be heard, ``beat`` about once a second from then on.
+        """
         self.board.phase = "standby"
         self.desk.standing_by = self._begin
         self._log.info("standing_by")
+        ready()
         while not self._started.wait(1.0):  # bounded, so that a signal's handler gets its turn
-            pass
+            beat()
         self.desk.standing_by = None
         self.board.phase = "starting"
         if self._order is None:

@@ -33,13 +33,19 @@ from livestack.node.shipping import Shipping
 from livestack.node.sink_check import CheckedSink
 from livestack.node.summary import summarise
 from livestack.node.supervisor import EXIT_FAIL_SAFE, EXITS_IN_ORDER, SAME_SIGNAL_NS, Phase
+from livestack.node.systemd import STOP_NS, ServiceManager, status_line
 from livestack.node.watchdog import LOOK_NS_MAX, STACKS_NAME, Watchdog
 from livestack.settings import Settings
 from livestack.summary import SessionSummary
+from livestack.telemetry import logs
+from livestack.telemetry.process import ProcessProbes
 from livestack.transports.clock import Clock
 
 GC_THRESHOLDS = (100_000, 50, 1_000)
 """Events are made without cycles; what is left for the collector is rare, and full collections are rarer still."""
+
+LEAVING_NS = 180_000_000_000
+"""For actors that do not stop, one after the other, and for the follower's last snapshot."""
 
 LOOKS_A_LIMIT = 20
 """The guard's pulse beats so often in its limit."""
@@ -57,6 +63,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     lease: AccountLease
     service: ControlService
     guard: Guarding
+    manager: ServiceManager
     sinks: Sequence[CheckedSink] = ()
 
 
@@ -69,22 +76,13 @@ def run_session(
     watching: Watching = nullcontext,
 ) -> SessionSummary:
     """From the first actor's start to the last one's end. ``duration_ns`` 0: until stopped."""
-    settings, seams, service, guard = setting.settings, setting.seams, setting.service, setting.guard
+    settings, seams, guard = setting.settings, setting.seams, setting.guard
     header, wall_ns = beginning.header, seams.clock.wall_ns()
+    logs.bind(session=header.session)
     sinks = {sink.place.name: sink.address for sink in setting.sinks}
     prune(settings, sessions, header.session, wall_ns, sinks)
     failpoint("recovery.before_segment")
-    node = Node(
-        settings=settings,
-        seams=seams,
-        runtime=beginning.runtime,
-        writer=JournalWriter.create(sessions, header, settings.journal.durability),
-        space=_space(settings, sessions.parent),
-        venues=venues,
-        surface=service.surface,
-        set_aside=lambda record, error: set_aside(sessions / header.session, record, error),
-        accept=lambda session: accept(sessions, session),
-    )
+    node = _node(setting, sessions, beginning, venues)
     _tell(beginning)
     leaked: list[str] = []
     following = Following(settings, sessions, header.session, node, seams, setting.environment, sinks)
@@ -92,6 +90,7 @@ def run_session(
     watched = _watched(setting, node)
     proof = Quiescence.of(node, venues, seams, KillReceipts(sessions.parent))
     watchdog = _watchdog(node, setting, sessions / header.session / STACKS_NAME)
+    probes = ProcessProbes(node.registry)
     with _signals(node, shipping, seams.clock), watching(node), watched:
         try:
             watchdog.start()  # before the first order may be open, as the guard expects its pulse from then on
@@ -100,9 +99,7 @@ def run_session(
             node.harness.tell_look(lambda runtime: Told(guard, "the report is taken in"))
             following.start()
             shipping.start()
-            gc.collect()
-            gc.freeze()
-            gc.set_threshold(*GC_THRESHOLDS)
+            _settle(node, setting, probes)
             _stop_after(duration_ns, node, seams)
             exit_code = node.supervisor.run()
             node.gate.close(Hold.SHUTDOWN)
@@ -110,15 +107,51 @@ def run_session(
         finally:
             guard.close()
             watchdog.stop()
+            _tell_leaving(setting)
             leaked = node.stop()
+            probes.stop()
             shipping.tell_stop()
             following.stop(bool(leaked))
             shipping.stop()
     if leaked:
         exit_code = EXIT_FAIL_SAFE
-    _tell_end(node, header.session, exit_code, leaked)
+    _tell_end(node, setting, header.session, exit_code, leaked)
     summary = summarise(node, header.session, exit_code, wall_ns, seams.clock.wall_ns())
     return msgspec.structs.replace(summary, recovered=beginning.recovered is not None)
+
+
+def _node(
+    setting: Surroundings, sessions: Path, beginning: Beginning, venues: Mapping[str, VenueParts]
+) -> Node:
+    """The actors, none of which runs yet, and their journal's first segment."""
+    settings, header = setting.settings, beginning.header
+    return Node(
+        settings=settings,
+        seams=setting.seams,
+        runtime=beginning.runtime,
+        writer=JournalWriter.create(sessions, header, settings.journal.durability),
+        space=_space(settings, sessions.parent),
+        venues=venues,
+        surface=setting.service.surface,
+        set_aside=lambda record, error: set_aside(sessions / header.session, record, error),
+        accept=lambda session: accept(sessions, session),
+    )
+
+
+def _settle(node: Node, setting: Surroundings, probes: ProcessProbes) -> None:
+    """Everything runs: what the start has made is kept from the collector, and whoever waits for the node may go on."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+    if setting.settings.telemetry.enabled:
+        probes.start()
+    setting.manager.ready(status_line(setting.service.board))
+
+
+def _tell_leaving(setting: Surroundings) -> None:
+    """From here on nobody watches progress; each wait that follows has a limit of its own."""
+    setting.manager.stopping()
+    setting.manager.takes(LEAVING_NS + setting.settings.records.stop_timeout_ns)
 
 
 def _watched(setting: Surroundings, node: Node) -> AbstractContextManager[object]:
@@ -137,11 +170,12 @@ def _space(settings: Settings, data_dir: Path) -> Space:
     return space
 
 
-def _tell_end(node: Node, session: str, exit_code: int, leaked: list[str]) -> None:
+def _tell_end(node: Node, setting: Surroundings, session: str, exit_code: int, leaked: list[str]) -> None:
     log = structlog.get_logger("node")
     if leaked:
         log.error("threads_leaked", actors=leaked, alive=[thread.name for thread in threading.enumerate()])
     log.info("session_stopped", session=session, exit=exit_code, reason=node.supervisor.reason)
+    setting.manager.status(f"ended with exit code {exit_code}: {node.supervisor.reason}")
 
 
 def _watchdog(node: Node, setting: Surroundings, stacks: Path) -> Watchdog:
@@ -153,19 +187,31 @@ def _watchdog(node: Node, setting: Surroundings, stacks: Path) -> Watchdog:
         actors=node.actors,
         clock=setting.seams.clock,
         stall_ns=settings.watchdog.stall_ns,
-        beat=setting.guard.beat,
-        look_after=lambda: _look_after(node, setting.service),
+        beat=lambda: _beat(node, setting),
+        look_after=lambda: _look_after(node, setting),
         look_ns_max=min(LOOK_NS_MAX, settings.guard.limit_ns // LOOKS_A_LIMIT),
         stacks=stacks,
     )
 
 
-def _look_after(node: Node, service: ControlService) -> None:
-    """Dead threads are noticed, whatever they died of. Watchdog's thread."""
+def _beat(node: Node, setting: Surroundings) -> None:
+    """The node gets on: guard and service manager hear of it. Watchdog's thread."""
+    setting.guard.beat()
+    setting.manager.beat()
+    if node.supervisor.phase > Phase.RUNNING:
+        setting.manager.takes(STOP_NS)
+
+
+def _look_after(node: Node, setting: Surroundings) -> None:
+    """Dead threads are noticed, whatever they died of; the service manager hears how it is. Watchdog's thread."""
     node.look_after()
-    trouble = service.look_after()
+    trouble = setting.service.look_after()
     if trouble:
         node.supervisor.mailbox.tell(ActorFailed("node", trouble))
+    if setting.manager.listens:
+        setting.manager.status(status_line(setting.service.board))
+        if node.supervisor.phase > Phase.RUNNING:
+            setting.manager.stopping()
 
 
 def _tell(beginning: Beginning) -> None:

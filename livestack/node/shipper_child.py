@@ -111,7 +111,7 @@ class ShipperChild(ChildProcess):
         self._behind = self._rows = 0
         self._is_late = False
         self._refuses = False
-        self._dead_letters = 0
+        self._dead_letters = self._errors = 0
         self._stopping = False
         self._greeted: subprocess.Popen[bytes] | None = None
 
@@ -143,6 +143,7 @@ class ShipperChild(ChildProcess):
                 lag_ns=lag_ns,
                 error=self._trouble,
                 dead_letters=self._dead_letters,
+                errors=self._errors,
             )
 
     def _state(self, lag_ns: int) -> str:
@@ -197,6 +198,7 @@ class ShipperChild(ChildProcess):
         with self._lock:
             is_news = refused and not self._refuses
             self._refuses = self._refuses or refused
+            self._errors += 1
             self._trouble = text
         self._log.warning("shipper_trouble", cause=text, refused=refused)
         if is_news:

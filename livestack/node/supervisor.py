@@ -10,6 +10,8 @@ bounded by a deadline that comes as a message too. Failure policy (live-stack.md
     feed, connector     another one a moment later; from the fourth failure in a minute on trading is HALTED and it is
                         tried every half a minute, until one lasts a minute
     control             another one a moment later; at the fourth failure in a minute the fail-safe
+    telemetry           another one a moment later, from the fourth failure in a minute on every half a minute: nothing
+                        else comes of it
     harness, recorder   the fail-safe: without them nothing may be sent
 """
 
@@ -35,8 +37,8 @@ from livestack.actors.messages import (
     SupervisorMessage,
     Unreachable,
 )
-from livestack.core.control_events import HALTING
-from livestack.core.events import IncidentClosed, IncidentOpened, Recorded, SessionStopped, SessionStopping
+from livestack.core.events import Recorded, SessionStopped, SessionStopping
+from livestack.core.incidents import ACTOR_FAILING
 from livestack.exceptions import LivestackError
 from livestack.transports.clock import Clock, Timers
 
@@ -52,7 +54,7 @@ MASS_CANCEL_NS = 2_000_000_000
 SAME_SIGNAL_NS = 1_000_000_000
 """Signals so close are one: whoever stops a process group, and a wrapper that passes it on, send it twice."""
 
-RESTARTABLE = frozenset({"feed", "connector", "control"})
+RESTARTABLE = frozenset({"feed", "connector", "control", "telemetry"})
 
 RESTARTS_MAX = 3
 """Failures of one actor in :data:`RESTARTS_WITHIN_NS` that are taken for accidents."""
@@ -61,8 +63,6 @@ RESTARTS_WITHIN_NS = 60_000_000_000
 RESTART_AGAIN_NS = 30_000_000_000
 RESTART_NS = 100_000_000
 """Before the first restart; twice as long before each following one."""
-
-FAILING = "actor_failing"
 
 AFTERMATH_NS = 250_000_000
 """After the last outcome: a venue says a moment later what it did to the balances, and that is part of the session."""
@@ -253,7 +253,7 @@ class Supervisor:
             return
         if self.phase not in (Phase.STARTING, Phase.RUNNING, Phase.STOPPING):
             return
-        if too_often and not life.is_failing:
+        if too_often and not life.is_failing and kind != "telemetry":
             life.is_failing = True
             self._tell_incident(message.actor, message.error)
         life.stage = Stage.DUE
@@ -262,13 +262,7 @@ class Supervisor:
         )
 
     def _tell_incident(self, actor: str, error: str) -> None:
-        self._harness.tell_control(
-            [
-                IncidentOpened(
-                    name=FAILING, scope=actor, grade=HALTING, detail=f"fails again and again: {error}"
-                )
-            ]
-        )
+        self._harness.tell_control([ACTOR_FAILING.opened(actor, f"fails again and again: {error}")])
 
     def _restart_due(self, actor: str, life: Life) -> None:
         if life.stage is not Stage.DUE:
@@ -308,7 +302,7 @@ class Supervisor:
         life.recent = []
         if life.is_failing:
             life.is_failing = False
-            self._harness.tell_control([IncidentClosed(name=FAILING, scope=actor, detail="it runs again")])
+            self._harness.tell_control([ACTOR_FAILING.closed(actor, "it runs again")])
 
     def fail_safe(self, cause: str) -> None:
         """Nothing may leave any more, and the node ends. Supervisor's thread."""

@@ -24,6 +24,10 @@ TEXT_MAX = 200
 """Characters of the file that are taken as the reason."""
 
 
+FOR_THE_NODE = frozenset({signal.SIGUSR1, signal.SIGUSR2, signal.SIGABRT})
+"""Signals that nobody means for the node's other processes, and that would end them. The last one is what systemd sends
+to all of a service that makes no progress; ``abort()`` works all the same."""
+
 _early: list[int] = []
 
 
@@ -36,7 +40,8 @@ def listen_early() -> None:
 def ignore() -> None:
     """For the node's other processes: a signal that was meant for the node must not end its guard."""
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+        for number in FOR_THE_NODE:
+            signal.signal(number, signal.SIG_IGN)
 
 
 class LocalTriggers:

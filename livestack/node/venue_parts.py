@@ -6,13 +6,13 @@ import queue
 import threading
 from collections.abc import Mapping
 
-from livestack.actors.feed import as_fetched
+from livestack.actors.fetching import as_fetched, as_http
 from livestack.credentials import read_credentials
 from livestack.exceptions import UnreachableError, UsageError
 from livestack.node.adapters import ADAPTERS
 from livestack.node.composition import Seams, VenueParts
 from livestack.node.key_rights import check_key
-from livestack.transports.base import HttpRequest, HttpResponse, HttpTransport
+from livestack.transports.base import HttpResponse, HttpTransport
 from livestack.venue_settings import VenueSettings
 from livestack.venues.adapter import Credentials, Fetch, Fetched
 from livestack.venues.budget import RequestBudget
@@ -60,8 +60,7 @@ def venue_parts(
 def ask(http: HttpTransport, rest_url: str, fetch: Fetch) -> Fetched:
     """The venue's answer; without one in time, status 0."""
     answers: queue.SimpleQueue[HttpResponse] = queue.SimpleQueue()
-    url = f"{rest_url}{fetch.path}" + (f"?{fetch.query}" if fetch.query else "")
-    http.submit(HttpRequest(fetch.method, url, fetch.headers), answers.put)
+    http.submit(as_http(rest_url, fetch), answers.put)
     try:
         response = answers.get(timeout=ANSWER_TIMEOUT_S)
     except queue.Empty:

@@ -15,7 +15,6 @@ thread does not run then, and if an actor hangs in the middle of a write to a ve
 
 from __future__ import annotations
 
-import faulthandler
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -26,8 +25,15 @@ import structlog
 from livestack.actors.gate import DispatchGate, Hold
 from livestack.actors.mailbox import HarnessMailbox
 from livestack.actors.progress import Progress
-from livestack.core.control_events import HALTING
-from livestack.core.events import IncidentClosed, IncidentOpened
+from livestack.core.incidents import (
+    CONNECTOR_STUCK,
+    CONTROL_STUCK,
+    FEED_STUCK,
+    JOURNAL_STUCK,
+    STALL,
+    Incident,
+)
+from livestack.node.crashes import stacks
 from livestack.transports.clock import Clock
 
 LOOKS = 10
@@ -48,7 +54,6 @@ FEED_STUCK_NS = 5_000_000_000
 CONTROL_STUCK_NS = 20_000_000_000
 """For one batch. A reset may wait ten seconds for the disk to let the latch go, a kill one to take it."""
 
-STALL = "stall"
 STACKS_NAME = "stacks.txt"
 
 
@@ -62,13 +67,16 @@ class Watched(Protocol):
 class Stuck(NamedTuple):
     """An actor that does not get on, as an incident. ``venue``: the hold's scope, empty is everything."""
 
-    name: str
+    incident: Incident
     scope: str
     detail: str
-    grade: str = HALTING
     holds: bool = True
     venue: str = ""
     beats: bool = False
+
+
+def _order(one: Stuck) -> tuple[str, str]:
+    return one.incident.name, one.scope
 
 
 def _no_return(what: str, limit_ns: int) -> str:
@@ -81,17 +89,17 @@ def _stuck(actor: str) -> tuple[int, Stuck] | None:
     match kind:
         case "recorder":
             limit_ns = JOURNAL_STUCK_NS
-            return limit_ns, Stuck("journal_stuck", "journal", _no_return("a commit", limit_ns))
+            return limit_ns, Stuck(JOURNAL_STUCK, "journal", _no_return("a commit", limit_ns))
         case "connector":
             limit_ns = CONNECTOR_STUCK_NS
             detail = _no_return("the connector", limit_ns)
-            return limit_ns, Stuck("connector_stuck", venue, detail, venue=venue, beats=True)
+            return limit_ns, Stuck(CONNECTOR_STUCK, venue, detail, venue=venue, beats=True)
         case "feed":
             limit_ns, detail = FEED_STUCK_NS, _no_return("the feed", FEED_STUCK_NS)
-            return limit_ns, Stuck("feed_stuck", venue, detail, "critical", holds=False, beats=True)
+            return limit_ns, Stuck(FEED_STUCK, venue, detail, holds=False, beats=True)
         case "control":
             limit_ns, detail = CONTROL_STUCK_NS, _no_return("the control actor", CONTROL_STUCK_NS)
-            return limit_ns, Stuck("control_stuck", "control", detail, "critical", holds=False, beats=True)
+            return limit_ns, Stuck(CONTROL_STUCK, "control", detail, holds=False, beats=True)
     return None
 
 
@@ -126,7 +134,8 @@ class Watchdog:
         self._look_after = look_after
         self._stacks = stacks
         self._look_ns_max = look_ns_max
-        self._stuck: frozenset[Stuck] = frozenset()
+        self._stuck: dict[Stuck, int] = {}
+        """Since when, as far as it was seen."""
         self._batches: dict[Watched, tuple[int, int]] = {}
         self._began = False
         self._sequenced = progress.sequenced
@@ -156,15 +165,16 @@ class Watchdog:
         """See whether everybody gets on, and act on it."""
         now_ns = self._clock.now_ns()
         stuck = self._stuck_actors(now_ns)
-        if self._harness_stuck_ns(now_ns) >= self._stall_ns:
-            stuck.add(Stuck(STALL, "harness", _no_return("a step", self._stall_ns)))
-        before, self._stuck = self._stuck, frozenset(stuck)
-        if before - stuck:
-            self._regained(before - stuck)
+        stands_ns = self._harness_stuck_ns(now_ns)
+        if stands_ns >= self._stall_ns:
+            stuck[Stuck(STALL, "harness", _no_return("a step", self._stall_ns))] = now_ns - stands_ns
+        before, self._stuck = self._stuck, stuck
+        if returned := {one: now_ns - since_ns for one, since_ns in before.items() if one not in stuck}:
+            self._regained(returned)
         if all(one.beats for one in stuck):
             self._beat()
-        if stuck - before:
-            self._lost(stuck - before)
+        if stuck.keys() - before.keys():
+            self._lost(stuck.keys() - before.keys())
 
     def _harness_stuck_ns(self, now_ns: int) -> int:
         """How long nothing has come of what the harness has to do."""
@@ -176,10 +186,10 @@ class Watchdog:
             self._sequenced, self._moved_ns = progress.sequenced, now_ns
         return now_ns - max(self._moved_ns, busy_ns)
 
-    def _stuck_actors(self, now_ns: int) -> set[Stuck]:
-        """Those that have been at one batch for too long, from the first look on that found them at it."""
+    def _stuck_actors(self, now_ns: int) -> dict[Stuck, int]:
+        """Those that have been at one batch for too long, and since when: the first look that found them at it."""
         batches: dict[Watched, tuple[int, int]] = {}
-        stuck = set()
+        stuck: dict[Stuck, int] = {}
         for actor in self._actors():
             judged, turns = _stuck(actor.name), actor.turns
             if judged is None or turns % 2 == 0:
@@ -189,28 +199,27 @@ class Watchdog:
             batches[actor] = turns, since_ns
             limit_ns, incident = judged
             if now_ns - since_ns >= limit_ns:
-                stuck.add(incident)
+                stuck[incident] = since_ns
         self._batches = batches
         return stuck
 
     def _lost(self, stuck: Iterable[Stuck]) -> None:
-        for one in sorted(stuck):
-            self._harness.tell_control(
-                [IncidentOpened(name=one.name, scope=one.scope, grade=one.grade, detail=one.detail)]
-            )
-            self._log.error(one.name, scope=one.scope, stacks=str(self._stacks))
+        for one in sorted(stuck, key=_order):
+            self._harness.tell_control([one.incident.opened(one.scope, one.detail)])
+            self._log.error(one.incident.name, scope=one.scope, stacks=str(self._stacks))
             if one.holds:
                 self._gate.close(Hold.STALL, one.venue)
         try:
-            with self._stacks.open("w", encoding="utf-8") as file:
-                faulthandler.dump_traceback(file)
+            self._stacks.write_bytes(stacks())  # from memory: a disk that hangs must not hold the interpreter
         except OSError as error:
             self._log.error("no_stacks", cause=str(error))
 
-    def _regained(self, returned: Iterable[Stuck]) -> None:
+    def _regained(self, returned: dict[Stuck, int]) -> None:
+        """``returned``: after how long each."""
         held = {one.venue for one in self._stuck if one.holds}
-        for one in sorted(returned):
+        for one in sorted(returned, key=_order):
             if one.holds and one.venue not in held:
                 self._gate.open(Hold.STALL, one.venue)
-            self._log.warning("returned", incident=one.name, scope=one.scope)
-            self._harness.tell_control([IncidentClosed(name=one.name, scope=one.scope, detail="it returned")])
+            after = f"{returned[one] / 1_000_000_000:.1f} s"
+            self._log.warning("returned", incident=one.incident.name, scope=one.scope, after=after)
+            self._harness.tell_control([one.incident.closed(one.scope, f"it returned after {after}")])

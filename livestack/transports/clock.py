@@ -17,6 +17,8 @@ from typing import Protocol
 
 import structlog
 
+GIVE_WAY_S = 0.000_5
+
 _BOOT_TIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
@@ -115,3 +117,8 @@ class TimerThread:
             return None
         heapq.heappop(self._heap)
         return self._callbacks.pop(number, None)
+
+
+def give_way() -> None:
+    """Let whoever waits for the interpreter have it: for threads that are in no hurry. Any thread."""
+    time.sleep(GIVE_WAY_S)

@@ -20,6 +20,8 @@ from livestack.core.types import (
     Side,
 )
 from livestack.exceptions import JournalError
+from livestack.telemetry.sender import Outcome
+from livestack.telemetry.statsd import Datagram
 from livestack.transports.base import HttpRequest, HttpResponse, Receiver
 from livestack.venues.adapter import Fetch, Outbound
 
@@ -277,6 +279,7 @@ class BrokenWriter:
     """A journal whose disk refuses."""
 
     last_seq = 0
+    segment_bytes = 0
 
     def commit(self, records: Sequence[Recorded]) -> Any:
         raise JournalError("the disk refuses")
@@ -305,3 +308,30 @@ def kill_switch(gate: DispatchGate, directory: Path) -> KillSwitch:
         venues={"v": ["v:A", "v:B"]},
         kill_file=directory / "KILL",
     )
+
+
+class FakeSender:
+    """Remembers what it was given; ``loses``: the reason for which nothing leaves, or empty."""
+
+    def __init__(self, loses: str = "") -> None:
+        self.sent: list[Datagram] = []
+        self.is_closed = False
+        self.loses = loses
+
+    def send(self, datagrams: Sequence[Datagram]) -> Outcome:
+        outcome = Outcome()
+        for datagram in datagrams:
+            if self.loses:
+                outcome.lost[self.loses] += datagram.values
+                continue
+            self.sent.append(datagram)
+            outcome.datagrams += 1
+            outcome.size += len(datagram.payload)
+        return outcome
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def lines(self) -> list[str]:
+        """Everything that was sent, in order."""
+        return [line for one in self.sent for line in one.payload.decode("ascii").split("\n")]

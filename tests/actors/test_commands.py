@@ -48,6 +48,10 @@ def test_what_is_no_command_for_the_core_has_no_payload() -> None:
         (answered(SetConfiguration((("a", "1"),))), "until this session ends"),
         (answered(ResetKillSwitch()), "orders may leave now"),
         (answered(ResetKillSwitch(), HALTED), "trading is still HALTED"),
+        (answered(ResetKillSwitch(), halted=("v:S", "w while clock_skew is open")),
+         "trading is HALTED for v:S, w while clock_skew is open: no new order leaves there"),
+        (answered(SetTradingState(ACTIVE), halted=("v:S",)), "trading is HALTED for v:S"),
+        (answered(SetStrategyEnabled(True), halted=("v:S",), killed=True), "HALTED for v:S; the kill-switch"),
         (answered(TakeCheckpoint()), ""),
     ],
 )  # fmt: skip
@@ -55,6 +59,7 @@ def test_what_is_in_force_is_told_where_it_is_not_what_was_asked_for(answer: Ans
     """Who enables trading has to know that it is not; who resets, that it is."""
     told = warning_of(answer)
     assert expected in told
+    assert not (answer.halted and "may leave" in told)
     assert bool(expected) == bool(told)
 
 

@@ -27,7 +27,7 @@ from livestack.actors.messages import (
 from livestack.actors.progress import Progress
 from livestack.control.commands import Role, Sender
 from livestack.control.latch import Latch
-from livestack.control.view import IncidentView, SinkView, View, view_of
+from livestack.control.view import IncidentView, KillView, View, view_of
 from livestack.core import events
 from livestack.core.events import Command, InputEvent, OperatorCommand, OrderFill, Recorded
 from livestack.core.types import Origin, TradingState
@@ -413,37 +413,10 @@ def test_a_view_is_asked_for_again_when_the_last_one_has_come(bench: Bench) -> N
     assert ((incident,), 3, 2, (("max_position", 3, "too much"),)) == (
         view.incidents, view.events, view.fills_total, view.denials,
     )  # fmt: skip
-    assert ("events.OrderFill", 2) in view.metrics
     bench.actor.on_receive([told.message])
     assert (view, "running", [view.seq]) == (bench.board.view, bench.board.phase, bench.proof.told)
     bench.actor.on_receive([Tick()])
     assert 1 == len(looked(bench))
-
-
-def test_how_far_the_sinks_are_is_among_the_metrics(bench: Bench) -> None:
-    """It is looked at here, not between two steps of the harness."""
-    asked: list[int] = []
-
-    def sinks() -> tuple[SinkView, ...]:
-        asked.append(1)
-        return (
-            SinkView(
-                name="pg", address="", state="ok", through=9, behind=2, lag_ns=5_000_000, dead_letters=1
-            ),
-        )
-
-    bench.board.sinks = sinks
-    bench.actor.on_receive([Tick()])
-    (told,) = looked(bench)
-    assert [] == asked
-    bench.actor.on_receive([told.message])
-    assert bench.board.view is not None
-    assert {
-        ("records.pg.through", 9),
-        ("records.pg.behind", 2),
-        ("records.pg.lag_ms", 5),
-        ("records.pg.dead_letters", 1),
-    } <= set(bench.board.view.metrics)
 
 
 def test_a_tick_comes_back_as_often_as_is_published(bench: Bench) -> None:
@@ -590,7 +563,7 @@ def test_who_enables_trading_has_accepted_what_it_was_halted_for(bench: Bench) -
 
 
 def test_incidents_are_in_the_log(bench: Bench) -> None:
-    """Once where one opens, once where it is over, whoever told of it."""
+    """Once where one opens, once where it is over, whoever told of it; an error where somebody has to look now."""
     opened = msgspec.structs.replace(
         bench.view(), incidents=(IncidentView("clock_skew", "v", "critical", "5 s off"),)
     )
@@ -599,4 +572,48 @@ def test_incidents_are_in_the_log(bench: Bench) -> None:
             bench.actor.on_receive([Viewed(view)])
     assert [("incident", "clock_skew", "v"), ("incident_over", "clock_skew", "v")] == [
         (one["event"], one["name"], one["scope"]) for one in logs
+    ]
+    assert ["error", "warning"] == [one["log_level"] for one in logs]
+
+
+# -- Conditions
+
+
+def test_a_condition_that_lasts_is_told_to_the_core_once(bench: Bench) -> None:
+    """The kill-switch, a guard that is lost, a lease: with the first view, and over likewise."""
+    bench.gate.close(Hold.LEASE)
+    bench.board.guard = "lost"
+    view = msgspec.structs.replace(bench.view(), kill=(KillView("", "operator", "anna", "drill"),))
+    bench.actor.on_receive([Viewed(view), Viewed(view)])
+    told = messages(bench.harness)
+    assert [("kill", ""), ("lease_lost", "lease"), ("guard_lost", "guard")] == [
+        (one.name, one.scope) for one in told
+    ]
+    shown = tuple(IncidentView(one.name, one.scope, one.grade, one.detail) for one in told)
+    bench.gate.open(Hold.LEASE)
+    bench.actor.on_receive([Viewed(msgspec.structs.replace(view, kill=(), incidents=shown))])
+    assert ["kill", "lease_lost"] == [one.name for one in messages(bench.harness)]
+
+
+def test_another_control_actor_tells_nothing_twice(bench: Bench) -> None:
+    """What is open is what is shown."""
+    shown = (IncidentView("kill", "", "critical", "operator by anna: drill"),)
+    view = msgspec.structs.replace(
+        bench.view(), kill=(KillView("", "operator", "anna", "drill"),), incidents=shown
+    )
+    bench.actor = bench.started()
+    bench.actor.on_receive([Viewed(view)])
+    assert [] == messages(bench.harness)
+
+
+def test_people_who_look_on_are_spared_the_market(bench: Bench) -> None:
+    """``notable`` has every Event but the many; ``event`` has all."""
+    bench.publisher.topics = {"event", "notable"}
+    quote = Recorded(1, 1, Origin.INPUT, events.VenueClock(venue="v", offset_ns=0, error_ns=1))
+    opened = Recorded(
+        2, 1, Origin.INPUT, events.IncidentOpened(name="n", scope="", grade="warning", detail="")
+    )
+    bench.actor.on_receive([Committed([quote, opened])])
+    assert [("event", 1), ("event", 2), ("notable", 2)] == [
+        (topic, one.seq) for topic, one in bench.publisher.published
     ]

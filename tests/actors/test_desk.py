@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import livestack
-from livestack.actors.desk import REFUSALS_MAX, Board, Desk
+from livestack.actors.desk import REFUSALS_MAX, Board, Desk, Metrics
 from livestack.actors.gate import DispatchGate, Hold, Passage
 from livestack.actors.kill_switch import KillSwitch
 from livestack.actors.mailbox import Mailbox
@@ -70,6 +70,7 @@ class Bench:
         core.buy()
         self.board.view = view = view_of(core.state, core.seq, core.ts)
         self.board.phase = view.phase
+        self.board.metrics = Metrics(core.ts, (pb.Metric(name="runtime.seq", value=core.seq),))
         self.desk.is_running = True
         return view
 
@@ -127,6 +128,35 @@ def test_queries_are_answered_when_the_session_is_over_or_its_control_actor_dead
     assert (1, 7) == (bench.ask("orders").orders.total, bench.ask("orders").orders.age_ms)
     bench.board.phase = "failing"
     assert "failing" == bench.ask("status").status.phase
+
+
+def test_metrics_are_told_with_their_own_age_and_their_absence_in_words(bench: Bench) -> None:
+    """The telemetry actor reads them at its own pace; without it nothing is made up."""
+    view = bench.show()
+    bench.clock.time_ns = view.ts + 2_000_000_000
+    told = bench.ask("metrics").metrics
+    assert (2_000, [("runtime.seq", view.seq)]) == (
+        told.age_ms,
+        [(one.name, one.value) for one in told.metrics],
+    )
+    bench.board.metrics = None
+    reply = bench.ask("metrics")
+    assert (pb.REFUSED, pb.BUSY) == (reply.outcome, reply.code)
+    assert "no metrics yet" in reply.message
+    bench.board.is_measured = False
+    reply = bench.ask("metrics")
+    assert (pb.REFUSED, pb.NOT_FOUND) == (reply.outcome, reply.code)
+    assert "telemetry.enabled" in reply.message
+
+
+def test_requests_are_counted_by_command_and_refusals_by_code(bench: Bench) -> None:
+    """What was let in, whatever is answered; what was not, as the server tells of it."""
+    bench.show()
+    for name in ("ping", "status", "ping"):
+        bench.ask(name)
+    bench.desk.refused("r", "cancel", ANNA, pb.PERMISSION_DENIED)
+    assert {"ping": 2, "status": 1} == bench.desk.let_in.values
+    assert {"permission_denied": 1} == bench.desk.not_let_in.values
 
 
 def test_fills_are_as_many_as_asked_for(bench: Bench) -> None:

@@ -13,6 +13,7 @@ from livestack.actors.messages import Answered, AskVenue, Quiescent, RecordBatch
 from livestack.actors.progress import Progress
 from livestack.control.view import IncidentView
 from livestack.core.events import (
+    AnomalyDetected,
     CommandApplied,
     ControlTime,
     Event,
@@ -24,6 +25,7 @@ from livestack.core.events import (
     SessionStopped,
     SessionStopping,
     TakeCheckpoint,
+    TradingStateChanged,
 )
 from livestack.core.obligations import Obligation, QueryOpenOrders, WakeAt
 from livestack.core.state import FillLedger
@@ -54,6 +56,7 @@ class ScriptedRuntime:
         self.phase = SessionPhase.RUNNING
         self.incidents: dict[str, str] = {}
         self.kill: dict[str, object] = {}
+        self.trading: dict[str, TradingState] = {}
         self.ledgers: dict[str, FillLedger] = {}
         self.quiescent = False
         self.before: Callable[[Event], None] = lambda event: None
@@ -265,6 +268,48 @@ def test_the_cores_answer_to_a_command_is_told_with_its_records() -> None:
     assert (Told(bench.control, Answered(2, command, derived)),) == batch.told
 
 
+def test_the_answer_to_a_command_says_what_is_halted() -> None:
+    """Venues and instruments, and venues of which an incident holds trading; what covers everything is told beside."""
+    bench = Bench()
+    halted, reducing = TradingState.HALTED, TradingState.REDUCING
+    bench.runtime.trading = {"": halted, "v:S": halted, "v:T": reducing}
+    bench.runtime.incidents = {
+        "clock_skew w": "venue-halting",
+        "stall harness": "halting",
+        "kill ": "critical",
+    }
+    bench.actor.on_receive([support.command(TakeCheckpoint(), request_id="r")])
+    (batch,) = messages(bench.recorder)
+    (answered,) = [one.message for one in batch.told]
+    assert ("v:S", "w while clock_skew is open") == answered.halted
+
+
+def test_why_trading_is_as_it_is_is_kept_for_whoever_looks() -> None:
+    """The last one to set it by scope, with an anomaly's own sentence; and whether somebody asked for it."""
+    bench = Bench()
+    halts = AnomalyDetected(
+        kind="bad_fill", venue="v", instrument="v:S", order_id=0, detail="0 at 1", halts="v:S"
+    )
+    other = AnomalyDetected(kind="odd", venue="v", instrument="v:S", order_id=0, detail="odd", halts="")
+    at = {"venue": "v", "instrument": "v:S"}
+    by_anomaly = TradingStateChanged(state=TradingState.HALTED, by="anomaly", reason="bad_fill", **at)
+    by_limit = TradingStateChanged(state=TradingState.HALTED, by="max_session_loss", reason="lost 5")
+    by_anna = TradingStateChanged(state=TradingState.HALTED, by="anna", reason="", **at)
+    command = support.command(TakeCheckpoint(), request_id="r")
+    bench.runtime.answers = {
+        quote(1): ScriptedStep((halts, by_anomaly)),
+        quote(2): ScriptedStep((other, by_limit)),
+        command: ScriptedStep((CommandApplied(request_id="r"), by_anna)),
+    }
+    bench.actor.on_receive([quote(1), quote(2)])
+    assert {
+        "v:S": ("anomaly: bad_fill: 0 at 1", False),
+        "": ("max_session_loss: lost 5", False),
+    } == bench.progress.trading
+    bench.actor.on_receive([command])
+    assert ("anna", True) == bench.progress.trading["v:S"]
+
+
 def test_fills_and_incidents_are_kept_for_whoever_looks() -> None:
     """The last fills of known instruments; incidents until they are closed."""
     bench = Bench()
@@ -276,7 +321,7 @@ def test_fills_and_incidents_are_kept_for_whoever_looks() -> None:
     opened = IncidentOpened(name="stall", scope="harness", grade="halting", detail="slow")
     bench.actor.on_receive([opened])
     assert {
-        ("stall", "harness"): IncidentView("stall", "harness", "halting", "slow")
+        ("stall", "harness"): IncidentView("stall", "harness", "halting", "slow", bench.clock.time_ns)
     } == bench.progress.incidents
     bench.actor.on_receive([IncidentClosed(name="stall", scope="harness", detail="")] * 2)
     assert {} == bench.progress.incidents

@@ -9,6 +9,7 @@ import pytest
 from livestack import failpoints
 from livestack.actors.gate import DispatchGate, Hold, Passage
 from livestack.actors.mailbox import HarnessMailbox, Mailbox, Told
+from livestack.actors.measures import Measures
 from livestack.actors.messages import Committed, RecordBatch, Release, SessionEnded
 from livestack.actors.progress import Progress
 from livestack.actors.recorder import RecorderActor
@@ -52,7 +53,9 @@ class Room:
 class Bench:
     """A recorder without a thread."""
 
-    def __init__(self, journal, settings: JournalSettings | None = None) -> None:
+    def __init__(
+        self, journal, settings: JournalSettings | None = None, measures: Measures | None = None
+    ) -> None:
         self.mailbox = Mailbox()
         self.supervisor = Mailbox()
         self.connector = Mailbox()
@@ -75,6 +78,7 @@ class Bench:
             settings=settings or JournalSettings(),
             clock=FakeClock(),
             timers=self.timers,
+            measures=measures,
         )
         self.actor.on_start()
 
@@ -233,6 +237,27 @@ def test_a_segment_is_sealed_at_its_age(tmp_path: Path) -> None:
     bench.actor.on_stop()
     with JournalReader.open(tmp_path / "sessions", "s") as reader:
         assert [1, 4] == [int(path.name) for path in reader.segments]
+
+
+def test_what_the_disk_refused_once_is_over_with_the_next_whole_segment(tmp_path: Path) -> None:
+    """Until then the incident stays open; it is closed once."""
+    bench = Bench(writer(tmp_path, "s"), JournalSettings(segment_age_ns=10**9))
+    bench.actor.on_receive([RecordBatch([plain(1)])])
+    failpoints.arm_from_text("journal.before_append=raise")
+    try:
+        bench.actor.on_receive([RecordBatch([plain(2)])])
+    finally:
+        failpoints.disarm_all()
+    assert ["IncidentOpened journal_write"] == bench.told()
+    bench.actor.on_receive([RecordBatch([plain(3)])])
+    assert [] == bench.told()
+    late = Recorded(4, 100 * 10**9, Origin.INPUT, plain(4).event)
+    bench.actor.on_receive([RecordBatch([late])])
+    assert ["IncidentClosed journal_write"] == bench.told()
+    later = Recorded(5, 200 * 10**9, Origin.INPUT, plain(5).event)
+    bench.actor.on_receive([RecordBatch([later])])
+    assert [] == bench.told()
+    bench.actor.on_stop()
 
 
 def test_a_rotation_that_fails_waits_a_minute(tmp_path: Path) -> None:

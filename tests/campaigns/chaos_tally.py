@@ -25,9 +25,9 @@ from livestack.core.events import (
     VenueBackoff,
     VenueStatusChanged,
 )
+from livestack.core.incidents import FEED_POLLED
 from livestack.core.types import ConnectionStatus, FailureReason
 from livestack.journal.reader import JournalReader
-from livestack.venues.binance_spot.polling import POLLED
 
 SECOND_NS = 1_000_000_000
 
@@ -68,9 +68,9 @@ class Tally:
                 counts["anomalies"] += 1
             case IncidentOpened(name=name):
                 counts["incidents"] += 1
-                if name == POLLED:
+                if name == FEED_POLLED.name:
                     self._since["polled_s"] = ts
-            case IncidentClosed(name=name) if name == POLLED:
+            case IncidentClosed(name=name) if name == FEED_POLLED.name:
                 self._end("polled_s", ts)
             case VenueBackoff():
                 counts["back_offs"] += 1

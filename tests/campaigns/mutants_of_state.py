@@ -224,7 +224,7 @@ def laws() -> list[Mutant]:
             "verdict = self._risk.judge(intent, source, state)",
             (
                 "verdict = self._risk.judge(intent, source, state)\n"
-                "    if isinstance(verdict, Denial):\n        self._strategy.on_event(self._view, None)"
+                "    if isinstance(verdict, Denial):\n        self.strategy.on_event(self._view, None)"
             ),
         ),
         ("EC2: the Queue is not processed in the step", complete, "process(self._out)", "pass"),
@@ -300,7 +300,7 @@ def laws() -> list[Mutant]:
         (
             "D3: the Strategy's memory is kept elsewhere",
             runtime.CoreRuntime._ask,
-            "control.memory = self._strategy.memory",
+            "control.memory = self.strategy.memory",
             "pass",
         ),
         (

@@ -23,6 +23,7 @@ from livestack.node.launcher import ThreadLauncher
 from livestack.node.service import ControlService
 from livestack.node.session import Surroundings, Watching, run_session
 from livestack.node.session_names import new_session_id
+from livestack.node.systemd import ServiceManager
 from livestack.node.venue_parts import venue_parts
 from livestack.settings import Settings, load
 from livestack.summary import SessionSummary
@@ -64,7 +65,9 @@ def run_scaled(
             wall_ns = clock.wall_ns()
             session = new_session_id(wall_ns, "")
             beginning = begin_anew(settings, rules, session, wall_ns, seams.random)
-            surroundings = Surroundings(settings, environment, seams, lease, service, guard)
+            surroundings = Surroundings(
+                settings, environment, seams, lease, service, guard, ServiceManager({}, clock)
+            )
             return run_session(surroundings, directory.sessions, beginning, venues, 0, watching)
     finally:
         timers.close()

@@ -157,6 +157,27 @@ def test_a_sink_that_is_late_or_refuses_is_not_well(
     assert (8 if problems else 0, problems) == (done.code, done.json["problems"])
 
 
+def test_a_part_that_is_halted_is_not_well(shell: Shell, node: FakeNode) -> None:
+    """Nothing new leaves there, whatever the rest does: why is said, and said once."""
+
+    def change(one: wire.Status) -> None:
+        one.trading.add(scope="binance_spot:BTCUSDT", value="halted", why="anomaly: bad_fill: 0 at 1")
+        one.trading.add(scope="binance_spot:ETHUSDT", value="halted")
+        one.trading.add(scope="binance_spot:BNBUSDT", value="reducing", why="anna: drill")
+        one.incidents.add(name="trading_halted", scope="binance_spot:BTCUSDT", grade="critical")
+        one.incidents.add(name="trading_halted", scope="gone", grade="critical")
+
+    changed(node, change)
+    done = shell("status", "--check", "--json")
+    assert 8 == done.code
+    assert [
+        "trading is halted for binance_spot:BTCUSDT, by anomaly: bad_fill: 0 at 1",
+        "trading is halted for binance_spot:ETHUSDT, from before this run",
+        "critical: trading_halted gone",
+    ] == done.json["problems"]
+    assert "binance_spot:BNBUSDT reducing, by anna: drill" in shell("status").out
+
+
 def test_a_feed_that_is_silent(shell: Shell, node: FakeNode) -> None:
     """It is not well while orders may leave; one instrument of several may be quiet."""
 
@@ -207,10 +228,29 @@ def test_what_keeps_orders_back_is_shown(shell: Shell, node: FakeNode) -> None:
         )
         one.holds.append(wire.Hold(name="kill", venue="binance_spot"))
         one.trading.append(wire.Scoped(scope="binance_spot:BTCUSDT", value="halted"))
-        one.incidents.append(wire.Incident(name="venue_down", scope="binance_spot", grade="critical"))
+        one.incidents.append(
+            wire.Incident(
+                name="venue_down",
+                scope="binance_spot",
+                grade="critical",
+                detail="[odd] words",
+                age_ms=12_345,
+                meaning="It is not there.",
+                look_at="The network.",
+            )
+        )
+        one.incidents.append(wire.Incident(name="kill", grade="critical", age_ms=99_000))
+        one.incidents.append(wire.Incident(name="ship_lag", scope="pg", grade="warning", age_ms=500_000))
 
     changed(node, change)
     text = shell("status").out
+    shown = [line.rstrip() for line in text.partition("Incidents\n")[2].splitlines()]
+    assert [
+        "critical  kill, for 1 min",
+        "critical  venue_down binance_spot, for 12.3 s: [odd] words",
+    ] == shown[:2]
+    assert ["It is not there.", "Look at: The network."] == [line.strip() for line in shown[2:4]]
+    assert shown[4].startswith("warning   ship_lag pg, for ")
     assert "ENGAGED for binance_spot (operator by anna): [red]odd" in text
     assert "held           kill binance_spot" in text
     assert "binance_spot:BTCUSDT halted" in text

@@ -217,12 +217,6 @@ def test_the_configuration_is_told_whole() -> None:
     assert active.digest() == Configuration.from_plain(json.loads(shown.json)).digest()
 
 
-def test_metrics_are_named_numbers() -> None:
-    """In their order."""
-    view = seen(Bench().start(), metrics=(("b", 2), ("a", -1)))
-    assert [("b", 2), ("a", -1)] == [(one.name, one.value) for one in replies.metrics(view, view.ts).metrics]
-
-
 def test_an_age_is_never_negative() -> None:
     """A clock that is behind the view says 0."""
     view = seen(Bench().start())
@@ -253,6 +247,5 @@ def test_whatever_state_there_is_can_be_shown(
         replies.venues(view, now_ns),
         replies.risk(view, now_ns),
         replies.configuration(view.configuration, tuple(view.earlier)),
-        replies.metrics(view, now_ns),
     ]
     assert 200_000 > sum(len(one.SerializeToString()) for one in answers)

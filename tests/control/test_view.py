@@ -205,3 +205,30 @@ def test_every_order_with_a_request_in_flight_is_in_the_picture(
         running.feed(event, wait_ns)
     view = view_of(running.runtime.state, running.seq, running.ts)
     assert set(view.unknown) <= {one.order_id for one in view.orders}
+
+
+def test_the_oldest_question_of_a_venue_counts_until_it_is_answered() -> None:
+    """In flight or unresolved; 0 where every request has its answer."""
+    bench = Bench().start()
+    assert [0] == [one.asked_ts for one in seen(bench).venues]
+    first = bench.buy(price=9_990)
+    asked_ts = bench.ts
+    bench.quote(wait_ns=SECOND)
+    second = bench.buy(price=9_980)
+    assert [asked_ts] == [one.asked_ts for one in seen(bench).venues]
+    bench.feed(support.accepted(first))
+    assert [True] == [one.asked_ts > asked_ts for one in seen(bench).venues]
+    bench.feed(support.accepted(second))
+    assert [0] == [one.asked_ts for one in seen(bench).venues]
+
+
+def test_what_the_rate_limits_leave_is_shown_for_each_rule() -> None:
+    """Also where nothing was sent yet; a venue without rules has none."""
+    rules = [
+        {"kind": "ORDERS", "interval": "10s", "limit": 5, "cancel_reserve": 2},
+        {"kind": "WEIGHT", "interval": "1m", "limit": 100, "new": 4},
+    ]
+    bench = Bench(configuration(rate_limits=rules)).start()
+    assert (("ORDERS", 10 * SECOND, 3, 3), ("WEIGHT", 60 * SECOND, 100, 100)) == seen(bench).venues[0].rates
+    bench.buy()
+    assert (("ORDERS", 10 * SECOND, 2, 3), ("WEIGHT", 60 * SECOND, 96, 100)) == seen(bench).venues[0].rates

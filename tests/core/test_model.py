@@ -323,7 +323,7 @@ class Sessions(RuleBasedStateMachine):
 
 LONG = settings.get_current_profile_name() == "long"
 RUN = settings(
-    max_examples=settings.default.max_examples if LONG else 2_000,
+    max_examples=settings.default.max_examples if LONG else 1_000,
     stateful_step_count=30,
     derandomize=not LONG,
     database=None,

@@ -400,3 +400,21 @@ def test_windows_before_the_epoch_are_windows() -> None:
     limit, rates = rule(limit=1, reserve=0), VenueRates(offset_ns=-1_000)
     rates.dispatched((limit,), NEW, (1, 1), 850)
     assert (910, True) == (rates.wait_until((limit,), NEW, 850), rates.fits((limit,), NEW, 910))
+
+
+@given(STREAM, st.booleans(), st.integers(-1_000, 1_000))
+def test_what_is_left_is_what_fits(
+    stream: list[tuple[int, RequestKind, int]], aligned: bool, offset_ns: int
+) -> None:
+    """Something is left for a New whenever one may go, and only then; to look at it changes nothing."""
+    limit, ts = rule(aligned), 10_000
+    rates = VenueRates(offset_ns=offset_ns)
+    assert (3, 3) == rates.left(limit, NEW, ts)
+    for number, (wait, kind, _) in enumerate(stream):
+        ts += wait
+        before = pack(rates)
+        left, whole = rates.left(limit, NEW, ts)
+        assert (rates.fits((limit,), NEW, ts), 3) == (left > 0, whole)
+        assert before == pack(rates)
+        if rates.fits((limit,), kind, ts):
+            rates.dispatched((limit,), kind, (number, 1), ts)

@@ -5,18 +5,25 @@ from __future__ import annotations
 import base64
 import os
 import signal
+import socket
+import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
+import psutil
 import pytest
 import requests
 
+from livestack.control.commands import Role
+from livestack.control.keys import new_client
 from livestack.node.guard_report import read_report
+from tests.live import canaries as canaries_of
 from tests.live import configuration, operated
 from tests.live.guarded_support import WAIT_S, guard_of, until_gone
 from tests.live.operated import client, until
+from tests.postgres_support import free_port
 from tests.support import Process, Venue, start_node
 
 GUARDED = """
@@ -53,6 +60,34 @@ kind = "key_revoked"
 after = "2s"
 """
 """What the venue does once the node is at work."""
+
+POSTGRES_PASSWORD = "canary/of a postgres+password=0123"
+STORAGE_SECRET = "canary/of+an/object/storage+secret=0123"
+POSTGRES_URL = "postgresql://canary:{password}@127.0.0.1:{port}/records"
+"""Nobody listens at the port, or somebody who refuses."""
+
+EVERYTHING = """
+[control]
+listen = "tcp://127.0.0.1:{main}"
+listen_kill = "tcp://127.0.0.1:{kill}"
+listen_publish = "tcp://127.0.0.1:{publish}"
+[telemetry]
+statsd = "127.0.0.1:{statsd}"
+[records]
+start_without = true
+stop_timeout = "1s"
+[records.sinks.lake]
+url = "delta+file://{lake}"
+[records.sinks.sql]
+url_env = "RECORDS_URL"
+"""
+
+TWO_SINKS = """[records]
+[records.sinks.sql]
+url_env = "RECORDS_URL"
+[records.sinks.far]
+url = "delta+s3://bucket/prefix?endpoint=http://127.0.0.1:{nobody}&region=us-east-1"
+"""
 
 PLAIN_LENGTH = 20
 """A line of a private key that is shorter says nothing."""
@@ -133,9 +168,28 @@ def write(directory: Path, venue: Venue) -> Path:
     return path
 
 
+def with_everything(path: Path, statsd: int) -> dict[str, str]:
+    """Add tcp, telemetry, and two sinks, of which one is away. What sinks need of the environment."""
+    ports = {name: free_port() for name in ("main", "kill", "publish", "nobody")}
+    more = EVERYTHING.format(**ports, statsd=statsd, lake=path.parent / "lake")
+    text = path.read_text().replace("[records]\nenabled = false\n", "")
+    path.write_text(text.replace("[lease]\n", f"{more}[lease]\n"))
+    return {
+        "RECORDS_URL": POSTGRES_URL.format(password=quote(POSTGRES_PASSWORD, safe=""), port=ports["nobody"]),
+        "AWS_ACCESS_KEY_ID": "canary",
+        "AWS_SECRET_ACCESS_KEY": STORAGE_SECRET,
+    }
+
+
 def environment(venue: Venue) -> dict[str, str]:
     guard = venue.key("ed25519")
     return {**venue.environment(), "GUARD_KEY": guard["api_key"], "GUARD_SECRET": guard["secret"]}
+
+
+def known_to(process: psutil.Process, secrets: dict[str, str]) -> set[str]:
+    """The names of those of ``secrets`` that stand in its environment, in any form."""
+    found = "\n".join(process.environ().values()).encode()
+    return {name for name, secret in secrets.items() if any(form in found for form in forms(secret))}
 
 
 def wait(condition: Callable[[], bool]) -> None:
@@ -146,13 +200,38 @@ def wait(condition: Callable[[], bool]) -> None:
 
 
 def test_no_artefact_of_a_session_shows_a_key(venue: Venue, tmp_path: Path) -> None:
-    """Actors that fail, a kill, SIGKILL, the guard behind it, a resumed session: neither key nor secret in any file."""
+    """A sink that is away, actors that fail, a kill, SIGKILL, the guard behind it, a resumed session and its fatal end:
+    no key and no secret in any file, answer, publication, datagram, stack, command line, or foreign environment."""
     path = write(tmp_path, venue)
-    with start_node(tmp_path, path, {**environment(venue), "LIVESTACK_FAILPOINTS": FAULTS}) as node:
+    keys = tmp_path / "data" / "keys"
+    keys.mkdir(parents=True, mode=0o700)
+    keys.parent.chmod(0o700)
+    _, of_operator = new_client(keys, "anna", Role.OPERATOR)
+    receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    receiver.bind(("127.0.0.1", 0))
+    storage = with_everything(path, receiver.getsockname()[1])
+    venue_secret, guard_secret = venue.key()["secret"], venue.key("ed25519")["secret"]
+    named = {"venue": venue_secret, "guard": guard_secret, "sql": POSTGRES_PASSWORD, "far": STORAGE_SECRET}
+    canaries = [
+        *(text for key in venue.keys for text in (key["api_key"], key["secret"])),
+        *(POSTGRES_PASSWORD, STORAGE_SECRET),
+        *canaries_of.key_secrets(keys, of_operator),
+    ]
+    variables = {**environment(venue), **storage}
+    with start_node(tmp_path, path, {**variables, "LIVESTACK_FAILPOINTS": FAULTS}) as node:
         for actor in ("connector binance_spot", "feed binance_spot", "control"):
-            until(node, lambda actor=actor: f'"actor": "{actor}"' in node.stderr())
+            until(node, lambda actor=actor: f'"actor":"{actor}"' in node.stderr())
         operated.until_trading(venue, node)
+        children = until(node, lambda: len(found := canaries_of.children(node)) == 3 and found)
+        known = {name: known_to(process, named) for name, process in children.items()}
+        assert {"guard": {"guard"}, "follower": set(), "records": {"far"}} == known
+        shown_by_ps = canaries_of.arguments([psutil.Process(node.pid), *children.values()])
+        (tmp_path / "arguments").write_bytes(shown_by_ps)
+        os.kill(node.pid, signal.SIGUSR2)
+        until(node, lambda: "Thread 0x" in node.stderr())
+        until(node, lambda: any((tmp_path / "lake").rglob("*.parquet")))
         with client(tmp_path) as control:
+            (tmp_path / "answers").write_bytes(until(node, lambda: canaries_of.answers(control)))
             until(node, lambda: control.kill("to see its receipt"))
         operated.until_flat(node, tmp_path)
         guard = guard_of(node)
@@ -162,19 +241,49 @@ def test_no_artefact_of_a_session_shows_a_key(venue: Venue, tmp_path: Path) -> N
     finally:
         os.kill(guard, signal.SIGKILL)  # its proof takes 16 s, and is another test's matter
         until_gone(guard)
-    canaries = [text for key in venue.keys for text in (key["api_key"], key["secret"])]
-    assert [] == shown(canaries, files_of(tmp_path))
-    with start_node(tmp_path, path, environment(venue)) as node:
-        operated.until_heard(node, tmp_path, 50)
-        node.signal()
+    with start_node(
+        tmp_path, path, {**variables, "LIVESTACK_FAILPOINTS": "harness.before_step=raise@400"}
+    ) as node:
         code, output = node.finish()
-        assert 0 == code, node.stderr()
+        assert 4 == code, node.stderr()
     (tmp_path / "stdout.txt").write_text(output)
-    files = files_of(tmp_path)
+    (tmp_path / "datagrams").write_bytes(canaries_of.unread(receiver))
+    receiver.close()
+    (tmp_path / "decoded").write_bytes(canaries_of.decoded(tmp_path))
+    files = [one for one in files_of(tmp_path) if keys not in one.parents]
     names = {one.name for one in files}
-    assert {"stderr-0.txt", "stderr-1.txt", "stdout.txt", "data.mdb"} <= names
-    assert any("kill-receipts" in one.parts for one in files)
+    assert {
+        "stderr-0.txt",
+        "stderr-1.txt",
+        "stdout.txt",
+        "data.mdb",
+        "arguments",
+        "answers",
+        "datagrams",
+    } <= names
+    for part in ("kill-receipts", "lake"):
+        assert any(part in one.parts for one in files)
+    assert any(name.startswith("poison-") for name in names)
     assert [] == shown(canaries, files)
+    assert {0o600} == {stat.S_IMODE(one.stat().st_mode) for one in files_of(keys) if one.suffix == ".key"}
+
+
+def test_a_refused_password_shows_nothing_of_it(venue: Venue, tmp_path: Path) -> None:
+    """The server was told it, in clear, and says that it is wrong; another storage is away: the start ends with a
+    sentence, at debug level."""
+    path = configuration.write(tmp_path, venue.symbols[:1], operated.RESTLESS)
+    text = path.read_text().replace("[records]\nenabled = false\n", TWO_SINKS.format(nobody=free_port()))
+    path.write_text(text.replace('level = "warning"', 'level = "debug"'))
+    heard: list[bytes] = []
+    with canaries_of.refusing_postgres(heard) as port:
+        url = POSTGRES_URL.format(password=quote(POSTGRES_PASSWORD, safe=""), port=port)
+        storage = {"AWS_ACCESS_KEY_ID": "canary", "AWS_SECRET_ACCESS_KEY": STORAGE_SECRET}
+        with start_node(tmp_path, path, {**venue.environment(), "RECORDS_URL": url, **storage}) as node:
+            code, output = node.finish()
+    assert 2 == code, node.stderr()
+    assert POSTGRES_PASSWORD.encode() in heard[0]
+    (tmp_path / "stdout.txt").write_text(output)
+    assert [] == shown([POSTGRES_PASSWORD, STORAGE_SECRET], files_of(tmp_path))
 
 
 def test_what_a_venue_says_wrongly_shows_no_key(

@@ -30,6 +30,7 @@ from tests.live.strategies import market_maker
 from tests.support import Process, Venue, start_node
 
 MEGABYTE = 1 << 20
+LOOK_S = 0.02
 ROOM = f"""
 [journal]
 headroom = {16 * MEGABYTE}
@@ -74,11 +75,11 @@ def start(directory: Path, venue: Venue, rules: str = "", prefix: tuple[str, ...
 def wait(node: Process, condition: Callable[[], bool]) -> None:
     """Until it is so, or the node has ended, which is a failure."""
     while not condition():
-        assert node.running(), node.stderr()
+        assert not node.ended(LOOK_S), node.stderr()
 
 
 def wait_or_end(node: Process, condition: Callable[[], bool]) -> None:
-    while node.running() and not condition():
+    while not node.ended(LOOK_S) and not condition():
         pass
 
 

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from livestack.client import ControlClient
 from livestack.node.guard_report import read_report
 from tests.live.guarded_support import guard_of, is_running, latched, until_flat, until_gone, write
+from tests.live.operated import client, until, until_heard
 from tests.support import Process, Venue, start_node
 
 LOOK_S = 0.05
@@ -63,10 +65,22 @@ def test_nothing_stays_open_behind_a_node(
     assert report is not None
     assert report.venues["binance_spot"].proven or number != signal.SIGKILL
     seen = [one for one in venue.look("orders") if one["kind"] == "order.place"]
-    with start_node(tmp_path, path, venue.environment(), "--for", "3s") as again:
+    with start_node(tmp_path, path, venue.environment()) as again, client(tmp_path) as control:
+        until(again, lambda: ["guard_acted"] == acted(control))
+        until(again, lambda: "live" in {one.status for one in control.status().venues})
+        until_heard(again, tmp_path)
+        assert seen == [one for one in venue.look("orders") if one["kind"] == "order.place"]
+        assert [] == venue.look("open")
+        control.kill_reset("looked at", accept_unknown=True)
+        until(again, lambda: acted(control) == [])
+        again.signal()
         again.finish()
-    assert seen == [one for one in venue.look("orders") if one["kind"] == "order.place"]
     assert [] == venue.look("open")
+
+
+def acted(control: ControlClient) -> list[str]:
+    """The incident that tells what a guard did, while it is shown."""
+    return [one.name for one in control.status().incidents if one.name == "guard_acted"]
 
 
 def test_an_orderly_end_is_nobodys_business(venue: Venue, tmp_path: Path, path: Path) -> None:

@@ -9,7 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from livestack.core.events import IncidentClosed, IncidentOpened
 from tests.live.guarded_support import latched, until_flat, write
+from tests.live.operated import of
 from tests.live.test_guarded_node import KILLED
 from tests.support import Process, Venue, start_node
 
@@ -62,3 +64,5 @@ def test_a_connector_that_hangs_is_held_until_it_returns(venue: Venue, tmp_path:
         node.signal()
         code, _ = node.finish()
         assert 0 == code, node.stderr()
+    for kind in (IncidentOpened, IncidentClosed):
+        assert ["connector_stuck"] == [one.name for one in of(tmp_path, kind)]

@@ -65,15 +65,22 @@ def until(node: Process, happened: Callable[[], bool]) -> None:
             assert happened(), node.stderr()
 
 
-def kill_trading(venue: Venue, directory: Path, path: Path, requests: int = 6, point: str = "") -> None:
-    """Kill -9 once the venue has seen so many more requests with an order open, or at ``point``."""
+def kill_trading(
+    venue: Venue, directory: Path, path: Path, requests: int = 6, point: str = "", open_orders: int = 1
+) -> None:
+    """Kill -9 once the venue has seen so many more requests with so many orders open, or at ``point``."""
     seen = len(venue.look("orders"))
     armed = {"LIVESTACK_FAILPOINTS": point} if point else {}
     with start_node(directory, path, {**venue.environment(), **armed}) as node:
         if point:
             assert KILLED == node.finish()[0], node.stderr()
         else:
-            until(node, lambda: len(venue.look("orders")) >= seen + requests and bool(venue.look("open")))
+            until(
+                node,
+                lambda: (
+                    len(venue.look("orders")) >= seen + requests and len(venue.look("open")) >= open_orders
+                ),
+            )
 
 
 def go_on(venue: Venue, directory: Path, path: Path, *arguments: str) -> dict[str, Any]:
@@ -170,8 +177,8 @@ def test_what_was_sent_and_not_answered(venue: Venue, tmp_path: Path, path: Path
 
 
 def test_fills_of_the_time_without_a_node(venue: Venue, tmp_path: Path, path: Path) -> None:
-    """They are in the journal after the resumption, once each."""
-    kill_trading(venue, tmp_path, path)
+    """They are in the journal after the resumption, once each. With an order on each side one is met soon."""
+    kill_trading(venue, tmp_path, path, open_orders=2)
     before = {(fill["symbol"], fill["id"]) for fill in venue.look("fills")}
     while len(venue.look("fills")) == len(before):
         pass
@@ -237,7 +244,7 @@ def test_killed_while_it_recovers(venue: Venue, tmp_path: Path, path: Path) -> N
     """In the fold and right before its first commit: nothing is left of such an attempt, and the next one succeeds."""
     kill_trading(venue, tmp_path, path)
     count = len(records(tmp_path))
-    for point in ("recovery.in_fold=kill@10", "recovery.before_segment=kill", "segment.in_make=kill"):
+    for point in ("recovery.in_fold=kill@3", "recovery.before_segment=kill", "segment.in_make=kill"):
         kill_trading(venue, tmp_path, path, point=point)
         assert count == len(records(tmp_path))
     assert go_on(venue, tmp_path, path)["recovered"]

@@ -9,8 +9,6 @@ from __future__ import annotations
 import json
 import queue
 import signal
-import socket
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,12 +17,13 @@ import psutil
 import pytest
 
 from livestack.core.events import IncidentClosed, IncidentOpened, SessionResumed
+from livestack.journal.reader import JournalReader
 from livestack.storage.cursor import read_marks
 from tests.live import configuration, operated
 from tests.live.operated import RATE_LIMIT, client, until, until_refused_no_more
 from tests.live.strategies import market_maker
 from tests.live.test_disk import MEGABYTE, ROOM, fill, needs_root, small_disk
-from tests.postgres_support import QUOTED_PASSWORD, Server, running_server
+from tests.postgres_support import QUOTED_PASSWORD, Proxy, Server, running_server
 from tests.support import Process, Venue, start_node
 
 __all__ = ["small_disk"]
@@ -45,10 +44,27 @@ def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
         yield running
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    with running_server(tmp_path) as running:
+@pytest.fixture(scope="module")
+def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running_server(tmp_path_factory.mktemp("server")) as running:
         yield running
+
+
+@pytest.fixture
+def server(own_server: Server) -> Server:
+    """The module's server, running."""
+    if not own_server.running:
+        own_server.start()
+    return own_server
+
+
+@pytest.fixture
+def url(server: Server) -> Iterator[str]:
+    """Of a database of its own; the server may be down in the end."""
+    with server.database() as name:
+        yield server.url_of(name)
+        if not server.running:
+            server.start()
 
 
 class Bench:
@@ -58,6 +74,8 @@ class Bench:
         self.directory = directory
         self.venue = venue
         self.url = url
+        self._incidents: list[IncidentOpened | IncidentClosed] = []
+        self._read_upto = 0
         self.path = configuration.write(
             directory, venue.symbols[:2], market_maker(venue.symbols[0]), records="#"
         )
@@ -96,7 +114,14 @@ class Bench:
         until(node, lambda: len(self.venue.look("orders")) >= before + more)
 
     def incidents(self, kind: type = IncidentOpened) -> list[tuple[str, str]]:
-        return [(one.name, one.scope) for one in operated.of(self.directory, kind)]
+        """Of the only session; of its journal only what is new is read: who waits asks often."""
+        session = operated.session(self.directory)
+        with JournalReader.open(self.directory / "data" / "sessions", session, True) as reader:
+            for record in reader.records(self._read_upto + 1):
+                self._read_upto = record.seq
+                if isinstance(record.event, IncidentOpened | IncidentClosed):
+                    self._incidents.append(record.event)
+        return [(one.name, one.scope) for one in self._incidents if isinstance(one, kind)]
 
     def until_incident(self, node: Process, name: str, scope: str, kind: type = IncidentOpened) -> None:
         until(node, lambda: (name, scope) in self.incidents(kind))
@@ -136,127 +161,148 @@ def shippers(node: Process) -> list[psutil.Process]:
 
 
 def test_records_are_there_while_the_session_runs(tmp_path: Path, venue: Venue) -> None:
-    """Without a word in the configuration; at the end nothing is left, and nothing complained."""
+    """Without a word in the configuration; at the end nothing is left, and nothing complained.
+
+    No library of storage is in the node's process, by what it has mapped while it ships.
+    """
     bench = Bench(tmp_path, venue, "[records]")
     with bench.start() as node:
         bench.until_trading(node)
         bench.until_sink(node, "local", lambda one: one.state == "ok" and one.through > 100)
         code, found = bench.command("verify")
         assert (0, ["local"], True) == (code, [one["sink"] for one in found], found[0]["storage"] > 0)
+        (shipper,) = shippers(node)
+        mapped, there = (
+            Path(f"/proc/{pid}/maps").read_text(errors="replace") for pid in (node.pid, shipper.pid)
+        )
         stderr = bench.end(node)
     assert "" == stderr
+    assert [True, True] == [name in there for name in ("deltalake", "pyarrow")]
+    assert [False] * 3 == [name in mapped for name in ("deltalake", "pyarrow", "psycopg")]
     bench.all_there("local")
 
 
-def test_a_shipper_that_is_killed_is_started_again(tmp_path: Path, venue: Venue) -> None:
-    """In the middle of its work, twice; what it had written half is not there twice."""
-    bench = Bench(tmp_path, venue, SOON)
-    with bench.start() as node:
-        for _ in range(2):
+def test_killed_shippers_and_a_killed_node_beside_a_silent_sink(
+    tmp_path: Path, venue: Venue, server: Server, url: str
+) -> None:
+    """A shipper that is killed is started again; a node that is killed takes its shippers along.
+
+    The resumed session waits for no sink: one that accepts and never answers hears of it when the session goes on
+    already, in its second segment. Once it answers, it has everything, and nothing twice.
+    """
+    with Proxy(server.port) as proxy:
+        bench = Bench(tmp_path, venue, SOON + "[records.sinks.local]\n" + PG, proxy.through(url))
+        with bench.start() as node:
             bench.until_trading(node)
-            bench.until_sink(node, "local", lambda one: one.state == "ok" and one.through > 0)
-            (shipper,) = shippers(node)
-            shipper.send_signal(signal.SIGKILL)
-            bench.until_sink(node, "local", lambda one: one.state == "down")
-        bench.until_shipped(node, "local")
-        bench.end(node)
-    bench.all_there("local")
+            for name in ("local", "pg"):
+                bench.until_sink(node, name, lambda one: one.state == "ok" and one.through > 0)
+            killed = shippers(node)
+            assert 2 == len(killed)
+            for shipper in killed:
+                shipper.send_signal(signal.SIGKILL)
+            until(node, lambda: "down" in {one.state for one in bench.sinks(node).values()})
+            for name in ("local", "pg"):
+                bench.until_shipped(node, name)
+            bench.until_trading(node)
+            others = shippers(node)
+            assert set() == {one.pid for one in others} & {one.pid for one in killed}
+            node.kill()
+            psutil.wait_procs(others, WAIT_S)
+            assert [False, False] == [one.is_running() for one in others]
+        segments: queue.SimpleQueue[int] = queue.SimpleQueue()
+        proxy.swallow(lambda: segments.put(len(list(tmp_path.glob("data/sessions/*/journal/[0-9]*")))))
+        with bench.start() as node:
+            bench.until_trading(node)
+            assert 2 == segments.get(timeout=WAIT_S)
+            assert "ok" != bench.sinks(node)["pg"].state
+            bench.until_incident(node, "ship_lag", "pg")
+            proxy.carry()
+            bench.until_incident(node, "ship_lag", "pg", IncidentClosed)
+            bench.end(node)
+        assert 1 == len(operated.of(tmp_path, SessionResumed))
+        bench.all_there("local", "pg")
 
 
-def test_a_node_that_is_killed_takes_its_shippers_along(tmp_path: Path, venue: Venue) -> None:
-    """The session goes on, and so does its shipping, from what the sink says."""
-    bench = Bench(tmp_path, venue, SOON)
-    with bench.start() as node:
-        bench.until_trading(node)
-        bench.until_sink(node, "local", lambda one: one.through > 0)
-        (shipper,) = shippers(node)
-        node.kill()
-        shipper.wait(60)
-    with bench.start() as node:
-        bench.until_trading(node)
-        bench.until_sink(node, "local", lambda one: one.state == "ok" and one.through > 0)
-        bench.end(node)
-    assert operated.of(tmp_path, SessionResumed)
-    bench.all_there("local")
+def test_a_sink_that_is_away_is_made_up_for(tmp_path: Path, venue: Venue, server: Server, url: str) -> None:
+    """Trading goes on, the other sink too; an incident tells of it, until it has everything again.
 
-
-def test_a_sink_that_is_away_is_made_up_for(tmp_path: Path, venue: Venue, server: Server) -> None:
-    """Trading goes on, the other sink too; an incident tells of it, until it has everything again."""
-    bench = Bench(tmp_path, venue, SOON + "[records.sinks.local]\n" + PG, server.make_database("one"))
+    Away again, it holds up no end: after ``stop_timeout`` the node goes with its exit code and says what waits, and
+    the command that it names ships it.
+    """
+    bench = Bench(tmp_path, venue, QUICK + "[records.sinks.local]\n" + PG, url)
     with bench.start() as node:
         bench.until_sink(node, "pg", lambda one: one.state == "ok" and one.through > 0)
         server.stop()
+        bench.until_shipped(node, "local")
         bench.until_incident(node, "ship_lag", "pg")
         seen = bench.sinks(node)
         assert "down" == seen["pg"].state
         assert QUOTED_PASSWORD not in seen["pg"].error + seen["pg"].address
-        bench.until_shipped(node, "local")
         bench.until_trading(node)
         server.start()
         bench.until_incident(node, "ship_lag", "pg", IncidentClosed)
         bench.until_shipped(node, "pg")
-        bench.end(node)
-    assert {("ship_lag", "pg")} == set(bench.incidents())
-    bench.all_there("local", "pg")
-
-
-def test_a_node_ends_without_a_sink_that_is_away(tmp_path: Path, venue: Venue, server: Server) -> None:
-    """With its exit code, after ``stop_timeout``; it says what waits, and the command that it names ships it."""
-    bench = Bench(tmp_path, venue, QUICK + PG, server.make_database("one"))
-    with bench.start() as node:
-        bench.until_sink(node, "pg", lambda one: one.through > 0)
         server.stop()
         bench.until_trading(node)
         stderr = bench.end(node)
-    (told,) = [line for line in stderr.splitlines() if "records_wait" in line]
+    assert {("ship_lag", "pg")} == set(bench.incidents())
+    (told,) = [line for line in stderr.splitlines() if "records_wait" in line and "sink=pg" in line]
     assert f"livestack records ship {operated.session(tmp_path)}" in told
-    assert "sink=pg" in told
     server.start()
     code, _ = bench.command("ship")
     assert 0 == code
-    bench.all_there("pg")
+    bench.all_there("local", "pg")
 
 
-def test_a_sink_that_refuses_needs_somebody(tmp_path: Path, venue: Venue, server: Server) -> None:
-    """A password that is changed under it: critical, trading goes on; changed back, everything is there."""
-    server.make_role("shipper", "first-word")
-    server.make_database("two")
-    server.execute("ALTER DATABASE two OWNER TO shipper")
-    bench = Bench(tmp_path, venue, SOON + PG, server.url_of("two", "shipper", "first-word"))
-    with bench.start() as node:
-        bench.until_sink(node, "pg", lambda one: one.through > 0)
-        server.set_password("shipper", "another-word")
-        server.disconnect("two")
-        bench.until_incident(node, "ship_refused", "pg")
-        assert "refused" == bench.sinks(node)["pg"].state
-        bench.until_trading(node)
-        server.set_password("shipper", "first-word")
-        bench.until_incident(node, "ship_refused", "pg", IncidentClosed)
-        bench.until_shipped(node, "pg")
-        stderr = bench.end(node)
-    bench.all_there("pg")
-    assert "first-word" not in stderr
+def test_a_sink_that_is_not_there_yet_and_one_that_refuses(
+    tmp_path: Path, venue: Venue, server: Server, url: str
+) -> None:
+    """``start_without``: a new session begins, and ships as soon as there is somebody to ship to.
+
+    A password that is changed under it needs somebody: critical, trading goes on; changed back, everything is there.
+    """
+    with server.role("first-word") as role:
+        database = url.rpartition("/")[2]
+        server.execute(f"ALTER DATABASE {database} OWNER TO {role}")
+        bench = Bench(
+            tmp_path,
+            venue,
+            SOON + "start_without = true\n" + PG,
+            server.url_of(database, role, "first-word"),
+        )
+        server.stop()
+        with bench.start() as node:
+            bench.until_trading(node)
+            assert "ok" != bench.sinks(node)["pg"].state
+            server.start()
+            bench.until_sink(node, "pg", lambda one: one.state == "ok" and one.through > 0)
+            server.set_password(role, "another-word")
+            server.disconnect(database)
+            bench.until_incident(node, "ship_refused", "pg")
+            assert "refused" == bench.sinks(node)["pg"].state
+            bench.until_trading(node)
+            server.set_password(role, "first-word")
+            bench.until_incident(node, "ship_refused", "pg", IncidentClosed)
+            bench.until_shipped(node, "pg")
+            stderr = bench.end(node)
+        bench.all_there("pg")
+        assert "first-word" not in stderr
+        server.execute(f"REASSIGN OWNED BY {role} TO CURRENT_USER", database)
 
 
 @pytest.mark.parametrize(
     ("what", "exit_code", "sentence"),
-    [
-        ("away", 3, "start_without = true"),
-        ("password", 2, "records.sinks.pg"),
-        ("scheme", 2, "unknown scheme"),
-    ],
+    [("away", 3, "start_without = true"), ("password", 2, "records.sinks.pg")],
 )
 def test_a_new_session_does_not_begin_without_its_sink(
     tmp_path: Path, venue: Venue, server: Server, what: str, exit_code: int, sentence: str
 ) -> None:
     """Before anything is opened at the venue, with a sentence that shows no secret."""
-    url = server.make_database("one")
+    url = server.url
     if what == "away":
         server.stop()
-    elif what == "password":
-        url = url.replace(QUOTED_PASSWORD, "wrong-word")
     else:
-        url = url.replace("postgresql:", "mysql:")
+        url = url.replace(QUOTED_PASSWORD, "wrong-word")
     seen = len(venue.look("orders"))
     bench = Bench(tmp_path, venue, QUICK + PG, url)
     with bench.start() as node:
@@ -268,82 +314,12 @@ def test_a_new_session_does_not_begin_without_its_sink(
     assert not list((tmp_path / "data" / "sessions").glob("*"))
 
 
-def test_a_new_session_begins_without_its_sink_where_that_is_wanted(
-    tmp_path: Path, venue: Venue, server: Server
-) -> None:
-    """``start_without``: it ships as soon as there is somebody to ship to."""
-    url = server.make_database("one")
-    server.stop()
-    bench = Bench(tmp_path, venue, QUICK + "start_without = true\n" + PG, url)
-    with bench.start() as node:
-        bench.until_trading(node)
-        assert "ok" != bench.sinks(node)["pg"].state
-        server.start()
-        bench.until_sink(node, "pg", lambda one: one.state == "ok" and one.through > 0)
-        bench.end(node)
-
-
-def test_a_resumed_session_goes_on_without_its_sink(tmp_path: Path, venue: Venue, server: Server) -> None:
-    """Orders may be open: the start refuses nothing, and the incident is there."""
-    bench = Bench(tmp_path, venue, SOON + PG, server.make_database("one"))
-    with bench.start() as node:
-        bench.until_trading(node)
-        node.kill()
-    server.stop()
-    with bench.start() as node:
-        bench.until_trading(node)
-        bench.until_incident(node, "ship_lag", "pg")
-        server.start()
-        bench.until_incident(node, "ship_lag", "pg", IncidentClosed)
-        bench.end(node)
-    bench.all_there("pg")
-
-
-class Silent:
-    """Takes connections and never says a word. ``segments``: how many the session in ``directory`` had at the first."""
-
-    def __init__(self, directory: Path) -> None:
-        self.segments: queue.SimpleQueue[int] = queue.SimpleQueue()
-        self._directory = directory
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"postgresql://someone@127.0.0.1:{self._listener.getsockname()[1]}/records"
-
-    def __enter__(self) -> Silent:
-        threading.Thread(target=self._listen, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._listener.close()
-
-    def _listen(self) -> None:
-        connection, _ = self._listener.accept()
-        self.segments.put(len(list(self._directory.glob("data/sessions/*/journal/[0-9]*"))))
-        connection.recv(1)
-        threading.Event().wait()  # and keeps it
-
-
-def test_a_resumed_session_does_not_wait_for_its_sink(tmp_path: Path, venue: Venue) -> None:
-    """One that accepts and never answers hears of it when the session goes on already."""
-    plain = Bench(tmp_path, venue, "[records]\n")
-    with plain.start() as node:
-        plain.until_trading(node)
-        node.kill()
-    with Silent(tmp_path) as sink:
-        bench = Bench(tmp_path, venue, QUICK + PG, sink.url)
-        with bench.start() as node:
-            bench.until_trading(node)
-            assert 2 == sink.segments.get(timeout=WAIT_S)
-            assert "ok" != bench.sinks(node)["pg"].state
-            assert 1 == len(operated.of(tmp_path, SessionResumed))
-            bench.end(node)
-
-
 @needs_root
 def test_a_full_disk_and_a_sink_that_is_away_lose_nothing(
-    small_disk: Path, tmp_path: Path, venue: Venue, server: Server
+    small_disk: Path, tmp_path: Path, venue: Venue, server: Server, url: str
 ) -> None:
     """Trading halts at the high-water mark and nothing is dropped: both sinks have everything when both are back."""
-    bench = Bench(small_disk, venue, SOON + "[records.sinks.local]\n" + PG, server.make_database("one"), ROOM)
+    bench = Bench(small_disk, venue, SOON + "[records.sinks.local]\n" + PG, url, ROOM)
     with bench.start() as node:
         bench.until_sink(node, "pg", lambda one: one.through > 0)
         server.stop()
@@ -359,17 +335,3 @@ def test_a_full_disk_and_a_sink_that_is_away_lose_nothing(
         bench.until_shipped(node, "pg")
         bench.end(node)
     bench.all_there("local", "pg")
-
-
-def test_no_library_of_storage_is_in_the_nodes_process(tmp_path: Path, venue: Venue) -> None:
-    """By what it has mapped while it ships."""
-    bench = Bench(tmp_path, venue, "[records]")
-    with bench.start() as node:
-        bench.until_sink(node, "local", lambda one: one.state == "ok" and one.through > 0)
-        (shipper,) = shippers(node)
-        mapped, there = (
-            Path(f"/proc/{pid}/maps").read_text(errors="replace") for pid in (node.pid, shipper.pid)
-        )
-        bench.end(node)
-    assert [True, True] == [name in there for name in ("deltalake", "pyarrow")]
-    assert [False] * 3 == [name in mapped for name in ("deltalake", "pyarrow", "psycopg")]

@@ -117,7 +117,7 @@ def test_before_it_has_begun(venue: Venue, tmp_path: Path) -> None:
     with operated.start(tmp_path, path, venue) as node:
         operated.until_trading(venue, node)
         node.kill()
-    points = f"recovery.in_fold=block:{tmp_path / 'held'}@20"
+    points = f"recovery.in_fold=block:{tmp_path / 'held'}@3"
     with Pause(tmp_path / "held") as held, operated.start(tmp_path, path, venue, failpoints=points) as node:
         held.wait(node)
         node.signal()

@@ -83,5 +83,6 @@ def beat(guard: GuardChild, silent: threading.Event, every_s: float) -> None:
 
 if __name__ == "__main__":
     code = main(Path(sys.argv[1]), Path(sys.argv[2]))
+    logs.flush()
     sys.stdout.flush()
     os._exit(code)  # as a node that ends whatever its threads do

@@ -16,6 +16,7 @@ from livestack.core.events import (
     SessionStarted,
     SetTradingState,
 )
+from livestack.core.state import KillRecord
 from livestack.core.types import TradingState, parse_client_id
 from livestack.exceptions import JournalFormatError, UsageError
 from livestack.journal.directory import DataDirectory
@@ -170,6 +171,32 @@ def test_recover_halt_leaves_it_to_an_operator(tmp_path: Path) -> None:
     _, halt = begin_again(recovered, "halt", WALL_NS, random.Random(1)).events
     assert isinstance(halt, OperatorCommand)
     assert SetTradingState(TradingState.HALTED) == halt.command
+
+
+@pytest.mark.parametrize(
+    ("key", "accepted", "killed", "told"),
+    [
+        ("session_not_resumed 20260101-0", False, False, ["session_not_resumed 20260101-0"]),
+        ("session_not_resumed 20260101-0", True, False, []),
+        ("guard_acted guard", False, True, ["guard_acted guard"]),
+        ("guard_acted guard", False, False, []),
+        ("stall harness", False, True, []),
+        ("odd", False, True, []),
+    ],
+)
+def test_incidents_that_only_an_operator_ends_are_told_again(
+    tmp_path: Path, key: str, accepted: bool, killed: bool, told: list[str]
+) -> None:
+    """The Core forgets all of them when it is resumed; whatever else still holds shows anew by itself."""
+    interrupted(tmp_path)
+    recovered = look(tmp_path)
+    assert isinstance(recovered, Recovered)
+    control = recovered.runtime.state.control
+    control.incidents[key] = "critical"
+    if killed:
+        control.kill[""] = KillRecord(1, "guard", "", "")
+    found = begin_again(recovered, "resume", WALL_NS, random.Random(1), accepted).events
+    assert told == [f"{one.name} {one.scope}" for one in found if isinstance(one, IncidentOpened)]
 
 
 def test_other_semantics_are_not_resumed(tmp_path: Path) -> None:

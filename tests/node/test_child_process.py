@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import queue
+import signal
 import sys
 
 import pytest
 
 from livestack.node.child_process import ChildProcess, child_environment
+from livestack.node.triggers import FOR_THE_NODE, ignore
 from livestack.transports.backoff import Backoff
 from tests.actors.fakes import FakeClock
 from tests.node.test_children import AskedTimers, _Least
@@ -76,3 +78,30 @@ def test_the_environment_has_our_modules(without: tuple[str, ...]) -> None:
     environment = child_environment({"SECRET": "s", "PATH": "p"}, without)
     assert {"PATH", "PYTHONPATH", "SECRET"} - set(without) == set(environment)
     assert [path for path in sys.path if path] == environment["PYTHONPATH"].split(os.pathsep)
+
+
+def test_signals_for_the_node_do_not_end_a_child_that_has_just_begun() -> None:
+    """They are blocked from its first instruction on; the thread that asked for it takes nothing of the node away."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    child = Listening(
+        "import signal; print(*sorted(signal.pthread_sigmask(signal.SIG_BLOCK, ())), flush=True)"
+    )
+    child.start()
+    heard = child.heard.get(timeout=WAIT_S)
+    assert isinstance(heard, bytes)
+    assert set(FOR_THE_NODE) <= {int(number) for number in heard.split()} | before
+    assert child.stop(WAIT_S)
+    assert before == signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def test_and_then_it_ignores_them() -> None:
+    """Each of them, in a process that says so."""
+    handlers = {number: signal.getsignal(number) for number in FOR_THE_NODE}
+    try:
+        ignore()
+        for number in FOR_THE_NODE:
+            os.kill(os.getpid(), number)
+            assert signal.SIG_IGN == signal.getsignal(number)
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler if handler is not None else signal.SIG_DFL)

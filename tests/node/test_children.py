@@ -247,16 +247,23 @@ def test_the_command_says_all_of_its_settings(tmp_path: Path) -> None:
 
 
 def test_it_gets_no_keys(tmp_path: Path) -> None:
-    """Neither the node's nor its guard's; and finds the same modules as its node."""
+    """Neither the node's nor its guard's, nor a storage's; and finds the same modules as its node."""
     path = configuration.write(tmp_path, ["BTCUSDT"], market_maker("BTCUSDT"))
     guard = 'guard_api_key_env = "GUARD_KEY"\nguard_secret_env = "GUARD_SECRET"\n'
     path.write_text(
         path.read_text().replace('secret_env = "VENUE_SECRET"\n', 'secret_env = "VENUE_SECRET"\n' + guard)
     )
-    complete = {**ENVIRONMENT, "GUARD_KEY": "k", "GUARD_SECRET": "s", "PATH": "p"}
+    complete = {
+        **ENVIRONMENT,
+        "GUARD_KEY": "k",
+        "GUARD_SECRET": "s",
+        "PATH": "p",
+        "AWS_SECRET_ACCESS_KEY": "s",
+    }
     settings, _ = load(path, complete)
     environment = follower_environment(complete, settings)
     assert {"VENUE_KEY", "VENUE_SECRET", "GUARD_KEY", "GUARD_SECRET"}.isdisjoint(environment)
+    assert "AWS_SECRET_ACCESS_KEY" not in environment
     assert "p" == environment["PATH"]
     assert [path for path in sys.path if path] == environment["PYTHONPATH"].split(os.pathsep)
 

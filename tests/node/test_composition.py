@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from livestack.actors.base import NodeActor
 from livestack.actors.messages import ConnectorWanted, Unreachable
+from livestack.actors.telemetry import TelemetryActor
 from livestack.core.events import FeedStatusChanged
 from livestack.core.types import ConnectionStatus
+from livestack.exceptions import LivestackError
 from livestack.node.supervisor import Phase
 from tests.simulation.test_node import check_agreement, check_invariants, make_world
 from tests.simulation.world import World
@@ -107,3 +111,68 @@ def test_what_was_sent_is_something_that_may_be_open(tmp_path: Path) -> None:
     assert not world.node.supervisor.leaves_nothing
     world.stop()
     assert world.node.supervisor.leaves_nothing
+
+
+STATSD = '[telemetry]\nstatsd = "statsd.test:8125"\n'
+
+
+def sum_of(world: World, metric: str) -> int:
+    """What was sent of a counter altogether."""
+    lines = [line for line in world.statsd.lines() if f".{metric}:" in line]
+    return sum(int(line.partition(":")[2].partition("|")[0]) for line in lines)
+
+
+def test_metrics_are_sent_each_second_and_once_more_at_the_end(tmp_path: Path) -> None:
+    """What the board shows at last was sent, whatever became of the actor: its successor counts nothing twice."""
+    world = make_world(37, tmp_path, more=STATSD)
+    world.run(2.5)
+    named = f"livestack.test.{world.session}."
+    assert all(line.startswith(named) for line in world.statsd.lines())
+    assert 2 == len([line for line in world.statsd.lines() if line.startswith(f"{named}session.phase:2|g")])
+    break_down(world, "telemetry")
+    world.run(2)
+    assert "telemetry" not in world.launcher.dead
+    world.stop()
+    assert world.statsd.is_closed
+    assert f"{named}session.phase:3|g" in world.statsd.lines()
+    assert world.board.view is not None
+    assert world.board.view.dispatches == sum_of(world, "runtime.dispatches") > 0
+    assert world.node.progress.committed == sum_of(world, "journal.records")
+
+
+def test_without_telemetry_there_is_no_actor_and_nothing_to_show(tmp_path: Path) -> None:
+    """``telemetry.enabled = false``: the node runs all the same."""
+    world = make_world(39, tmp_path, more=STATSD + "enabled = false\n")
+    world.run(2)
+    assert "telemetry" not in [actor.name for actor in world.launcher.actors]
+    assert ([], None) == (world.statsd.sent, world.board.metrics)
+    assert [] == world.node.registry.read()
+    assert 0 == world.stop()
+
+
+def test_a_telemetry_actor_that_cannot_start_keeps_no_session(tmp_path: Path) -> None:
+    """It is tried again, and works once it can."""
+    world = make_world(40, tmp_path)
+    start, broken = world.launcher.start, True
+
+    def refusing(actor_class: type[NodeActor], **arguments: Any) -> int:
+        if broken and actor_class is TelemetryActor:
+            raise LivestackError("no thread for it")
+        return start(actor_class, **arguments)
+
+    world.launcher.start = refusing  # type: ignore[method-assign]
+    world.node._begin_telemetry()
+    break_down(world, "telemetry")
+    world.run(0.2)
+    assert ["telemetry"] == sorted(world.launcher.dead)
+    broken = False
+    world.run(1)
+    assert set() == world.launcher.dead
+    assert 0 == world.stop()
+
+
+def test_who_does_not_stop_is_told_but_for_telemetry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exit code says that something is left undone; by a telemetry actor that hangs nothing is."""
+    world = make_world(35, tmp_path)
+    monkeypatch.setattr(world.launcher, "stop_all", lambda: ["TelemetryActor", "RecorderActor"])
+    assert ["RecorderActor"] == world.node.stop()

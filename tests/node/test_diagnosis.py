@@ -83,6 +83,27 @@ def test_nothing_is_wrong(tmp_path: Path, seams: MakeSeams, venue: Venue) -> Non
     assert before == tree(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("file", "state", "text"),
+    [
+        ("logs/node.log", "ok", "{}/data/logs/node.log, will be made"),
+        ("{}/node.toml/node.log", "wrong", "{}/node.toml is no directory"),
+        ("{}", "wrong", "{} is no file"),
+        ("/proc/self/node.log", "wrong", "this user may not write to /proc/self"),
+    ],
+)
+def test_the_file_of_the_log(tmp_path: Path, seams: MakeSeams, file: str, state: str, text: str) -> None:
+    """One that a start would refuse is found, with its exit code, and none is made."""
+    path = configured(tmp_path)
+    place = f'[log]\nfile = "{file.format(tmp_path)}"'
+    path.write_text(path.read_text().replace("[log]", place))
+    before = tree(tmp_path)
+    one = only(look(path, seams, ENVIRONMENT), "log")
+    assert (state, text.format(tmp_path)) == (one.state, one.text)
+    assert (2 if state == "wrong" else 0) == one.exit
+    assert before == tree(tmp_path)
+
+
 def test_venue_that_does_not_know_the_symbol(tmp_path: Path, seams: MakeSeams, venue: Venue) -> None:
     """Exit 2, with the sentence of a start."""
     path = configured(tmp_path)

@@ -10,11 +10,11 @@ import msgspec
 import pytest
 
 from livestack.actors.gate import DispatchGate, Hold, Passage
-from livestack.core.control_events import HALTING
-from livestack.core.events import Event, IncidentClosed, IncidentOpened
+from livestack.core.events import Event
+from livestack.core.incidents import FOLLOWER_AWAY, REPLAY_DIFFERS
 from livestack.journal.segment import first_seq_of, segments_of
 from livestack.journal.snapshots import snapshot_path
-from livestack.node.following import AWAY, DIFFERS, Following, OnFollower, _retention
+from livestack.node.following import Following, OnFollower, _retention
 from livestack.settings import Settings, load
 from tests.actors.fakes import FakeClock, FakeTimers
 from tests.journal.test_segment import rotated
@@ -80,7 +80,7 @@ def test_a_difference_holds_trading_at_once() -> None:
         assert admitted
     assert [Hold.FOLLOWER] == [standing.hold for standing in node.gate.standing()]
     detail = "seq 7: the journal has nothing"
-    assert [IncidentOpened(name=DIFFERS, scope="follower", grade=HALTING, detail=detail)] == node.harness.told
+    assert [REPLAY_DIFFERS.opened("follower", detail)] == node.harness.told
 
 
 def test_an_absence_is_an_incident_and_no_hold() -> None:
@@ -90,8 +90,8 @@ def test_an_absence_is_an_incident_and_no_hold() -> None:
     told.on_away("it says nothing")
     told.on_back()
     assert [
-        IncidentOpened(name=AWAY, scope="follower", grade="warning", detail="it says nothing"),
-        IncidentClosed(name=AWAY, scope="follower", detail=""),
+        FOLLOWER_AWAY.opened("follower", "it says nothing"),
+        FOLLOWER_AWAY.closed("follower", "it has caught up"),
     ] == node.harness.told
     assert not node.gate.standing()
 

@@ -76,14 +76,23 @@ def meanwhile(
 
 
 def test_it_stands_by_until_a_session_is_begun(settings: Settings) -> None:
-    """Who did it, and why, is what is recorded; from then on the node is starting."""
+    """Ready once somebody would be heard, and it beats meanwhile. Who did it, and why, is what is recorded; from then
+    on the node is starting."""
+    standing: list[object] = []
     with service_of(settings) as service:
-        thread = meanwhile(settings, service, lambda client: client.session_start("the market opens"))
-        order = service.stand_by()
+        beats = threading.Event()
+
+        def begin(client: ControlClient) -> None:
+            assert beats.wait(LIMIT_S)
+            client.session_start("the market opens")
+
+        thread = meanwhile(settings, service, begin)
+        order = service.stand_by(ready=lambda: standing.append(service.desk.standing_by), beat=beats.set)
         thread.join(LIMIT_S)
         assert isinstance(order, OperatorCommand)
         assert (StartSession(), "local", "the market opens") == (order.command, order.who, order.why)
         assert ("starting", None) == (service.board.phase, service.desk.standing_by)
+        assert [False] == [one is None for one in standing]
 
 
 def test_in_standby_it_can_be_given_up(settings: Settings) -> None:

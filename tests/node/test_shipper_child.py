@@ -144,7 +144,7 @@ def test_one_that_has_caught_up_is_told_of(bench: Bench) -> None:
     bench.clock.time_ns = bench.look_ns
     bench.look()
     assert "no route" in bench.heard.next()[1]
-    assert ("down", "no route") == (child.view().state, child.view().error)
+    assert ("down", "no route", 1) == (child.view().state, child.view().error, child.view().errors)
     process = child._greeted
     assert process is not None
     assert process.stdin is not None

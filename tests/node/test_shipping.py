@@ -15,10 +15,11 @@ from structlog.testing import capture_logs
 
 from livestack.control.view import SinkView
 from livestack.core.events import Event, IncidentClosed, IncidentOpened
+from livestack.core.incidents import SHIP_LAG, SHIP_REFUSED
 from livestack.node import shipping as module
-from livestack.node.children import follower_environment
+from livestack.node.children import shipper_environment
 from livestack.node.shipper import Instructions
-from livestack.node.shipping import DEAD_LETTER, LAG, REFUSED, OnSink, Shipping
+from livestack.node.shipping import OnSink, Shipping
 from livestack.node.sink_check import CheckedSink
 from livestack.node.supervisor import EXIT_SECOND_SIGNAL
 from livestack.records_settings import RecordsSettings, SinkSettings
@@ -76,16 +77,10 @@ def shipping(
 @pytest.mark.parametrize(
     ("tell", "event"),
     [
-        (
-            lambda on: on.on_late("it is too slow"),
-            IncidentOpened(name=LAG, scope="pg", grade="warning", detail="it is too slow"),
-        ),
-        (lambda on: on.on_caught_up(), IncidentClosed(name=LAG, scope="pg", detail="it has caught up")),
-        (
-            lambda on: on.on_refused("no rights\udc80"),
-            IncidentOpened(name=REFUSED, scope="pg", grade="critical", detail="no rights\\udc80"),
-        ),
-        (lambda on: on.on_accepted(), IncidentClosed(name=REFUSED, scope="pg", detail="it works again")),
+        (lambda on: on.on_late("it is too slow"), SHIP_LAG.opened("pg", "it is too slow")),
+        (lambda on: on.on_caught_up(), SHIP_LAG.closed("pg", "it has caught up")),
+        (lambda on: on.on_refused("no rights\udc80"), SHIP_REFUSED.opened("pg", "no rights\\udc80")),
+        (lambda on: on.on_accepted(), SHIP_REFUSED.closed("pg", "it works again")),
     ],
 )
 def test_a_sinks_troubles_are_incidents(tell: Callable[[OnSink], None], event: Event) -> None:
@@ -107,14 +102,13 @@ def test_dead_letters_are_one_incident(tmp_path: Path) -> None:
         "100 records are in dead_letters; the last one: fills, seq 100",
         "1,000 records are in dead_letters; the last one: fills, seq 1000",
     ] == [one.detail for one in told if isinstance(one, IncidentOpened)]
-    assert {(DEAD_LETTER, "pg", "critical")} == {(one.name, one.scope, one.grade) for one in told}  # type: ignore[union-attr]
+    assert {("dead_letter", "pg", "critical")} == {(one.name, one.scope, one.grade) for one in told}  # type: ignore[union-attr]
 
 
 def test_incidents_of_an_earlier_run_are_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Dead letters are told again, as they are there; everything else of sinks shows anew; others' are not ours."""
-    open_then = dict.fromkeys(
-        (f"{LAG} pg", f"{REFUSED} gone", f"{DEAD_LETTER} pg", f"{DEAD_LETTER} gone", "stall harness"), ""
-    )
+    names = "ship_lag pg", "ship_refused gone", "dead_letter pg", "dead_letter gone", "stall harness"
+    open_then = dict.fromkeys(names, "")
     node = FakeNode(open_then)
     made = shipping(tmp_path, node, "pg", monkeypatch=monkeypatch)
     made.start()
@@ -122,8 +116,8 @@ def test_incidents_of_an_earlier_run_are_taken_over(tmp_path: Path, monkeypatch:
     made.stop()
     opened = [(one.name, one.scope) for one in node.harness.told if isinstance(one, IncidentOpened)]
     closed = [(one.name, one.scope) for one in node.harness.told if isinstance(one, IncidentClosed)]
-    assert [(DEAD_LETTER, "pg")] == opened
-    assert [(LAG, "pg"), (REFUSED, "gone"), (DEAD_LETTER, "gone")] == closed
+    assert [("dead_letter", "pg")] == opened
+    assert [("ship_lag", "pg"), ("ship_refused", "gone"), ("dead_letter", "gone")] == closed
 
 
 def test_a_sinks_process_is_told_where_on_its_stdin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,7 +146,7 @@ def test_a_sinks_process_gets_no_keys_of_venues(tmp_path: Path) -> None:
         "PGPASSFILE": "needed",
         "PATH": "needed",
     }
-    given = follower_environment(environment, chosen(tmp_path))
+    given = shipper_environment(environment, chosen(tmp_path))
     assert {"VENUE_KEY", "VENUE_SECRET", "RECORDS_URL"}.isdisjoint(given)
     assert {"AWS_SECRET_ACCESS_KEY", "PGPASSFILE", "PATH", "PYTHONPATH"} <= given.keys()
 

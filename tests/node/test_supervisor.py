@@ -255,7 +255,7 @@ def wanted(bench: Bench) -> ConnectorWanted:
     return ConnectorWanted(venue, Inherited({}, ()), True, failure)
 
 
-@pytest.mark.parametrize("actor", ["feed v", "connector v", "control"])
+@pytest.mark.parametrize("actor", ["feed v", "connector v", "control", "telemetry"])
 def test_an_actor_that_fails_gets_a_successor_a_moment_later(tmp_path: Path, actor: str) -> None:
     """Twice as late at each failure in a minute; the session runs on, and nothing is told to the Core."""
     bench = Bench(tmp_path)
@@ -349,6 +349,23 @@ def test_control_that_fails_too_often_is_the_fail_safe(tmp_path: Path) -> None:
     assert Phase.FAILING is bench.handle(CONTROL)
     assert Hold.FAIL_SAFE in {one.hold for one in bench.gate.standing()}
     assert ["fail_safe"] == [one.trigger for one in bench.told]
+
+
+def test_telemetry_that_fails_for_ever_is_started_for_ever_and_nothing_else_comes_of_it(
+    tmp_path: Path,
+) -> None:
+    """Each half minute from the fourth failure in a minute on: no incident, no hold, nobody is told."""
+    bench = Bench(tmp_path)
+    fails(bench, "telemetry", 3)
+    for _ in range(20):
+        bench.timers.pending.clear()
+        bench.handle(ActorFailed("telemetry", "ValueError: bug", None, LATER))
+        assert [(30_000, "telemetry")] == due(bench)
+        bench.handle(DeadlinePassed("restart telemetry"))
+    assert ["telemetry"] * 23 == bench.restarted
+    assert ([], (), [], Phase.RUNNING) == (
+        messages(bench.harness), bench.gate.standing(), bench.told, bench.supervisor.phase,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("actor", ["harness", "recorder", "node"])

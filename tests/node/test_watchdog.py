@@ -120,10 +120,10 @@ def test_a_step_that_does_not_return_closes_the_gate_until_it_does(bench: Bench)
     assert not bench.look(STALL_NS)
     assert [] == messages(bench.harness)  # once
     bench.progress.busy_ns, bench.progress.sequenced = 0, 2
-    assert bench.look(1)
+    assert bench.look(STALL_NS)
     (closed,) = messages(bench.harness)
     assert isinstance(closed, IncidentClosed)
-    assert (3, "stall") == (bench.beats, closed.name)
+    assert (3, "stall", "it returned after 3.0 s") == (bench.beats, closed.name, closed.detail)
 
 
 def test_an_idle_harness_is_no_stall(bench: Bench) -> None:

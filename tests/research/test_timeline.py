@@ -9,6 +9,7 @@ from hypothesis import given
 
 from livestack.core import events
 from livestack.core.events import Event, Recorded
+from livestack.core.incidents import FEED_DOWN, KILL, STALL
 from livestack.core.types import ConnectionStatus, Origin, TradingState
 from livestack.journal.salvage import Gap
 from livestack.research.timeline import timeline
@@ -132,6 +133,44 @@ def test_a_hole_in_the_journal_is_a_moment() -> None:
     found = list(timeline([before, Gap(2, 9, "damaged"), after]))
     assert [("session", 1), ("gap", 2), ("session", 2)] == [(one.kind, one.seq) for one in found]
     assert "damaged" in found[1].text
+
+
+def test_an_incident_says_how_long_it_was_open() -> None:
+    """From its first telling; what is open at the end is told there; a session that is resumed begins without any."""
+    moments = list(
+        timeline(
+            records(
+                FEED_DOWN.opened("v", "gone"),
+                FEED_DOWN.opened("v", "still gone"),
+                KILL.opened("", "file"),
+                FEED_DOWN.closed("v", "back"),
+                FEED_DOWN.closed("v", "back"),
+                STALL.opened("harness", "slow"),
+                STALL.closed("harness", "it returned after 3.0 s"),
+                STALL.opened("harness", "slow"),
+                events.SessionResumed(epoch="e", wall_ns=1),
+                STALL.closed("harness", "late"),
+                KILL.opened("", "again"),
+                events.SessionStopped(reason=""),
+            )
+        )
+    )
+    assert [
+        "feed_down opened for v: gone",
+        "feed_down still open for v: still gone",
+        "kill opened for the node: file",
+        "feed_down closed for v after 3.000 s: back",
+        "feed_down closed for v: back",
+        "stall opened for harness: slow",
+        "stall closed for harness: it returned after 3.0 s",
+        "stall opened for harness: slow",
+        "resumed after an interruption, epoch e",
+        "stall closed for harness: late",
+        "kill opened for the node: again",
+        "stopped",
+        "kill open for the node to the end, for 1.000 s",
+    ] == [one.text for one in moments]
+    assert [3 * SECOND, SECOND] == [one.details["open_ns"] for one in moments if "open_ns" in one.details]
 
 
 def test_it_is_told_as_it_is_read() -> None:

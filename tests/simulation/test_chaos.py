@@ -9,14 +9,14 @@ import pytest
 
 from tests.simulation.chaos import Chaos, Outcome, command, quick_directory, run_seed
 
-SEEDS = 200
+SEEDS = 120
 LONG_SEEDS = 10_000
 GROUP = 10
 """Seeds of one test: the suite's list of tests stays readable."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """200 seeds; 10 000 with ``--long``."""
+    """120 seeds; 10 000 with ``--long``."""
     if "first" in metafunc.fixturenames:
         seeds = LONG_SEEDS if metafunc.config.getoption("--long") else SEEDS
         metafunc.parametrize("first", range(0, seeds, GROUP))

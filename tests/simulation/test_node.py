@@ -29,15 +29,17 @@ ENVIRONMENT = {
 }
 
 
-def make_world(seed: int, directory: Path) -> World:
-    """A node with the market maker, and a venue with two symbols."""
+def make_world(seed: int, directory: Path, rate: int = 100, more: str = "") -> World:
+    """A node with the market maker, and a venue with two symbols and ``rate`` Events a second; ``more``: tables behind
+    the others."""
     path = configuration.write(directory, [SYMBOL], market_maker(SYMBOL), durability="relaxed")
+    path.write_text(path.read_text() + more)
     settings, rules = load(path, ENVIRONMENT)
     venue = BinanceSpotVenue(
         make_keys(seed),
         random.Random(seed),
         START_NS,
-        VenueSettings(symbols=2, rate=100, reports_first=seed % 2 == 0),
+        VenueSettings(symbols=2, rate=rate, reports_first=seed % 2 == 0),
     )
     return World(seed, directory, settings, rules, venue)
 

@@ -27,6 +27,7 @@ from livestack.settings import Settings
 from livestack.simulator.binance_spot.venue import BinanceSpotVenue
 from livestack.venues.adapter import Credentials, Fetched
 from livestack.venues.budget import RequestBudget
+from tests.actors.fakes import FakeSender
 from tests.simulation.network import SimulatedNetwork
 from tests.simulation.requests import SimulatedRequests
 from tests.simulation.scheduler import Scheduler, SimulatedLauncher, SimulatedSignal
@@ -81,6 +82,7 @@ class World:
         self.venue = venue
         self.network = SimulatedNetwork(self.scheduler, venue)
         self.requests = SimulatedRequests(self.network)
+        self.statsd = FakeSender()
         self.sessions = directory / "sessions"
         signals: dict[str, SimulatedSignal] = {}
         self.launcher = SimulatedLauncher(signals)
@@ -97,6 +99,8 @@ class World:
             requests=lambda name: self.requests,
             launcher=self.launcher,
             signal=signal,
+            statsd=lambda host, port: self.statsd,
+            give_way=lambda: None,
         )
         wall_ns = self.scheduler.wall_ns()
         self.session = new_session_id(wall_ns, "")

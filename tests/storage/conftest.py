@@ -39,6 +39,36 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     return Place(None, request.getfixturevalue("object_store"))
 
 
+@pytest.fixture(scope="session")
+def store_with_tables(object_store_address: str) -> ObjectStore:
+    """Every table, empty: to be copied. Making them takes seconds where each request is one to a server."""
+    from tests.storage.delta_support import Place  # noqa: PLC0415 - as above
+    from tests.storage.s3_support import new_place  # noqa: PLC0415 - as above
+
+    store = new_place(object_store_address)
+    Place(None, store).opened().close()
+    return store
+
+
+@pytest.fixture
+def own_tables(object_store: ObjectStore, store_with_tables: ObjectStore) -> ObjectStore:
+    """A place of object storage with every table in it, empty; where a server is given, whoever opens makes them."""
+    object_store.copy_of(store_with_tables)
+    return object_store
+
+
+@pytest.fixture(params=["disk", "s3"])
+def tables(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """A place with every table in it, empty: for tests of what comes behind that."""
+    from tests.storage.delta_support import Place  # noqa: PLC0415 - as above
+
+    if request.param == "s3":
+        return Place(None, request.getfixturevalue("own_tables"))
+    place = Place(tmp_path / "records", None)
+    place.opened().close()
+    return place
+
+
 @pytest.fixture
 def disk(tmp_path: Path) -> Place:
     from tests.storage.delta_support import Place  # noqa: PLC0415 - as above

@@ -20,10 +20,10 @@ WRONG = "wrong/Secret+That+Nobody+May+See"
 
 
 @pytest.fixture
-def store(object_store: ObjectStore) -> ObjectStore:
-    """With all tables in it, made over the short way."""
-    Place(None, object_store).opened().write(batch(1, fills=[fill(1)]))
-    return object_store
+def store(own_tables: ObjectStore) -> ObjectStore:
+    """With all tables in it, and a record, written over the short way."""
+    Place(None, own_tables).opened().write(batch(1, fills=[fill(1)]))
+    return own_tables
 
 
 @pytest.fixture

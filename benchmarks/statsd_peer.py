@@ -1,0 +1,47 @@
+"""What a StatsD host can be like, in a process of its own: it reads, or it answers every datagram with many.
+
+    python -m benchmarks.statsd_peer reading|flooding
+
+Prints its port, and runs until it is ended.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+import time
+
+BURST = 200
+PAUSE_S = 0.02
+"""Ten thousand datagrams a second: far more than a node sends, and less than would only measure the kernel."""
+
+
+def main() -> None:
+    peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    peer.bind(("127.0.0.1", 0))
+    print(peer.getsockname()[1], flush=True)
+    flooded: tuple[str, int] | None = None
+    is_flooding = sys.argv[1] == "flooding"
+    while True:
+        peer.settimeout(None if flooded is None else PAUSE_S)
+        try:
+            _, sender = peer.recvfrom(65_535)
+        except TimeoutError:
+            sender = flooded
+        except ConnectionError:
+            continue
+        if is_flooding:
+            flooded = sender
+            flood(peer, sender)
+
+
+def flood(peer: socket.socket, sender: tuple[str, int]) -> None:
+    for _ in range(BURST):
+        try:
+            peer.sendto(b"flood" * 200, sender)
+        except OSError:
+            time.sleep(PAUSE_S)
+
+
+if __name__ == "__main__":
+    main()
