@@ -10,6 +10,7 @@ import pytest
 from livestack.actors.connector import ConnectorActor
 from livestack.actors.gate import DispatchGate, Hold, Passage
 from livestack.actors.mailbox import HarnessMailbox, Mailbox
+from livestack.actors.measures import Measures
 from livestack.actors.messages import (
     ActorFailed,
     AskVenue,
@@ -66,9 +67,14 @@ class Bench:
         self.requests = FakeRequests()
         self.budget = RequestBudget()
         self.directory = directory
+        self.measures = self.measured()
         self.actor = self.started()
         if live:
             self.actor.on_receive([Opened(1, self.clock.now_ns())])
+
+    def measured(self) -> Measures | None:
+        """What it is measured with: nothing."""
+        return None
 
     def started(self) -> ConnectorActor:
         """The first one, or the next with the same mailbox."""
@@ -91,6 +97,7 @@ class Bench:
             backoff=FakeBackoff(),
             dispatch_age_ns_max=1_000_000,
             start=self.starts,
+            measures=self.measures,
         )
         self.starts += 1
         actor.on_start()

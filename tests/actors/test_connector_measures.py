@@ -9,7 +9,6 @@ import msgspec
 import pytest
 
 from livestack.actors import connector_measures
-from livestack.actors.connector import ConnectorActor
 from livestack.actors.connector_measures import ConnectorMeasures
 from livestack.actors.gate import Hold, Passage
 from livestack.actors.measures import Measures, Trail
@@ -29,7 +28,7 @@ from livestack.exceptions import NotSentError, TransportError
 from livestack.telemetry.instruments import Registry
 from livestack.venues.adapter import Complaint, Fetch, HostRequest
 from tests.actors import test_connector
-from tests.actors.fakes import REQUEST, FakeBackoff, FakeClock, dispatched, messages
+from tests.actors.fakes import REQUEST, FakeClock, dispatched, messages
 from tests.actors.test_feed_measures import values
 from tests.journal_support import committed
 
@@ -39,38 +38,9 @@ ABOUT: dict[str, Any] = {"venue": "v", "instrument": "v:S", "client_id": "AAAAAA
 class Bench(test_connector.Bench):
     """A connector that is measured."""
 
-    def __init__(self, directory: Path) -> None:
+    def measured(self) -> Measures:
         self.registry = Registry()
-        self.measures: Measures | None = None
-        super().__init__(directory)
-
-    def started(self) -> ConnectorActor:
-        if self.measures is None:
-            self.measures = Measures(self.registry, self.clock)
-        actor = ConnectorActor(
-            venue="v",
-            account="a",
-            mailbox=self.mailbox,
-            supervisor=self.supervisor,
-            adapter=self.adapter,
-            harness=self.harness,
-            gate=self.gate,
-            websocket=self.websocket,
-            url="ws://venue",
-            http=self.http,
-            requests=self.requests,
-            rest_url="http://venue",
-            budget=self.budget,
-            clock=self.clock,
-            timers=self.timers,
-            backoff=FakeBackoff(),
-            dispatch_age_ns_max=1_000_000,
-            start=self.starts,
-            measures=self.measures,
-        )
-        self.starts += 1
-        actor.on_start()
-        return actor
+        return Measures(self.registry, self.clock)
 
     def tell(self, *events: Event) -> None:
         """The adapter tells these at its next turn."""

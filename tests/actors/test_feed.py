@@ -7,6 +7,7 @@ from typing import Any
 from livestack.actors.base import Ping
 from livestack.actors.feed import TICK_NS, FeedActor
 from livestack.actors.mailbox import HarnessMailbox, Mailbox
+from livestack.actors.measures import Measures
 from livestack.actors.messages import Closed, Connect, Tick, Unreachable
 from livestack.core.events import FeedStatusChanged
 from livestack.core.types import ConnectionStatus
@@ -43,7 +44,12 @@ class Bench:
         self.http = FakeHttp()
         self.timers = FakeTimers()
         self.starts = 0
+        self.measures = self.measured()
         self.actor = self.started()
+
+    def measured(self) -> Measures | None:
+        """What it is measured with: nothing."""
+        return None
 
     def built(self) -> FeedActor:
         """The first one, or the next with the same mailbox."""
@@ -62,6 +68,7 @@ class Bench:
             timers=self.timers,
             backoff=FakeBackoff(),
             start=self.starts,
+            measures=self.measures,
         )
 
     def started(self) -> FeedActor:

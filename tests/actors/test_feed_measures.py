@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from livestack.actors.feed import FeedActor
 from livestack.actors.feed_measures import EVERY, FeedMeasures
 from livestack.actors.measures import SLOW_NS, Measures
 from livestack.core.events import FeedStatusChanged, TradeTick
 from livestack.core.types import ConnectionStatus, Side
 from livestack.telemetry.instruments import Registry
 from livestack.venues.adapter import Complaint
-from tests.actors.fakes import FakeBackoff, FakeClock, FakeMarketData, messages
+from tests.actors.fakes import FakeClock, FakeMarketData, messages
 from tests.actors.test_feed import Bench as FeedBench
 from tests.actors.test_mailbox import quote
 
@@ -21,31 +20,9 @@ LIVE, SYNCHRONISING = ConnectionStatus.LIVE, ConnectionStatus.SYNCHRONISING
 class Bench(FeedBench):
     """A feed that is measured."""
 
-    def __init__(self, market_lane_max: int = 100) -> None:
+    def measured(self) -> Measures:
         self.registry = Registry()
-        self.measures: Measures | None = None
-        super().__init__(market_lane_max)
-
-    def built(self) -> FeedActor:
-        if self.measures is None:
-            self.measures = Measures(self.registry, self.clock)
-        return FeedActor(
-            venue="v",
-            mailbox=self.mailbox,
-            supervisor=self.supervisor,
-            adapter=self.adapter,
-            harness=self.harness,
-            websocket=self.websocket,
-            http=self.http,
-            url="ws://venue/stream",
-            rest_url="http://venue",
-            budget=self.budget,
-            clock=self.clock,
-            timers=self.timers,
-            backoff=FakeBackoff(),
-            start=self.starts,
-            measures=self.measures,
-        )
+        return Measures(self.registry, self.clock)
 
     def read(self, name: str) -> dict[tuple[str, ...], Any]:
         return values(self.registry, name)

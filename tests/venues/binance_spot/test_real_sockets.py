@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import requests
 
+from livestack.actors.fetching import as_fetched
 from livestack.core.events import (
     BookSnapshot,
     Event,
@@ -37,7 +38,7 @@ from livestack.transports.base import Connection, HttpRequest, HttpResponse, Ref
 from livestack.transports.clock import SystemClock
 from livestack.transports.http import RequestsTransport
 from livestack.transports.websocket import WebSocketClientTransport
-from livestack.venues.adapter import Credentials, Fetch, Fetched
+from livestack.venues.adapter import Credentials, Fetch
 from livestack.venues.binance_spot import BinanceSpot
 from tests.support import Venue
 
@@ -61,21 +62,9 @@ def instruments(venue: Venue) -> tuple[InstrumentDefined, ...]:
     http = RequestsTransport(CLOCK)
     answers: queue.SimpleQueue[HttpResponse] = queue.SimpleQueue()
     http.submit(HttpRequest(fetch.method, f"{venue.urls['rest']}{fetch.path}?{fetch.query}", ()), answers.put)
-    answer = fetched(0, answers.get(timeout=WAIT_S))
+    answer = as_fetched(0, answers.get(timeout=WAIT_S))
     http.close()
     return tuple(BinanceSpot().parse_instruments(NAME, tuple(venue.symbols), answer))
-
-
-def fetched(fetch_id: int, response: HttpResponse) -> Fetched:
-    return Fetched(
-        fetch_id,
-        response.status,
-        response.headers,
-        response.body,
-        response.error,
-        response.begun_ns,
-        response.recv_ns,
-    )
 
 
 class Host:
@@ -142,7 +131,7 @@ class Host:
         assert connection is not None
 
         def reply(response: HttpResponse) -> None:
-            self.work.put(lambda: self.adapter.fetched(fetched(fetch.fetch_id, response)))
+            self.work.put(lambda: self.adapter.fetched(as_fetched(fetch.fetch_id, response)))
             connection.wake()
 
         url = f"{self._rest_url}{fetch.path}?{fetch.query}"
