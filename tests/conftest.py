@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -51,3 +52,16 @@ def no_logging_of_another_test() -> Iterator[None]:
     logs.reset()
     structlog.reset_defaults()
     sys.stderr = stderr
+
+
+@pytest.fixture(autouse=True)
+def no_signals_of_another_test() -> Iterator[None]:
+    """What a test ignored, or left blocked, its successors' processes would inherit."""
+    numbers = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGABRT, signal.SIGTERM, signal.SIGINT)
+    handlers = {number: signal.getsignal(number) for number in numbers}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    yield
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    for number, handler in handlers.items():
+        if handler is not None and signal.getsignal(number) is not handler:
+            signal.signal(number, handler)

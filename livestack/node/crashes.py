@@ -36,8 +36,11 @@ def prepare() -> None:
     stderr = _stderr()
     faulthandler.enable(file=stderr, all_threads=True)
     signal.pthread_sigmask(signal.SIG_BLOCK, _ASKED)
+    signal.signal(signal.SIGUSR2, signal.SIG_DFL)  # whoever started us may have ignored it
     faulthandler.register(signal.SIGUSR2, file=stderr, all_threads=True, chain=False)
-    threading.Thread(target=_show, args=(stderr,), name="stacks", daemon=True).start()
+    listens = threading.Event()
+    threading.Thread(target=_show, args=(stderr, listens), name="stacks", daemon=True).start()
+    listens.wait()  # C code may take the interpreter next, and not give it back
 
 
 def stacks() -> bytes:
@@ -50,10 +53,11 @@ def stacks() -> bytes:
         os.close(memory)
 
 
-def _show(stderr: int) -> None:
+def _show(stderr: int, listens: threading.Event) -> None:
     """The thread that waits for the signal. A process that ignores it shows nothing."""
     while True:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _ASKED)
+        listens.set()
         signal.sigwait(_ASKED)
         signal.pthread_sigmask(signal.SIG_BLOCK, _ASKED)  # others run while it is written: none on the spot
         if signal.getsignal(signal.SIGUSR2) is not signal.SIG_IGN:

@@ -64,8 +64,9 @@ def test_a_trading_session_is_verified_while_it_runs(venue: Venue, tmp_path: Pat
             node_code, summary = node.finish()
             code, output = follower.finish()
     assert (0, 0) == (node_code, code), node.stderr() + follower.stderr()
-    assert json.loads(summary)["digest"] == last_of(output, "snapshot")["digest"]
-    assert json.loads(summary)["last_seq"] == last_of(output, "position")["seq"]
+    ended, written = json.loads(summary), last_of(output, "snapshot")
+    assert ended["last_seq"] == last_of(output, "position")["seq"]
+    assert (ended["last_seq"], ended["digest"]) == (written["seq"], written["digest"]), output
     replayed, found = run_livestack(tmp_path, "replay", "latest", "--json", "--data-dir", "data")
     assert (0, json.loads(summary)["digest"]) == (replayed, json.loads(found)["digest"])
 

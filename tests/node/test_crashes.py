@@ -146,6 +146,21 @@ def test_stacks_as_text() -> None:
     assert b"in test_stacks_as_text" in stacks()
 
 
+STARTED_BY_ONE_THAT_IGNORES = f"""
+import os, signal, sys
+signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+os.execv(sys.executable, [sys.executable, "-c", {GOES_ON!r}])
+"""
+
+
+@pytest.mark.parametrize("child", [STARTED_BY_ONE_THAT_IGNORES], indirect=True, ids=["inherits"])
+def test_what_was_ignored_before_is_shown(child: Child) -> None:
+    """A process hears the signal whatever its parent did with it."""
+    child.until_said(b"most recent call first", signal.SIGUSR2)
+    output, _ = child.process.communicate(b"go on\n")
+    assert (0, b"go on\n") == (child.process.returncode, output)
+
+
 @pytest.mark.parametrize("child", [IGNORES], indirect=True, ids=["ignores"])
 def test_a_process_that_ignores_the_signal_shows_nothing(child: Child) -> None:
     """As guard and shippers do; nor does it end."""
