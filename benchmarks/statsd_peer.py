@@ -20,18 +20,18 @@ def main() -> None:
     peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     peer.bind(("127.0.0.1", 0))
     print(peer.getsockname()[1], flush=True)
-    flooded: tuple[str, int] | None = None
-    is_flooding = sys.argv[1] == "flooding"
+    sender: tuple[str, int] | None = None
+    due_s = 0.0
     while True:
-        peer.settimeout(None if flooded is None else PAUSE_S)
+        peer.settimeout(None if sender is None else max(due_s - time.monotonic(), 1e-6))
         try:
-            _, sender = peer.recvfrom(65_535)
-        except TimeoutError:
-            sender = flooded
-        except ConnectionError:
-            continue
-        if is_flooding:
-            flooded = sender
+            _, told = peer.recvfrom(65_535)
+        except (TimeoutError, ConnectionError):
+            pass
+        else:
+            sender = told if sys.argv[1] == "flooding" else None
+        if sender is not None and time.monotonic() >= due_s:  # at its own pace, however much it is sent
+            due_s = time.monotonic() + PAUSE_S
             flood(peer, sender)
 
 
