@@ -51,19 +51,24 @@ def snapshot_path(sessions: Path, session: str, seq: int) -> Path:
 
 
 def write_snapshot(sessions: Path, snapshot: Snapshot) -> Path:
-    """Keep ``snapshot``, durably; ``OSError`` where the disk refuses, and then there is none."""
+    """Keep ``snapshot``, durably; ``OSError`` where the disk refuses, and then there is none.
+
+    Node and follower may write the same position at the same time: each has a file of its own until it is whole, and
+    one that another's pruning took does not matter where the other's snapshot is there.
+    """
     path = snapshot_path(sessions, snapshot.session, snapshot.seq)
     make_private(path.parent)
     body = _encoder.encode(snapshot)
-    unfinished = path.with_name(path.name + UNFINISHED)
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}{UNFINISHED}")
     try:
         _write_durably(unfinished, body)
         failpoint("snapshot.before_rename")
         unfinished.rename(path)
-    except OSError:
+    except OSError as error:
         with contextlib.suppress(OSError):
             unfinished.unlink(missing_ok=True)  # on a full disk its part would be missed by the journal
-        raise
+        if not (isinstance(error, FileNotFoundError) and path.exists()):
+            raise
     flush_directory(path.parent)
     return path
 

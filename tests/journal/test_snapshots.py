@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -19,6 +21,7 @@ from livestack.journal.snapshots import (
     snapshots,
     write_snapshot,
 )
+from tests.support import ROOT
 
 
 def made(seq: int, **changes: object) -> Snapshot:
@@ -139,3 +142,34 @@ def test_what_the_journal_lost_is_no_snapshot_of_what_comes_there_later(tmp_path
     assert [9, 12] == drop_snapshots_beyond(tmp_path, "s", 8)
     assert [5] == found(tmp_path)
     assert [] == drop_snapshots_beyond(tmp_path, "other", 8)
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from livestack.journal.snapshots import write_snapshot
+from tests.journal.test_snapshots import made
+print("ready", flush=True)
+sys.stdin.readline()
+for seq in range(1, 150):
+    write_snapshot(Path(sys.argv[1]), made(seq))
+"""
+
+
+def test_two_processes_write_the_same_positions(tmp_path: Path) -> None:
+    """A node that stops and whoever follows it: both have their snapshots, and all of them are whole."""
+    command = [sys.executable, "-c", WRITER, str(tmp_path)]
+    writers = [
+        subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(2)
+    ]
+    for writer in writers:
+        assert writer.stdout is not None
+        assert b"ready\n" == writer.stdout.readline()
+    for writer in writers:
+        assert writer.stdin is not None
+        writer.stdin.write(b"\n")
+        writer.stdin.flush()
+    for writer in writers:
+        writer.communicate()
+    assert [0, 0] == [writer.returncode for writer in writers]
+    assert list(range(149, 0, -1)) == found(tmp_path, 1_000)
