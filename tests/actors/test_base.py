@@ -92,8 +92,11 @@ def test_an_exit_in_a_handler_is_the_failure_of_one(error: type[BaseException]) 
 def test_a_thread_that_ended_unheard_is_told_of_once() -> None:
     """Something outside every handler ended it; whoever looks has it told, and only the first time."""
 
+    threads: list[threading.Thread] = []
+
     class Broken(Mailbox):
         def get(self) -> Any:
+            threads.append(threading.current_thread())
             raise SystemExit
 
     supervisor = Mailbox()
@@ -104,14 +107,7 @@ def test_a_thread_that_ended_unheard_is_told_of_once() -> None:
     assert [ActorFailed("echo", "its thread ended", None, actor.number)] == messages(supervisor)
     assert not actor.is_dead()
     assert [] == messages(supervisor)
-    ended("Echo")
-
-
-def ended(name: str) -> None:
-    """Wait until the threads of actors of that class are gone, with what Python says of their end."""
-    for thread in threading.enumerate():
-        if thread.name.startswith(f"{name}-"):
-            thread.join(30)
+    threads[0].join(30)  # with what Python says of its end, which is this test's alone
 
 
 def test_an_actor_that_lives_is_not_dead() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 import requests
 
+from livestack.actors.fetching import as_fetched
 from livestack.core.events import Event, InstrumentDefined, OrderAccepted, OrderCancelled, OrderReplaced
 from livestack.core.types import (
     ConnectionStatus,
@@ -22,7 +23,7 @@ from livestack.transports.request_sender import RequestSender
 from livestack.venues.adapter import Credentials, Fetch
 from livestack.venues.binance_spot import BinanceSpot
 from tests.support import Venue
-from tests.venues.binance_spot.test_real_sockets import CLOCK, NAME, WAIT_S, fetched, instruments, venue
+from tests.venues.binance_spot.test_real_sockets import CLOCK, NAME, WAIT_S, instruments, venue
 
 __all__ = ["instruments", "venue"]
 
@@ -49,7 +50,7 @@ class Host:
                 assert isinstance(item, Fetch)
                 self._http.submit(self._request(item), self._reply(item.fetch_id))
             number, response = self._answers.get(timeout=WAIT_S)
-            self.adapter.fetched(fetched(number, response))
+            self.adapter.fetched(as_fetched(number, response))
             self.events += self.adapter.events()
 
     def send(self, request: OrderRequest) -> OrderRequest:
