@@ -10,7 +10,9 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from livestack.actors.desk import Board, Desk
+from livestack.actors.progress import Progress
 from livestack.control.view import InstrumentView, PositionView, SinkView, View
+from livestack.core.events import SessionStopped
 from livestack.core.state import ExecutionState
 from livestack.core.types import ConnectionStatus, SessionPhase
 from livestack.telemetry import catalogue, logs
@@ -32,11 +34,13 @@ _UNITS: Final = (
 
 
 class Probes:
-    """``before``: what State had counted before this run; counters are of the run."""
+    """``before``: what State had counted before this run; counters are of the run. ``progress`` knows of the
+    session's end, behind which nobody shows a view any more."""
 
-    def __init__(self, board: Board, desk: Desk, before: ExecutionState) -> None:
+    def __init__(self, board: Board, desk: Desk, progress: Progress, before: ExecutionState) -> None:
         self._board = board
         self._desk = desk
+        self._progress = progress
         counts = before.counts
         self._before = (counts.total, before.queue.superseded, counts.dispatched)
 
@@ -53,7 +57,8 @@ class Probes:
         view = self._board.view
         if view is None:
             return
-        yield Reading(catalogue.SESSION_PHASE, value=SessionPhase[view.phase.upper()])
+        phase = "stopped" if SessionStopped in self._progress.counts else view.phase
+        yield Reading(catalogue.SESSION_PHASE, value=SessionPhase[phase.upper()])
         yield Reading(catalogue.SESSION_TRADING, value=view.trading_state)
         yield Reading(catalogue.SESSION_KILLED, value=len(view.kill))
         yield Reading(catalogue.SESSION_CONFIGURATION, value=view.configuration.version)
@@ -116,9 +121,12 @@ def _venues(view: View, now_ns: int) -> Iterator[Reading]:
         age_ns = max(now_ns - one.asked_ts, 0) if one.asked_ts else 0
         yield Reading(catalogue.VENUE_INFLIGHT_AGE, labels, age_ns, NS_IN_MS)
         yield Reading(catalogue.VENUE_CLOCK_OFFSET, labels, one.clock_offset_ns, 3)
+        rates: dict[str, int] = {}
         for kind, interval_ns, left, whole in one.rates:
-            rule = f"{kind.lower()}_{span(interval_ns)}"
-            yield Reading(catalogue.VENUE_RATE_LEFT, (one.venue, rule), left * 1_000 // max(whole, 1), 1)
+            rule, share = f"{kind.lower()}_{span(interval_ns)}", left * 1_000 // max(whole, 1)
+            rates[rule] = min(share, rates.get(rule, share))  # of two of one name the tighter one
+        for rule, share in rates.items():
+            yield Reading(catalogue.VENUE_RATE_LEFT, (one.venue, rule), share, 1)
 
 
 def span(interval_ns: int) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -101,6 +102,8 @@ class LazyGroup(click.Group):
 @click.pass_context
 def cli(context: click.Context, debug: bool) -> None:
     """A deterministic trading kernel, operational against real venues."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # loaded: see livestack.__main__
     context.meta["debug"] = debug
 
 

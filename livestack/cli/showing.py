@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from livestack.cli.outcome import short
+from livestack.wire import control_pb2 as wire
 
 PIPE_WIDTH = 80  # characters; of text that is made to be read, in a pipe too
 
@@ -184,3 +185,8 @@ def age(milliseconds: int) -> str:
 def number(text: str) -> str:
     """A decimal for the eye; ``-`` where there is none."""
     return short(text) if text else "-"
+
+
+def set_by(one: wire.Scoped) -> str:
+    """Behind a trading state: who or what set it, and why."""
+    return f", by {one.why}" if one.why else ", from before this run"

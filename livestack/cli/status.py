@@ -11,7 +11,7 @@ from rich.text import Text
 
 from livestack.cli.node import Target, on_node
 from livestack.cli.parameters import DURATION
-from livestack.cli.showing import COLOURS, NodeConsole, age, echo_json, number, plain, show_table, utc
+from livestack.cli.showing import COLOURS, NodeConsole, age, echo_json, number, plain, set_by, show_table, utc
 from livestack.core.incidents import SHIP_LAG, SHIP_REFUSED, TRADING_HALTED
 from livestack.wire import control_pb2 as wire
 
@@ -61,7 +61,7 @@ def _problems(found: wire.Status, age_max_ms: int) -> Iterator[str]:
     if found.trading_state == "halted" and "" not in halted:
         yield "trading is halted"
     for one in halted.values():
-        yield f"trading is halted for {one.scope or 'everything'}{_by(one)}"
+        yield f"trading is halted for {one.scope or 'everything'}{set_by(one)}"
     for venue in found.venues:
         if venue.status != "live":
             yield f"venue {venue.venue} is {venue.status}"
@@ -80,10 +80,6 @@ def _problems(found: wire.Status, age_max_ms: int) -> Iterator[str]:
         yield "the guard is lost"
     if found.age_ms > age_max_ms:
         yield f"what is shown is {age(found.age_ms)} old: the node makes no progress"
-
-
-def _by(one: wire.Scoped) -> str:
-    return f", by {one.why}" if one.why else ", from before this run"
 
 
 def _late_sinks(found: wire.Status) -> Iterator[str]:
@@ -201,7 +197,7 @@ def _rows(found: wire.Status) -> Iterator[tuple[str, str]]:
     yield "trading", NOT_YET if begins else found.trading_state
     for one in found.trading:
         if one.scope or one.why:
-            yield "", f"{one.scope or 'everything'} {one.value}{_by(one)}"
+            yield "", f"{one.scope or 'everything'} {one.value}{set_by(one)}"
     if not found.kill_switch:
         yield "kill-switch", "not engaged"
     for kill in found.kill_switch:

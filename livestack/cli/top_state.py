@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from livestack.cli.showing import moment
+from livestack.cli.showing import moment, set_by
 from livestack.cli.top_lines import (
     GAP,
     Block,
@@ -142,7 +142,8 @@ def _troubles(picture: Picture, now_s: float, incidents_too: bool = True) -> Ite
         yield _incident(picture, now_s, one, True), one.look_at
     for scoped in found.trading:
         if scoped.scope and scoped.value != "active":
-            yield ((f"! trading {scoped.value} for ", "warn"), (visible(scoped.scope), "")), ""
+            text = visible(f"{scoped.scope}{set_by(scoped)}")
+            yield ((f"! trading {scoped.value} for ", "warn"), (text, "")), ""
     for hold in found.holds:
         if hold.name != "kill" or not found.kill_switch:
             where = hold.instrument or hold.venue or "everything"

@@ -231,18 +231,19 @@ class KillScreen(ModalScreen[None]):
 
 
 HELP = """\
-1 to 9, 0    a page: all, incidents, market, orders, positions, fills, Events,
-             risk, speed, system
+1 to 9, 0    a page: all, incidents, market, orders, positions, fills,
+             Events, risk, speed, system
 Tab          the next panel; Enter shows it alone, Escape goes back
-Up, Down     rows of the panel that has the focus; Page Up, Page Down, Home, End
+Up, Down     rows of the panel that has the focus; Page Up, Page Down,
+             Home, End
 /            show only rows with this text; Escape shows all again
-K            the kill-switch: it says what it does, and asks for a word first
+K            the kill-switch: it says what it does, and asks for a word
 ?            this page
 q, Ctrl-C    end; the node goes on
 
 !  look at it    !!  it is bad    p50, p90, p99  so many of 100 are faster
 Everything is what the node tells. Nothing here changes it but K.
-Where it does not answer, what is shown is dimmed, and its age is said in large.\
+Where it does not answer, what is shown is dimmed, its age said in large.\
 """
 
 

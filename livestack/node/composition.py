@@ -123,7 +123,8 @@ class Node:
         self._measures: Measures | None = None
         if settings.telemetry.enabled:
             self._measures = Measures(self.registry, seams.clock)
-            Probes(surface.board, surface.desk, runtime.state.execution).register(self.registry)
+            before = runtime.state.execution
+            Probes(surface.board, surface.desk, self.progress, before).register(self.registry)
         self._http: dict[str, HttpTransport] = {}
         self._starts: dict[str, int] = {}
         self._proof: Proof

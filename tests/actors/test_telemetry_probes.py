@@ -10,6 +10,7 @@ import pytest
 from livestack.actors.desk import Board, Desk
 from livestack.actors.gate import DispatchGate
 from livestack.actors.mailbox import Mailbox
+from livestack.actors.progress import Progress
 from livestack.actors.telemetry_probes import SINK_STATES, Probes, span
 from livestack.control.view import SinkView, view_of
 from livestack.core.intents import Cancel
@@ -31,7 +32,8 @@ class Read:
         self.board = Board("n", 0, self.clock, gate)
         self.desk = Desk(self.board, kill_switch(gate, directory), Mailbox())
         self.registry = Registry()
-        Probes(self.board, self.desk, core.execution).register(self.registry)
+        self.progress = Progress()
+        Probes(self.board, self.desk, self.progress, core.execution).register(self.registry)
 
     def __call__(self, name: str, *labels: str) -> tuple[int, int] | None:
         """(value, decimals) of one series now; None: it is not there."""
@@ -61,6 +63,8 @@ def test_the_session_in_numbers(read: Read) -> None:
     read.core.feed(support.events.KillSwitchEngaged(trigger="file", by="x", reason="y"))
     read.core.feed(support.events.SessionStopping(by="x", reason="y"))
     assert [(3, 0), (1, 0)] == [read("session.phase"), read("session.killed")]
+    read.progress.counts[support.events.SessionStopped] = 1  # nobody shows a view of that any more
+    assert (4, 0) == read("session.phase")
 
 
 def test_what_the_strategy_wanted_is_counted_from_this_run_on(read: Read) -> None:
@@ -92,6 +96,14 @@ def test_what_waits_for_a_rate_limit_is_queued(tmp_path: Path) -> None:
     read.core.buy(price=9_980)
     read.core.buy(price=9_970)
     assert [(0, 1), (1, 0)] == [read("venue.rate_left", "sim", "orders_10s"), read("runtime.queued")]
+
+
+def test_of_two_limits_that_are_called_the_same_the_tighter_one_is_shown(tmp_path: Path) -> None:
+    """One series has one value; the other one would only hide it."""
+    limits = [{"kind": "ORDERS", "interval": "10s", "limit": limit, "cancel_reserve": 0} for limit in (2, 8)]
+    read = Read(tmp_path, Bench(configuration(rate_limits=limits)).start())
+    read.core.buy(price=9_990)
+    assert (500, 1) == read("venue.rate_left", "sim", "orders_10s")
 
 
 def test_a_venue_in_numbers(read: Read) -> None:

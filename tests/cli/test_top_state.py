@@ -84,12 +84,12 @@ def test_everything_that_holds_orders_is_to_be_looked_at() -> None:
     held = status()
     del held.incidents[:]
     held.kill_switch.add(scope=BTC, trigger="operator", by="anna", reason="bad\nnews")
-    held.trading.add(scope=BTC, value="halted")
+    held.trading.add(scope=BTC, value="halted", why="operator anna: odd\nprices")
     held.holds.add(name="kill", instrument=BTC)
     held.holds.add(name="lease")
     text = text_of(incidents(picture_of(held), 0.0, 120, 6))
     assert f"!! KILL-SWITCH {BTC} (operator by anna): bad news" in text
-    assert f"! trading halted for {BTC}" in text
+    assert f"! trading halted for {BTC}, by operator anna: odd prices" in text
     assert "! held: lease everything" in text
     held.incidents.add(name="kill", grade="critical", scope=BTC)
     assert "KILL-SWITCH" not in text_of(incidents(picture_of(held), 0.0, 120, 6))

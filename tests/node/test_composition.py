@@ -134,7 +134,7 @@ def test_metrics_are_sent_each_second_and_once_more_at_the_end(tmp_path: Path) -
     assert "telemetry" not in world.launcher.dead
     world.stop()
     assert world.statsd.is_closed
-    assert f"{named}session.phase:3|g" in world.statsd.lines()
+    assert f"{named}session.phase:4|g" in world.statsd.lines()
     assert world.board.view is not None
     assert world.board.view.dispatches == sum_of(world, "runtime.dispatches") > 0
     assert world.node.progress.committed == sum_of(world, "journal.records")
