@@ -1,8 +1,9 @@
 """What a StatsD host can be like, in a process of its own: it reads, or it answers every datagram with many.
 
-    python -m benchmarks.statsd_peer reading|flooding
+    python -m benchmarks.statsd_peer reading|flooding|elsewhere
 
-Prints its port, and runs until it is ended.
+Prints its port, and runs until it is ended. ``elsewhere`` floods a socket of its own that nobody reads: what that costs
+costs every node on the machine, wherever it sends.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ def main() -> None:
     peer.bind(("127.0.0.1", 0))
     print(peer.getsockname()[1], flush=True)
     sender: tuple[str, int] | None = None
+    if sys.argv[1] == "elsewhere":
+        unread = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        unread.bind(("127.0.0.1", 0))
+        sender = unread.getsockname()
     due_s = 0.0
     while True:
         peer.settimeout(None if sender is None else max(due_s - time.monotonic(), 1e-6))

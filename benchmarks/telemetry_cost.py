@@ -8,8 +8,9 @@ the differences counts. The figure is processor time of the thread. What is meas
 is timed alone; ``event_ns`` is all of it for an Event that came, was stepped and was committed by itself.
 
 *orders*: tick-to-order (see tick_to_order.py) of a whole node that sends its metrics to nobody (``none``), and to
-hosts that read, cannot be resolved, lead nowhere, refuse, or flood it back; ``off`` measures nothing. All in turns;
-the medians over the turns count, and the ratio is that to ``none``.
+hosts that read, cannot be resolved, lead nowhere, refuse, or flood it back; ``off`` measures nothing. ``elsewhere``
+is ``none`` beside a process that floods somebody else: what is above it is the flood's work on the node, what is below
+is its work on the machine. All in turns; the medians over the turns count, and the ratio is that to ``none``.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ BLOCK = 1_000
 BATCHES = (1, 10, 100)
 """Events that a harness takes at once: as in a quiet market, in a busy one, and in a flood."""
 
-PEERS = ("none", "off", "reading", "unresolvable", "black_hole", "refusing", "flooding")
+PEERS = ("none", "off", "reading", "unresolvable", "black_hole", "refusing", "flooding", "elsewhere")
 
 
 # -- steps ---------------------------------------------------------------------------------------------------------
@@ -247,7 +248,8 @@ def telemetry_of(peer: str) -> Iterator[str]:
         with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
             try:
                 assert process.stdout is not None
-                yield statsd(f"127.0.0.1:{int(process.stdout.readline())}")
+                place = f"127.0.0.1:{int(process.stdout.readline())}"
+                yield "" if peer == "elsewhere" else statsd(place)
             finally:
                 process.terminate()
 

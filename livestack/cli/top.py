@@ -5,6 +5,7 @@ The screen's library is loaded when the command runs, not before.
 
 from __future__ import annotations
 
+import curses
 import os
 import sys
 
@@ -28,7 +29,8 @@ def top(target: Target) -> None:
         raise UsageError(f"livestack top is a screen for people: {INSTEAD}")
     if not all(_is_terminal(stream) for stream in (sys.stdin, sys.stdout, sys.stderr)):
         raise UsageError(f"livestack top needs a terminal for stdin, stdout and stderr: {INSTEAD}")
-    if os.environ.get("TERM", "dumb") in ("dumb", "unknown"):
+    terminal = os.environ.get("TERM", "dumb")
+    if terminal in ("dumb", "unknown"):
         raise UsageError(
             f"livestack top needs a terminal that can move its cursor, TERM says it cannot: {INSTEAD}"
         )
@@ -38,10 +40,21 @@ def top(target: Target) -> None:
             cause = "there is no such directory"
             raise NodeUnreachableError(str(target.data_dir), cause, "is --data-dir right?")
         target = target._replace(keys=None)
+    if not _has_colours(terminal):
+        os.environ["NO_COLOR"] = "1"
     from livestack.cli.top_app import run  # noqa: PLC0415 - half a second that other commands need not wait
     from livestack.cli.top_source import NodeSource  # noqa: PLC0415
 
     run(NodeSource(target))
+
+
+def _has_colours(terminal: str) -> bool:
+    """As its description says; one that nobody here has described is taken to have them."""
+    try:
+        curses.setupterm(terminal)
+    except curses.error:
+        return True
+    return curses.tigetnum("colors") >= 8
 
 
 def _is_terminal(stream: object) -> bool:

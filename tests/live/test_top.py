@@ -144,9 +144,10 @@ def test_a_node_in_a_terminal(tmp_path: Path, venue: Venue) -> None:
         assert b"Traceback" not in terminal.written
 
 
-def test_it_ends_in_order(tmp_path: Path) -> None:
-    """A signal, as of a shell that closes, leaves the terminal as it was; with NO_COLOR nothing was coloured."""
-    with Terminal(tmp_path, NO_COLOR="1") as terminal:
+@pytest.mark.parametrize("plain", [{"NO_COLOR": "1"}, {"TERM": "vt100"}])
+def test_it_ends_in_order(tmp_path: Path, plain: dict[str, str]) -> None:
+    """A signal, as of a shell that closes, leaves the terminal as it was; no colours where none are wanted or known."""
+    with Terminal(tmp_path, **plain) as terminal:
         terminal.until(lambda text: "NO NODE ANSWERS" in text)
         terminal.process.send_signal(signal.SIGTERM)
         assert 0 == terminal.end()
