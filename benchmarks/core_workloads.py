@@ -207,9 +207,9 @@ def level_size(options: argparse.Namespace) -> Figures:
 
 
 def order_size(options: argparse.Namespace) -> Figures:
-    """Bytes that State keeps for each of 1 000 open orders that the venue has accepted."""
+    """Bytes that State keeps for each of so many open orders that the venue has accepted."""
     encoder, decoder = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(events.Event)
-    count = 1_000
+    count = options.events
     packed = [encoder.encode(one) for one in quote_ticks(2 * count)]
     session = Session(Taker(10**9, 2 * count))
 

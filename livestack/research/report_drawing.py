@@ -92,8 +92,10 @@ def round_step(span: float, count: int) -> float:
 
 
 def ticks(low: float, high: float, count: int = 5) -> list[tuple[float, str]]:
-    """Round values between ``low`` and ``high``, with as many decimals as tell them apart."""
+    """Round values between ``low`` and ``high``, two at the least, with as many decimals as tell them apart."""
     step = round_step(high - low, count)
+    if low < 0.0 < high and step > max(-low, high):
+        step = round_step(high - low, 2 * count)  # only 0 would be there
     decimals = max(-math.floor(math.log10(step)), 0)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [(number * step, f"{number * step + 0.0:,.{decimals}f}") for number in range(first, last + 1)]

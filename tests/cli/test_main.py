@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 
@@ -89,39 +88,3 @@ def test_the_shell_completes_commands() -> None:
     words = {"_LIVESTACK_COMPLETE": "bash_complete", "COMP_WORDS": "livestack config s", "COMP_CWORD": "2"}
     done = subprocess.run(livestack, env={**os.environ, **words}, capture_output=True, text=True, check=True)
     assert ["plain,set", "plain,show"] == done.stdout.splitlines()
-
-
-INTERRUPTED = """
-import os, signal, sys
-class Interrupt:
-    def find_spec(self, name, path=None, target=None):
-        if name == MODULE:
-            os.kill(os.getpid(), signal.SIGINT)
-sys.meta_path.insert(0, Interrupt())
-from livestack.__main__ import main
-sys.argv[1:] = ["status"]
-main()
-"""
-
-
-@pytest.mark.parametrize("loading", ["click", "livestack.cli.status"])
-def test_an_interrupt_while_a_command_is_loaded_shows_no_traceback(loading: str) -> None:
-    """It ends the process as it ends any other."""
-    done = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED.replace("MODULE", repr(loading))],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (-signal.SIGINT, "", "") == (done.returncode, done.stdout, done.stderr)
-
-
-def test_a_command_that_is_loaded_deals_with_interrupts_itself() -> None:
-    """They are exceptions again as soon as it runs; where they are ignored, they stay so."""
-    for before, after in (
-        (signal.SIG_DFL, signal.default_int_handler),
-        (signal.SIG_IGN, signal.SIG_IGN),
-    ):
-        signal.signal(signal.SIGINT, before)
-        CliRunner().invoke(cli, ["sessions", "--help"])
-        assert after is signal.getsignal(signal.SIGINT)

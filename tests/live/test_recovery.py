@@ -48,7 +48,7 @@ def venue(tmp_path: Path) -> Iterator[Venue]:
 @pytest.fixture
 def path(venue: Venue, tmp_path: Path) -> Path:
     """Quotes close to the middle of one symbol: they move and fill all the time."""
-    return write(venue, tmp_path, half_spread_bps=1, tolerance_bps=1)
+    return write(venue, tmp_path, half_spread_bps=1, tolerance_bps=0)
 
 
 def write(venue: Venue, directory: Path, half_spread_bps: int, tolerance_bps: int) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from xml.etree.ElementTree import tostring
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from livestack.research.report_drawing import (
@@ -40,6 +40,8 @@ def test_a_picture_is_described() -> None:
     st.floats(0, 1e12, allow_subnormal=False),
     st.integers(2, 9),
 )
+@example(-2.1, 4.2, 3)
+@example(-21.0, 42.0, 2)
 def test_ticks_are_few_and_inside(low: float, span: float, count: int) -> None:
     """Around what is shown, at round values that differ in their texts."""
     first, last = widened([low, low + span], count)
