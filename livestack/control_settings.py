@@ -29,6 +29,7 @@ class ControlSettings(msgspec.Struct, frozen=True, kw_only=True):
     ``publish_every``: how often what operators are shown is renewed. ``rate``: requests a second that one key may
     send, ``kill`` not counted. ``four_eyes``: commands that a second key has to confirm ``confirm_within`` so long;
     without ``listen`` there is no second key, because all who use the sockets in the data directory are one sender.
+    ``dead_man``: a running session of which no operator was heard for so long is killed; absent: it may run alone.
     """
 
     listen: str = ""
@@ -38,10 +39,13 @@ class ControlSettings(msgspec.Struct, frozen=True, kw_only=True):
     rate: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 50
     four_eyes: tuple[FourEyes, ...] = ()
     confirm_within_ns: Duration = msgspec.field(default=60 * _SECOND_NS, name="confirm_within")
+    dead_man_ns: Duration | None = msgspec.field(default=None, name="dead_man")
 
     def __post_init__(self) -> None:
         _check_range("publish_every", self.publish_every_ns, _SECOND_NS // 20, 10 * _SECOND_NS, "50ms to 10s")
         _check_range("confirm_within", self.confirm_within_ns, _SECOND_NS, 3_600 * _SECOND_NS, "1s to 1h")
+        if self.dead_man_ns is not None:
+            _check_range("dead_man", self.dead_man_ns, 2 * _SECOND_NS, 24 * 3_600 * _SECOND_NS, "2s to 24h")
         addresses = (self.listen, self.listen_kill, self.listen_publish)
         for address in filter(None, addresses):
             if not _TCP.fullmatch(address):

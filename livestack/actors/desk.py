@@ -17,7 +17,7 @@ from livestack.actors.kill_switch import KillSwitch
 from livestack.actors.mailbox import Mailbox
 from livestack.actors.messages import Answer, Asked, Engagement
 from livestack.control import replies
-from livestack.control.commands import Sender
+from livestack.control.commands import Role, Sender
 from livestack.control.view import SinkView, View
 from livestack.core.events import EngageKillSwitch, OperatorCommand
 from livestack.core.versions import way_back
@@ -41,7 +41,8 @@ class Board:
     ``metrics`` are the telemetry actor's, None before its first reading; ``is_measured``: whether there is one.
 
     ``phase`` is the node's where there is no session to tell it; ``guard`` off, watching or lost; ``sinks`` tells how
-    far those of execution records are, at any time and on any thread.
+    far those of execution records are, at any time and on any thread. ``operator_heard_ns``: session time of the last
+    request of one, 0: there was none; ``dead_man_ns``: how long one may be silent, 0: for ever.
     """
 
     def __init__(self, node: str, started_at_ns: int, clock: Clock, gate: DispatchGate) -> None:
@@ -56,6 +57,8 @@ class Board:
         self.sinks: Callable[[], tuple[SinkView, ...]] = tuple
         self.metrics: Metrics | None = None
         self.is_measured = True
+        self.operator_heard_ns = 0
+        self.dead_man_ns = 0
 
     def host(self) -> replies.Host:
         return replies.Host(
@@ -65,6 +68,7 @@ class Board:
             guard=self.guard,
             holds=tuple((one.hold.name.lower(), one.venue, one.instrument) for one in self.gate.standing()),
             sinks=self.sinks(),
+            dead_man_ns=self.dead_man_ns,
         )
 
     def kill_cancels(self) -> bool:
@@ -85,6 +89,7 @@ class Board:
             guard=host.guard,
             holds=[pb.Hold(name=name, venue=venue, instrument=one) for name, venue, one in host.holds],
             sinks=[replies.sink(one) for one in host.sinks],
+            dead_man_ms=host.dead_man_ns // 1_000_000,
         )
 
 
@@ -109,6 +114,8 @@ class Desk:
         """Answer at once, or hand on."""
         name = request.WhichOneof("command")
         self._count(self.let_in, name or "")
+        if sender.role >= Role.OPERATOR:
+            self._board.operator_heard_ns = self._board.clock.now_ns()
         if name == "kill":
             answer(self._kill(request, sender))
         elif name == "ping":

@@ -87,6 +87,9 @@ class Probes:
     def requests(self) -> Iterable[Reading]:
         yield from _counted(catalogue.CONTROL_REQUESTS, self._desk.let_in.values)
         yield from _counted(catalogue.CONTROL_REFUSED, self._desk.not_let_in.values)
+        if heard_ns := self._board.operator_heard_ns:
+            silent_ns = max(self._board.clock.now_ns() - heard_ns, 0)
+            yield Reading(catalogue.CONTROL_OPERATOR_AGE, (), silent_ns, NS_IN_MS)
 
 
 def _counted(metric: Metric, values: dict[str, int]) -> Iterator[Reading]:

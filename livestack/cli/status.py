@@ -221,4 +221,6 @@ def _rows(found: wire.Status) -> Iterator[tuple[str, str]]:
     )
     yield "configuration", f"version {found.config_version} ({found.config_digest[:12]})"
     yield "guard", found.guard or "-"
+    if found.dead_man_ms:
+        yield "dead man", f"killed when no operator was heard for {age(found.dead_man_ms)}"
     yield "as of", f"seq {found.seq:,}, {age(found.age_ms)} ago"

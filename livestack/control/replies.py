@@ -38,6 +38,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     guard: str
     holds: tuple[tuple[str, str, str], ...] = ()
     sinks: tuple[SinkView, ...] = ()
+    dead_man_ns: int = 0
 
 
 def decimal(value: int, decimals: int) -> str:
@@ -86,6 +87,7 @@ def status(view: View, host: Host) -> pb.Status:
         fills=view.fills_total,
         denied=view.denied,
         sinks=[sink(one) for one in host.sinks],
+        dead_man_ms=host.dead_man_ns // 1_000_000,
     )
 
 

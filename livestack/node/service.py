@@ -29,6 +29,7 @@ from livestack.control.server import ControlServer
 from livestack.core.events import OperatorCommand, StartSession
 from livestack.exceptions import StoppedEarly
 from livestack.node.composition import Surface
+from livestack.node.dead_man import DeadMan
 from livestack.node.triggers import KILL_NAME, LocalTriggers
 from livestack.settings import Settings
 from livestack.transports.clock import Clock
@@ -59,7 +60,9 @@ class ControlService:
         self.kill_switch = kill_switch
         self.main, self.kill_lane = _servers(settings, data_dir, self.desk, clock)
         self.surface = Surface(gate, kill_switch, self.desk, self.board, self.main, mailbox)
-        self._triggers = LocalTriggers(kill_switch, data_dir)
+        self.board.dead_man_ns = settings.control.dead_man_ns or 0
+        dead_man = DeadMan(self.board.dead_man_ns, self.board, kill_switch)
+        self._triggers = LocalTriggers(kill_switch, data_dir, dead_man.look)
         self._opened = ExitStack()
         self._log = structlog.get_logger("control")
         self._started = threading.Event()

@@ -1,7 +1,8 @@
-"""The kill-switch's local triggers: SIGUSR1, and a file named KILL in the data directory. No key, no socket, no actor.
+"""The kill-switch's local triggers: SIGUSR1, a file named KILL in the data directory, and nobody who was heard of.
 
-One thread waits for the byte that the interpreter writes at the arrival of a signal, whatever the main thread does at
-that moment, and looks for the file ten times a second. The file stays: while it is there the node is killed.
+No key, no socket, no actor. One thread waits for the byte that the interpreter writes at the arrival of a signal,
+whatever the main thread does at that moment, and looks for the rest ten times a second. The file stays: while it is
+there the node is killed.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import select
 import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -45,11 +47,15 @@ def ignore() -> None:
 
 
 class LocalTriggers:
-    """As a context, entered and left on the main thread; elsewhere there are no signals, and only the file counts."""
+    """As a context, entered and left on the main thread; elsewhere there are no signals, and only the rest counts.
+    ``dead_man`` is looked at as often as the file."""
 
-    def __init__(self, kill_switch: KillSwitch, data_dir: Path) -> None:
+    def __init__(
+        self, kill_switch: KillSwitch, data_dir: Path, dead_man: Callable[[], None] = lambda: None
+    ) -> None:
         self._kill_switch = kill_switch
         self._file = data_dir / KILL_NAME
+        self._dead_man = dead_man
         self._seen: tuple[int, int] | None = None
         self._read, self._write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._thread = threading.Thread(target=self._run, name="triggers", daemon=True)
@@ -95,6 +101,7 @@ class LocalTriggers:
                 if poll.poll(LOOK_MS) and signal.SIGUSR1 in os.read(self._read, 512):
                     self._signalled()
                 self._look()
+                self._dead_man()
             except Exception as error:  # noqa: BLE001 - this thread is the last way to stop the node: it goes on
                 self._log.error("trigger_failed", error=f"{type(error).__name__}: {error}")
 

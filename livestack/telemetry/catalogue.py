@@ -275,6 +275,10 @@ CONTROL_REFUSED: Final = _counter(
     "control.refused", "requests", "code", "control server",
     "Requests that were not, by code", "more than 10 in a minute",
 )  # fmt: skip
+CONTROL_OPERATOR_AGE: Final = _gauge(
+    "control.operator_age", "ms", "", "control server",
+    "Since an operator was heard", "above half of control.dead_man",
+)  # fmt: skip
 CONTROL_VIEW: Final = _timing(
     "control.view", "ms", "", "harness", "Taking the picture that operators are shown, between two steps"
 )

@@ -108,6 +108,29 @@ def test_every_trigger(
     replayed(tmp_path)
 
 
+def test_nobody_who_could_stop_it(venue: Venue, tmp_path: Path) -> None:
+    """An operator who is heard keeps it trading; then nobody is, and it is killed; who comes back may release it."""
+    path = operated.write(tmp_path, venue)
+    path.write_text(f'{path.read_text()}\n[control]\ndead_man = "2s"\n')
+    latch = tmp_path / "data" / LATCH_NAME
+    with operated.start(tmp_path, path, venue) as node:
+        before = len(placements(venue))
+        with client(tmp_path) as control:
+            until(node, lambda: control.ping() and len(placements(venue)) > before)
+            assert 2_000 == control.status().dead_man_ms
+        until(node, latch.exists)
+        operated.until_flat(node, tmp_path)
+        stays_killed(venue, node, tmp_path)
+        with client(tmp_path) as control:
+            assert ["dead_man"] == [one.trigger for one in control.status().kill_switch]
+            control.kill_reset("somebody is back")
+            seen = len(placements(venue))
+            until(node, lambda: control.ping() and len(placements(venue)) > seen)
+        stop(node)
+    assert ["dead_man"] == [event.trigger for event in of(tmp_path, KillSwitchEngaged)]
+    replayed(tmp_path)
+
+
 def test_the_fail_safe(venue: Venue, tmp_path: Path) -> None:
     """Exit 4 with a sentence, nothing open, latched; the resumed session stays killed."""
     path = operated.write(tmp_path, venue)

@@ -31,7 +31,7 @@ ENDS = {
 }
 WITHOUT_NUMBER = {
     "above records.lag_max", "any of session loss or position", "above 80 % of the limit",
-    "below twice journal.headroom", "growing for an hour", "any at error",
+    "below twice journal.headroom", "growing for an hour", "any at error", "above half of control.dead_man",
 }  # fmt: skip
 """Alerts that no line of a panel can show."""
 
