@@ -51,7 +51,7 @@ def top(target: Target) -> None:
 def _has_colours(terminal: str) -> bool:
     """As its description says; one that nobody here has described is taken to have them."""
     try:
-        curses.setupterm(terminal)
+        curses.setupterm(terminal, 1)
     except curses.error:
         return True
     return curses.tigetnum("colors") >= 8

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,8 +26,11 @@ from livestack.telemetry.catalogue import (
 )
 from livestack.telemetry.instruments import Distribution, Reading, Registry
 from livestack.telemetry.process import PAUSE_S, GarbagePauses, ProcessFigures, ProcessProbes, SwitchProbe
+from tests.support import ROOT
 
 PAUSE_NS = int(PAUSE_S * 1e9)
+HELD_BYTES = 32 << 20
+OF_A_PROCESS = (PROCESS_CPU, PROCESS_RSS, PROCESS_THREADS, PROCESS_FILES)
 
 
 class Ticking:
@@ -57,24 +63,29 @@ def distribution(registry: Registry, metric: Metric, *labels: str) -> Distributi
     return found
 
 
-def test_figures_of_this_process() -> None:
-    """They are those of the kernel, and change as the process does."""
+def grow() -> None:
+    """Print the figures of a process that does nothing else, before and after it took more of everything."""
     figures = ProcessFigures()
-    before = {metric: one[0].value for metric, one in by_metric(figures.read()).items()}
-    assert {PROCESS_CPU, PROCESS_RSS, PROCESS_THREADS, PROCESS_FILES} <= set(before)
-    held = bytearray(os.urandom(1) * (32 << 20))
+    before = {metric.name: one[0].value for metric, one in by_metric(figures.read()).items()}
+    held = bytearray(os.urandom(1) * HELD_BYTES)
     over, opened = threading.Event(), [os.open(os.devnull, os.O_RDONLY) for _ in range(5)]
     thread = threading.Thread(target=over.wait)
     thread.start()
-    after = {metric: one[0].value for metric, one in by_metric(figures.read()).items()}
+    after = {metric.name: one[0].value for metric, one in by_metric(figures.read()).items()}
     over.set()
     thread.join()
-    for file in opened:
-        os.close(file)
-    assert len(held) // 2 < after[PROCESS_RSS] - before[PROCESS_RSS]
-    assert 5 == after[PROCESS_FILES] - before[PROCESS_FILES]
-    assert 1 == after[PROCESS_THREADS] - before[PROCESS_THREADS]
-    assert before[PROCESS_CPU] <= after[PROCESS_CPU]
+    print(json.dumps([before, after, len(held), len(opened)]))
+
+
+def test_figures_of_a_process() -> None:
+    """They are those of the kernel, and change as the process does."""
+    command = [sys.executable, "-c", "from tests.telemetry import test_process; test_process.grow()"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    before, after, *_ = json.loads(done.stdout)
+    more = {metric: after[metric.name] - before[metric.name] for metric in OF_A_PROCESS}
+    assert HELD_BYTES // 2 < more[PROCESS_RSS]
+    assert (5, 1) == (more[PROCESS_FILES], more[PROCESS_THREADS])
+    assert 0 <= more[PROCESS_CPU]
 
 
 def test_what_the_kernel_does_not_tell_is_left_out(tmp_path: Path) -> None:
