@@ -45,7 +45,7 @@ class ControlSettings(msgspec.Struct, frozen=True, kw_only=True):
         _check_range("publish_every", self.publish_every_ns, _SECOND_NS // 20, 10 * _SECOND_NS, "50ms to 10s")
         _check_range("confirm_within", self.confirm_within_ns, _SECOND_NS, 3_600 * _SECOND_NS, "1s to 1h")
         if self.dead_man_ns is not None:
-            _check_range("dead_man", self.dead_man_ns, 2 * _SECOND_NS, 24 * 3_600 * _SECOND_NS, "2s to 24h")
+            _check_range("dead_man", self.dead_man_ns, 5 * _SECOND_NS, 24 * 3_600 * _SECOND_NS, "5s to 24h")
         addresses = (self.listen, self.listen_kill, self.listen_publish)
         for address in filter(None, addresses):
             if not _TCP.fullmatch(address):

@@ -13,27 +13,31 @@ from livestack.cli.main import cli
 
 INTERRUPTED = """
 import os, signal, sys
+signal.signal(signal.SIGINT, getattr(signal, BEFORE))
 class Interrupt:
     def find_spec(self, name, path=None, target=None):
         if name == MODULE:
             os.kill(os.getpid(), signal.SIGINT)
 sys.meta_path.insert(0, Interrupt())
 from livestack.__main__ import main
-sys.argv[1:] = ["status"]
+sys.argv[1:] = ["status", "--data-dir", "/nowhere"]
 main()
 """
 
 
+def interrupted(loading: str, before: str) -> subprocess.CompletedProcess[str]:
+    """``livestack status`` in an empty directory, with SIGINT ``before`` as a parent leaves it."""
+    code = INTERRUPTED.replace("MODULE", repr(loading)).replace("BEFORE", repr(before))
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+
 @pytest.mark.parametrize("loading", ["click", "livestack.cli.status"])
 def test_an_interrupt_while_a_command_is_loaded_shows_no_traceback(loading: str) -> None:
-    """It ends the process as it ends any other."""
-    done = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED.replace("MODULE", repr(loading))],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    """It ends the process as it ends any other; one that was told to ignore interrupts, as by nohup, goes on."""
+    done = interrupted(loading, "default_int_handler")
     assert (-signal.SIGINT, "", "") == (done.returncode, done.stdout, done.stderr)
+    ignored = interrupted(loading, "SIG_IGN")
+    assert (3, True) == (ignored.returncode, "cannot reach a node" in ignored.stderr), ignored.stderr
 
 
 def test_a_command_that_is_loaded_deals_with_interrupts_itself() -> None:

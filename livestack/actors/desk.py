@@ -16,8 +16,9 @@ from livestack.actors.gate import DispatchGate
 from livestack.actors.kill_switch import KillSwitch
 from livestack.actors.mailbox import Mailbox
 from livestack.actors.messages import Answer, Asked, Engagement
+from livestack.actors.progress import Progress
 from livestack.control import replies
-from livestack.control.commands import Role, Sender
+from livestack.control.commands import COMMANDS, Role, Sender
 from livestack.control.view import SinkView, View
 from livestack.core.events import EngageKillSwitch, OperatorCommand
 from livestack.core.versions import way_back
@@ -37,12 +38,13 @@ class Metrics(msgspec.Struct, frozen=True):
 
 
 class Board:
-    """What operators are shown now. The control actor writes, the server's threads read; single attributes, no lock.
+    """What operators are shown now. Single attributes, no lock: the control actor writes, the server's threads read.
     ``metrics`` are the telemetry actor's, None before its first reading; ``is_measured``: whether there is one.
 
     ``phase`` is the node's where there is no session to tell it; ``guard`` off, watching or lost; ``sinks`` tells how
-    far those of execution records are, at any time and on any thread. ``operator_heard_ns``: session time of the last
-    request of one, 0: there was none; ``dead_man_ns``: how long one may be silent, 0: for ever.
+    far those of execution records are, at any time and on any thread. ``progress``: the session's, None before it.
+    ``operator_heard_ns``: session time at which an operator was heard last, written by the servers' threads, 0: never;
+    ``dead_man_ns``: how long one may be silent, 0: for ever.
     """
 
     def __init__(self, node: str, started_at_ns: int, clock: Clock, gate: DispatchGate) -> None:
@@ -57,6 +59,7 @@ class Board:
         self.sinks: Callable[[], tuple[SinkView, ...]] = tuple
         self.metrics: Metrics | None = None
         self.is_measured = True
+        self.progress: Progress | None = None
         self.operator_heard_ns = 0
         self.dead_man_ns = 0
 
@@ -69,7 +72,13 @@ class Board:
             holds=tuple((one.hold.name.lower(), one.venue, one.instrument) for one in self.gate.standing()),
             sinks=self.sinks(),
             dead_man_ns=self.dead_man_ns,
+            operator_silent_ns=self.operator_silent_ns(),
         )
+
+    def operator_silent_ns(self) -> int:
+        """Since an operator was heard; 0: never was one. Any thread."""
+        heard_ns = self.operator_heard_ns
+        return max(self.clock.now_ns() - heard_ns, 0) if heard_ns else 0
 
     def kill_cancels(self) -> bool:
         """Whether a kill cancels what is open, by the Configuration that was shown last."""
@@ -90,6 +99,7 @@ class Board:
             holds=[pb.Hold(name=name, venue=venue, instrument=one) for name, venue, one in host.holds],
             sinks=[replies.sink(one) for one in host.sinks],
             dead_man_ms=host.dead_man_ns // 1_000_000,
+            operator_silent_ms=host.operator_silent_ns // 1_000_000,
         )
 
 
@@ -114,7 +124,7 @@ class Desk:
         """Answer at once, or hand on."""
         name = request.WhichOneof("command")
         self._count(self.let_in, name or "")
-        if sender.role >= Role.OPERATOR:
+        if sender.role >= Role.OPERATOR and (name == "ping" or COMMANDS[name or ""].changes):
             self._board.operator_heard_ns = self._board.clock.now_ns()
         if name == "kill":
             answer(self._kill(request, sender))

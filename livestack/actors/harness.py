@@ -131,6 +131,7 @@ class HarnessActor(NodeActor):
         finally:
             self._hand_over()  # whole steps are kept, whatever the one after them did
             self._progress.busy_ns = 0
+            self._progress.phase = self._runtime.state.control.phase
         self._current = None
         if self._session_ended:
             return

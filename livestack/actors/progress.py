@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from livestack.control.view import FillView, IncidentView
+from livestack.core.types import SessionPhase
 
 FILLS_MAX = 1_000
 """Fills that an operator is shown: the journal has them all."""
@@ -21,6 +22,7 @@ class Progress:
     ``opened``: incidents that opened, by name.
     ``notices``: what an operator has to know of, by its sentence, and how often.
     ``trading``: by scope who or what set its trading state last in this run and why, and whether somebody asked for it.
+    ``phase``: the session's, after the last batch.
     """
 
     __slots__ = (
@@ -36,6 +38,7 @@ class Progress:
         "journal_free",
         "notices",
         "opened",
+        "phase",
         "sequenced",
         "trading",
     )
@@ -55,6 +58,7 @@ class Progress:
         self.anomalies: dict[str, int] = {}
         self.opened: dict[str, int] = {}
         self.trading: dict[str, tuple[str, bool]] = {}
+        self.phase = SessionPhase.STARTING
 
     def uncommitted(self) -> int:
         """Events that the Core has seen and the disk has not."""

@@ -12,9 +12,8 @@ from typing import Final
 from livestack.actors.desk import Board, Desk
 from livestack.actors.progress import Progress
 from livestack.control.view import InstrumentView, PositionView, SinkView, View
-from livestack.core.events import SessionStopped
 from livestack.core.state import ExecutionState
-from livestack.core.types import ConnectionStatus, SessionPhase
+from livestack.core.types import ConnectionStatus
 from livestack.telemetry import catalogue, logs
 from livestack.telemetry.catalogue import Metric
 from livestack.telemetry.instruments import Reading, Registry
@@ -35,7 +34,7 @@ _UNITS: Final = (
 
 class Probes:
     """``before``: what State had counted before this run; counters are of the run. ``progress`` knows of the
-    session's end, behind which nobody shows a view any more."""
+    session's end, behind which no view is shown any more."""
 
     def __init__(self, board: Board, desk: Desk, progress: Progress, before: ExecutionState) -> None:
         self._board = board
@@ -57,8 +56,7 @@ class Probes:
         view = self._board.view
         if view is None:
             return
-        phase = "stopped" if SessionStopped in self._progress.counts else view.phase
-        yield Reading(catalogue.SESSION_PHASE, value=SessionPhase[phase.upper()])
+        yield Reading(catalogue.SESSION_PHASE, value=self._progress.phase)
         yield Reading(catalogue.SESSION_TRADING, value=view.trading_state)
         yield Reading(catalogue.SESSION_KILLED, value=len(view.kill))
         yield Reading(catalogue.SESSION_CONFIGURATION, value=view.configuration.version)
@@ -87,9 +85,8 @@ class Probes:
     def requests(self) -> Iterable[Reading]:
         yield from _counted(catalogue.CONTROL_REQUESTS, self._desk.let_in.values)
         yield from _counted(catalogue.CONTROL_REFUSED, self._desk.not_let_in.values)
-        if heard_ns := self._board.operator_heard_ns:
-            silent_ns = max(self._board.clock.now_ns() - heard_ns, 0)
-            yield Reading(catalogue.CONTROL_OPERATOR_AGE, (), silent_ns, NS_IN_MS)
+        if self._board.operator_heard_ns:
+            yield Reading(catalogue.CONTROL_OPERATOR_AGE, (), self._board.operator_silent_ns(), NS_IN_MS)
 
 
 def _counted(metric: Metric, values: dict[str, int]) -> Iterator[Reading]:

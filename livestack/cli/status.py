@@ -209,6 +209,7 @@ def _rows(found: wire.Status) -> Iterator[tuple[str, str]]:
     if begins and not found.seq:
         yield from ((name, NOT_YET) for name in ("orders", "so far", "configuration"))
         yield "guard", found.guard or NOT_YET
+        yield from _operator(found)
         yield "as of", NOT_YET
         return
     yield "orders", f"{found.open_orders:,} open, {found.unknown_orders:,} of unknown fate"
@@ -221,6 +222,12 @@ def _rows(found: wire.Status) -> Iterator[tuple[str, str]]:
     )
     yield "configuration", f"version {found.config_version} ({found.config_digest[:12]})"
     yield "guard", found.guard or "-"
-    if found.dead_man_ms:
-        yield "dead man", f"killed when no operator was heard for {age(found.dead_man_ms)}"
+    yield from _operator(found)
     yield "as of", f"seq {found.seq:,}, {age(found.age_ms)} ago"
+
+
+def _operator(found: wire.Status) -> Iterator[tuple[str, str]]:
+    """Where a session may not be left alone."""
+    if found.dead_man_ms:
+        heard = f"heard {age(found.operator_silent_ms)} ago" if found.operator_silent_ms else NOT_YET
+        yield "operator", f"{heard}; killed after {found.dead_man_ms / 1_000:g} s of silence"

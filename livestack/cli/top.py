@@ -5,7 +5,6 @@ The screen's library is loaded when the command runs, not before.
 
 from __future__ import annotations
 
-import curses
 import os
 import sys
 
@@ -50,6 +49,10 @@ def top(target: Target) -> None:
 
 def _has_colours(terminal: str) -> bool:
     """As its description says; one that nobody here has described is taken to have them."""
+    try:
+        import curses  # noqa: PLC0415 - not every Python has it
+    except ImportError:
+        return True
     try:
         curses.setupterm(terminal, 1)
     except curses.error:

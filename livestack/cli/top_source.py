@@ -101,8 +101,9 @@ class NodeSource:
                 self._ended.wait(max(ASK_EVERY_S - (self._now_s() - began_s), 0.1))
 
     def _round(self, node: ControlClient) -> None:
-        """Everything once; what a node that is starting has nothing to say to, it refuses."""
-        questions: tuple[Callable[[], News], ...] = (
+        """Everything once; what a node that is starting has nothing to say to, it refuses. Who looks is there."""
+        questions: tuple[Callable[[], News | wire.Pong], ...] = (
+            node.ping,
             lambda: News(node.status(), self._now_s()),
             lambda: News(node.orders(), self._now_s()),
             lambda: News(node.positions(), self._now_s()),
@@ -113,7 +114,8 @@ class NodeSource:
             if self._ended.is_set():
                 return
             try:
-                self.inbox.put(question())
+                if isinstance(answer := question(), News):
+                    self.inbox.put(answer)
             except PermissionDeniedError:
                 raise
             except RefusedError as error:

@@ -39,6 +39,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     holds: tuple[tuple[str, str, str], ...] = ()
     sinks: tuple[SinkView, ...] = ()
     dead_man_ns: int = 0
+    operator_silent_ns: int = 0
 
 
 def decimal(value: int, decimals: int) -> str:
@@ -88,6 +89,7 @@ def status(view: View, host: Host) -> pb.Status:
         denied=view.denied,
         sinks=[sink(one) for one in host.sinks],
         dead_man_ms=host.dead_man_ns // 1_000_000,
+        operator_silent_ms=host.operator_silent_ns // 1_000_000,
     )
 
 

@@ -104,6 +104,7 @@ class Node:
         self.progress = Progress(writer.last_seq)
         self.gate = surface.gate
         self.surface = surface
+        surface.board.progress = self.progress
         self._accept = accept
         self._seams = seams
         self._writer = writer

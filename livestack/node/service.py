@@ -61,8 +61,7 @@ class ControlService:
         self.main, self.kill_lane = _servers(settings, data_dir, self.desk, clock)
         self.surface = Surface(gate, kill_switch, self.desk, self.board, self.main, mailbox)
         self.board.dead_man_ns = settings.control.dead_man_ns or 0
-        dead_man = DeadMan(self.board.dead_man_ns, self.board, kill_switch)
-        self._triggers = LocalTriggers(kill_switch, data_dir, dead_man.look)
+        self._triggers = LocalTriggers(kill_switch, data_dir, DeadMan(self.board, kill_switch).look)
         self._opened = ExitStack()
         self._log = structlog.get_logger("control")
         self._started = threading.Event()

@@ -92,7 +92,8 @@ def round_step(span: float, count: int) -> float:
 
 
 def ticks(low: float, high: float, count: int = 5) -> list[tuple[float, str]]:
-    """Round values between ``low`` and ``high``, two at the least, with as many decimals as tell them apart."""
+    """Round values between ``low`` and ``high``, with as many decimals as tell them apart; two at the least where both
+    are :func:`widened`."""
     step = round_step(high - low, count)
     if low < 0.0 < high and step > max(-low, high):
         step = round_step(high - low, 2 * count)  # only 0 would be there

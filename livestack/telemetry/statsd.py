@@ -170,9 +170,9 @@ class Encoder:
 
 def samples(held: Distribution) -> list[tuple[int, str]]:
     """(value, its sample rate as text): all of a few, or evenly spaced ones with the largest as it was. Counted with
-    their rates they are as many as there were."""
+    their rates they are as many as there were. Of a histogram that began anew nothing is known to be new."""
     count = held.count
-    if not count:
+    if count <= 0:
         return []
     if count <= SAMPLES_MAX:
         values = held.at(*((rank + 0.5) / count for rank in range(count)))

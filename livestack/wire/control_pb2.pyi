@@ -315,7 +315,7 @@ class Pong(_message.Message):
     def __init__(self, node: _Optional[str] = ..., version: _Optional[str] = ..., who: _Optional[str] = ..., role: _Optional[str] = ...) -> None: ...
 
 class Status(_message.Message):
-    __slots__ = ("session", "node", "phase", "trading_state", "trading", "kill_switch", "config_version", "config_digest", "seq", "age_ms", "feeds", "venues", "incidents", "strategy_enabled", "open_orders", "unknown_orders", "holds", "started_at_ns", "guard", "events", "dispatches", "fills", "denied", "sinks", "dead_man_ms")
+    __slots__ = ("session", "node", "phase", "trading_state", "trading", "kill_switch", "config_version", "config_digest", "seq", "age_ms", "feeds", "venues", "incidents", "strategy_enabled", "open_orders", "unknown_orders", "holds", "started_at_ns", "guard", "events", "dispatches", "fills", "denied", "sinks", "dead_man_ms", "operator_silent_ms")
     SESSION_FIELD_NUMBER: _ClassVar[int]
     NODE_FIELD_NUMBER: _ClassVar[int]
     PHASE_FIELD_NUMBER: _ClassVar[int]
@@ -341,6 +341,7 @@ class Status(_message.Message):
     DENIED_FIELD_NUMBER: _ClassVar[int]
     SINKS_FIELD_NUMBER: _ClassVar[int]
     DEAD_MAN_MS_FIELD_NUMBER: _ClassVar[int]
+    OPERATOR_SILENT_MS_FIELD_NUMBER: _ClassVar[int]
     session: str
     node: str
     phase: str
@@ -366,7 +367,8 @@ class Status(_message.Message):
     denied: int
     sinks: _containers.RepeatedCompositeFieldContainer[Sink]
     dead_man_ms: int
-    def __init__(self, session: _Optional[str] = ..., node: _Optional[str] = ..., phase: _Optional[str] = ..., trading_state: _Optional[str] = ..., trading: _Optional[_Iterable[_Union[Scoped, _Mapping]]] = ..., kill_switch: _Optional[_Iterable[_Union[KillScope, _Mapping]]] = ..., config_version: _Optional[int] = ..., config_digest: _Optional[str] = ..., seq: _Optional[int] = ..., age_ms: _Optional[int] = ..., feeds: _Optional[_Iterable[_Union[Feed, _Mapping]]] = ..., venues: _Optional[_Iterable[_Union[Venue, _Mapping]]] = ..., incidents: _Optional[_Iterable[_Union[Incident, _Mapping]]] = ..., strategy_enabled: _Optional[bool] = ..., open_orders: _Optional[int] = ..., unknown_orders: _Optional[int] = ..., holds: _Optional[_Iterable[_Union[Hold, _Mapping]]] = ..., started_at_ns: _Optional[int] = ..., guard: _Optional[str] = ..., events: _Optional[int] = ..., dispatches: _Optional[int] = ..., fills: _Optional[int] = ..., denied: _Optional[int] = ..., sinks: _Optional[_Iterable[_Union[Sink, _Mapping]]] = ..., dead_man_ms: _Optional[int] = ...) -> None: ...
+    operator_silent_ms: int
+    def __init__(self, session: _Optional[str] = ..., node: _Optional[str] = ..., phase: _Optional[str] = ..., trading_state: _Optional[str] = ..., trading: _Optional[_Iterable[_Union[Scoped, _Mapping]]] = ..., kill_switch: _Optional[_Iterable[_Union[KillScope, _Mapping]]] = ..., config_version: _Optional[int] = ..., config_digest: _Optional[str] = ..., seq: _Optional[int] = ..., age_ms: _Optional[int] = ..., feeds: _Optional[_Iterable[_Union[Feed, _Mapping]]] = ..., venues: _Optional[_Iterable[_Union[Venue, _Mapping]]] = ..., incidents: _Optional[_Iterable[_Union[Incident, _Mapping]]] = ..., strategy_enabled: _Optional[bool] = ..., open_orders: _Optional[int] = ..., unknown_orders: _Optional[int] = ..., holds: _Optional[_Iterable[_Union[Hold, _Mapping]]] = ..., started_at_ns: _Optional[int] = ..., guard: _Optional[str] = ..., events: _Optional[int] = ..., dispatches: _Optional[int] = ..., fills: _Optional[int] = ..., denied: _Optional[int] = ..., sinks: _Optional[_Iterable[_Union[Sink, _Mapping]]] = ..., dead_man_ms: _Optional[int] = ..., operator_silent_ms: _Optional[int] = ...) -> None: ...
 
 class Sink(_message.Message):
     __slots__ = ("name", "address", "through", "behind", "lag_ms", "state", "error", "dead_letters")

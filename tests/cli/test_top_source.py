@@ -56,12 +56,12 @@ def killed(killing: NodeKilling) -> NodeKilling:
 
 
 def test_everything_is_asked_for(node: FakeNode, source: NodeSource) -> None:
-    """Each second, all that there is."""
+    """Each second, all that there is; and a ping, by which the node knows that somebody is there."""
     picture = gathered(source, lambda one: bool(one.metrics or one.metrics_trouble == ""))
     assert "demo" == picture.status.node
     for found in (picture.orders, picture.positions, picture.fills, picture.risk):
         assert found is not None
-    assert {"status", "orders", "positions", "fills", "risk", "metrics"} <= set(node.asked())
+    assert {"ping", "status", "orders", "positions", "fills", "risk", "metrics"} <= set(node.asked())
 
 
 def test_what_is_published(node: FakeNode, source: NodeSource) -> None:

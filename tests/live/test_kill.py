@@ -111,14 +111,14 @@ def test_every_trigger(
 def test_nobody_who_could_stop_it(venue: Venue, tmp_path: Path) -> None:
     """An operator who is heard keeps it trading; then nobody is, and it is killed; who comes back may release it."""
     path = operated.write(tmp_path, venue)
-    path.write_text(f'{path.read_text()}\n[control]\ndead_man = "2s"\n')
+    path.write_text(f'{path.read_text()}\n[control]\ndead_man = "5s"\n')
     latch = tmp_path / "data" / LATCH_NAME
     with operated.start(tmp_path, path, venue) as node:
         before = len(placements(venue))
         with client(tmp_path) as control:
             until(node, lambda: control.ping() and len(placements(venue)) > before)
-            assert 2_000 == control.status().dead_man_ms
-        until(node, latch.exists)
+            assert 5_000 == control.status().dead_man_ms
+            until(node, lambda: control.status() and latch.exists())  # who only looks could be a monitor
         operated.until_flat(node, tmp_path)
         stays_killed(venue, node, tmp_path)
         with client(tmp_path) as control:

@@ -76,7 +76,7 @@ METHODS = {
 GAUGES = {
     "feed.age": "max", "runtime.uncommitted": "max", "runtime.inbox": "max", "runtime.inbox_age": "max",
     "runtime.queued": "max", "venue.unknown_orders": "max", "venue.inflight_age": "max", "records.lag": "max",
-    "process.files": "max", "venue.rate_left": "min", "journal.free": "min",
+    "process.files": "max", "control.operator_age": "max", "venue.rate_left": "min", "journal.free": "min",
 }  # fmt: skip
 """Those whose peaks are kept, as their alerts look for them; of all others the last value is."""
 

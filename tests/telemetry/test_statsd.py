@@ -241,3 +241,13 @@ def test_a_value_of_two_lines_is_never_torn() -> None:
     datagrams, too_long = pack(texts, 10)
     assert ([b"a:1|g", b"c:1|g"], 1) == ([one.payload for one in datagrams], too_long)
     assert ([], 0) == pack([], 10)
+
+
+def test_a_histogram_that_fell_says_nothing_and_goes_on_from_there() -> None:
+    """None ever does; if one did, the other series must not be lost with it."""
+    told = encoder()
+    series = [
+        Reading(catalogue.JOURNAL_COMMIT, (), distribution=distribution(*one))
+        for one in ((5, 5), (5,), (5, 7))
+    ]
+    assert [2, 0, 1] == [len(told.encode([one])) for one in series]
