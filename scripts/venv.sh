@@ -46,26 +46,31 @@ install() {
 
 fingerprint() { { cat "$root/setup.cfg" "$root/pyproject.toml"; printf '%s\n' "$root" "$1"; } | cksum; }
 
-# other_interpreters: .venv-3.12 and .venv-3.13 with livestack alone, where such an interpreter starts, so that a session
-# can be replayed by each of them.
+# other_interpreters: .venv-3.12 and .venv-3.13 with what livestack needs and this folder, where such an interpreter
+# starts, so that a session can be replayed by each of them.
 other_interpreters() {
-    local version candidate found stamp
+    local version candidate found venv stamp
     for version in 3.12 3.13; do
         found=
         for candidate in "python$version" "${PYENV_ROOT:-$HOME/.pyenv}"/versions/"$version"*/bin/"python$version"; do
             if is_usable "$candidate"; then found=$candidate; break; fi
         done
         if [ -z "$found" ]; then say "no Python $version starts here: replay is not compared with it"; continue; fi
-        stamp="$root/.venv-$version/livestack-installed"
+        venv="$root/.venv-$version"
+        stamp="$venv/livestack-installed"
         if [ "$(cat "$stamp" 2>/dev/null || true)" != "$(fingerprint "$version")" ]; then
             say "making .venv-$version for replay"
-            rm -rf "$root/.venv-$version"
-            "$found" -m venv "$root/.venv-$version"
-            "$root/.venv-$version/bin/python" -m pip install --quiet --disable-pip-version-check --editable "$root" >&2
+            rm -rf "$venv"
+            "$found" -m venv "$venv"
+            # Not --editable: another one may be installed from this folder meanwhile.
+            requirements | "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r /dev/stdin >&2
+            "$venv/bin/python" -c 'import site, sys; print(sys.argv[1], file=open(site.getsitepackages()[0] + "/livestack.pth", "w"))' "$root"
             fingerprint "$version" >"$stamp"
         fi
     done
 }
+
+requirements() { sed -n '/^install_requires *=/,/^$/s/^    //p' "$root/setup.cfg"; }
 
 # outside_world: the real StatsD (.venv/statsd) and a real Graphite carbon (.venv/graphite) that a test sends metrics to.
 # Both are older than what runs them; neither ever becomes part of livestack's own environment.
