@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 import click
@@ -55,7 +56,7 @@ def events(target: Target, follow: bool, session: str) -> None:
 
 def _follow(target: Target) -> None:
     expected: int | None = None
-    with _until_a_signal(), target.connect() as node:
+    with until_sigterm(), target.connect() as node:
         for publication in node.subscribe(("event",)):
             if expected is not None and publication.seq > expected:
                 click.echo(
@@ -82,7 +83,7 @@ def describe(publication: wire.Publication) -> dict[str, Any]:
 
 def _print_journal(directory: DataDirectory, session: str, live: bool) -> None:
     reader, gaps = open_readable(directory.sessions, session, live)
-    with _until_a_signal(), reader:
+    with until_sigterm(), reader:
         write_lines(_records(reader, gaps), sys.stdout.buffer)
     if gaps:
         damage = "; ".join(gap.damage for gap in gaps)
@@ -100,12 +101,20 @@ def _records(reader: JournalReader, gaps: list[Gap]) -> Iterator[Recorded]:
 
 
 @contextmanager
-def _until_a_signal() -> Iterator[None]:
-    """Ctrl-C and SIGTERM are how one stops looking: no failure."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+def until_sigterm() -> Iterator[None]:
+    """Ctrl-C and SIGTERM are how one stops looking: no failure. Wrappers send SIGTERM to the process and to its group:
+    the second one finds it at its end, where the interpreter would let it end the process otherwise."""
+    heard: list[int] = []
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        heard.append(number)
+        if len(heard) == 1:
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
     try:
         yield
     except KeyboardInterrupt:
         pass
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN if heard else before)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import threading
 from pathlib import Path
 
 import pytest
 
+from livestack.cli import events
 from livestack.core.describe import describe_record
 from livestack.core.events import Recorded, SessionStopped, SessionStopping
 from livestack.core.types import Origin
@@ -107,3 +110,17 @@ def test_a_node_elsewhere_can_only_be_followed(
     done = shell("events", *arguments, "--endpoint", "tcp://127.0.0.1:1", "--keys", "x.key")
     assert 2 == done.code
     assert sentence in done.err
+
+
+def test_a_wrapper_that_signals_the_group_too_is_one_wish() -> None:
+    """The second SIGTERM finds the command at its end, which is no failure; a command that ends by itself leaves it."""
+    before = signal.getsignal(signal.SIGTERM)
+    with events.until_sigterm():
+        pass
+    assert before == signal.getsignal(signal.SIGTERM)
+    seen: list[str] = []
+    with events.until_sigterm():
+        os.kill(os.getpid(), signal.SIGTERM)
+        seen.append("went on")
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert [] == seen
