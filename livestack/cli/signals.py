@@ -34,10 +34,8 @@ def until_a_signal() -> Iterator[threading.Event]:
     try:
         yield stopped
     finally:
-        if told_s:
-            signal.signal(
-                signal.SIGTERM, signal.SIG_IGN
-            )  # at its end the interpreter would let it end the process
+        if told_s:  # at its end the interpreter would let another one end the process
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
         else:
             for number, handler in before.items():
                 signal.signal(number, handler)
